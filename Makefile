@@ -1,0 +1,55 @@
+# make demo | test | lint | check | bench | lock | clean. The first of them makes .venv from requirements.lock.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SUPPORTED := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3; do "$$python" -c "$(SUPPORTED)" 2>/dev/null && echo "$$python" && break; done)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+
+.PHONY: demo test lint check bench lock clean
+
+demo: $(STAMP)
+	@$(BIN)/multiwave demo
+
+test: $(STAMP)
+	@echo "== pytest"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)
+	@echo "== ruff check"
+	@$(BIN)/ruff check
+	@echo "== ruff format"
+	@$(BIN)/ruff format --check
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== lint-imports"
+	@$(BIN)/lint-imports
+
+check: lint test
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench $(ARGS)
+
+# --no-deps: the lock is complete, and pip's hash mode refuses the extra that Prefect asks of SQLAlchemy.
+$(STAMP): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "multiwave needs Python 3.11 or newer with its venv module; install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "== making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "== installing $$(grep -c '==' requirements.lock) packages from requirements.lock (a minute or two)"
+	@$(PIP) --require-hashes -r requirements.lock
+	@echo "== installing multiwave itself"
+	@$(PIP) --no-build-isolation -e .
+	@touch $@
+
+# Resolves from pyproject.toml alone, so that a broken lock can always be made anew.
+lock:
+	@echo "== resolving pyproject.toml into requirements.lock"
+	@set -e; home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
+	$(PYTHON) -m venv "$$home"; \
+	"$$home/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+	"$$home/bin/uv" pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --universal --no-header --quiet -o requirements.lock
+
+clean:
+	@rm -rf $(VENV) build demo-home *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
