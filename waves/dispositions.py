@@ -1,0 +1,101 @@
+"""The normalised result of one call, what it says of the touch, and which of several calls counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from waves.outcomes import Action, Outcome, Side
+
+
+class Disposition(IntEnum):
+    """The normalised result of one call."""
+
+    SALE = 1
+    PROMISE = 2
+    INTERESTED = 3
+    CALLBACK_AGREED = 4
+    CALLBACK_REQUESTED_UNTIMED = 5
+    NOT_INTERESTED = 6
+    NOT_ELIGIBLE = 7
+    ALREADY_CUSTOMER = 8
+    LANGUAGE_BARRIER = 9
+    GATEKEEPER = 10
+    WRONG_NUMBER = 11
+    DECEASED = 12
+    DNC_REQUEST = 13
+    CONNECTED_OTHER = 14
+    HUNG_UP = 15
+    ABANDONED = 16
+    MACHINE = 17
+    MACHINE_MESSAGE_LEFT = 18
+    FAX = 19
+    NO_ANSWER = 20
+    BUSY = 21
+    INVALID_NUMBER = 22
+    TEMPORARY_FAILURE = 23
+    DEAD_AIR = 24
+    WRONG_TIME = 25
+    SUPPRESSED_DNC = 26
+    SUPPRESSED_RULE = 27
+    AGENT_ERROR = 28
+    NOT_ATTEMPTED = 29
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a disposition says: the touch's outcome (none: it says nothing), the action, a consent change."""
+
+    outcome: Outcome | None
+    action: Action = Action.OK
+    side: Side | None = None
+    right_party: bool = False
+    rang: bool = True
+
+
+D = Disposition
+A = Action
+EFFECTS: dict[Disposition, Effect] = {
+    D.SALE: Effect(Outcome.AGREED, right_party=True),
+    D.PROMISE: Effect(Outcome.AGREED, right_party=True),
+    D.INTERESTED: Effect(Outcome.CONNECTED, right_party=True),
+    D.CALLBACK_AGREED: Effect(Outcome.CALLBACK_REQUESTED, A.RETRY, right_party=True),
+    D.CALLBACK_REQUESTED_UNTIMED: Effect(Outcome.CALLBACK_REQUESTED, A.RETRY, right_party=True),
+    D.NOT_INTERESTED: Effect(Outcome.DECLINED, right_party=True),
+    D.NOT_ELIGIBLE: Effect(Outcome.CONNECTED, right_party=True),
+    D.ALREADY_CUSTOMER: Effect(Outcome.CONNECTED, right_party=True),
+    D.LANGUAGE_BARRIER: Effect(Outcome.CONNECTED, A.RETRY, right_party=True),
+    D.GATEKEEPER: Effect(Outcome.CONNECTED, A.RETRY),
+    D.WRONG_NUMBER: Effect(Outcome.BOUNCED_HARD, A.DROP_ADDRESS),
+    D.DECEASED: Effect(Outcome.CONNECTED, A.DROP_CONSENT, Side.UNSUBSCRIBED),
+    D.DNC_REQUEST: Effect(Outcome.DECLINED, A.DROP_CONSENT, Side.UNSUBSCRIBED, right_party=True),
+    D.CONNECTED_OTHER: Effect(Outcome.CONNECTED),
+    D.HUNG_UP: Effect(Outcome.CONNECTED),
+    D.ABANDONED: Effect(Outcome.FAILED, A.RETRY),
+    D.MACHINE: Effect(Outcome.MACHINE, A.RETRY),
+    D.MACHINE_MESSAGE_LEFT: Effect(Outcome.MACHINE, A.RETRY),
+    D.FAX: Effect(Outcome.MACHINE, A.DROP_ADDRESS),
+    D.NO_ANSWER: Effect(Outcome.NO_ANSWER, A.RETRY),
+    D.BUSY: Effect(Outcome.BUSY, A.RETRY),
+    D.INVALID_NUMBER: Effect(Outcome.BOUNCED_HARD, A.DROP_ADDRESS),
+    D.TEMPORARY_FAILURE: Effect(Outcome.FAILED, A.RETRY),
+    D.DEAD_AIR: Effect(Outcome.FAILED, A.RETRY),
+    D.WRONG_TIME: Effect(Outcome.REJECTED, A.RETRY, rang=False),
+    D.SUPPRESSED_DNC: Effect(Outcome.REJECTED, A.DROP_CONSENT, Side.UNSUBSCRIBED, rang=False),
+    D.SUPPRESSED_RULE: Effect(Outcome.REJECTED, A.RETRY, rang=False),
+    D.AGENT_ERROR: Effect(None),
+    D.NOT_ATTEMPTED: Effect(None, rang=False),
+}
+
+ABSORBING = (D.DNC_REQUEST, D.DECEASED, D.SALE)
+"""Nothing later replaces these; the first named is the strongest."""
+
+ENDS_ALL_CONTACT = frozenset({D.DNC_REQUEST, D.DECEASED, D.SUPPRESSED_DNC})
+"""Dispositions that suppress the customer on every channel, at once."""
+
+
+def strength(disposition: Disposition) -> int:
+    """How a call counts against others of its touch: absorbing 2 to 4, right party 1, else 0; ties by time, call id."""
+    if disposition in ABSORBING:
+        return 4 - ABSORBING.index(disposition)
+    return int(EFFECTS[disposition].right_party)

@@ -1,0 +1,108 @@
+"""What passes between the engine and a channel: messages out, receipts back, events later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Literal, Protocol
+
+from waves.outcomes import Action, Reason
+
+CHANNEL_CODES: dict[str, int] = {
+    "web_push": 1,
+    "sms": 2,
+    "email": 3,
+    "call_list": 4,
+    "visit": 5,
+    "inbox": 6,
+    "fax": 7,
+    "im": 8,
+    "whatsapp": 9,
+}
+"""Every channel word and the number the ledger stores; a channel's bit in an enrolment's mask is `1 << code`."""
+
+CHANNEL_NAMES: dict[int, str] = {code: name for name, code in CHANNEL_CODES.items()}
+
+
+class Consent(IntEnum):
+    """A customer's standing answer for one address; only a granted one lets a message out."""
+
+    UNKNOWN = 0
+    GRANTED = 1
+    DENIED = 2
+
+
+class AddressState(IntEnum):
+    """What is known of an address; dead absorbs, replaced means a later import names another one."""
+
+    OK = 0
+    SOFT = 1
+    REPLACED = 2
+    DEAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a channel can carry; `check` reads it so that nothing is found out at send time."""
+
+    channel: str
+    kind: Literal["message", "call"]
+    parts: tuple[str, ...]
+    """Header fields a template of this channel may set, such as Subject; `body` is always there."""
+    required_parts: tuple[str, ...] = ()
+    address_kind: Literal["phone", "email", "push", "text"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One rendered message to one address."""
+
+    token: str
+    channel: str
+    address: str
+    name: str | None
+    language: str | None
+    fields: Mapping[str, str]
+    """Template parts by lower-case name, `body` among them."""
+    campaign: str
+    wave: str
+    variant: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the provider said of one message, at once."""
+
+    token: str
+    result: Literal["accepted", "refused", "not_sent", "in_doubt"]
+    provider_ref: str | None = None
+    reason: Reason | None = None
+    action: Action = Action.OK
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One report about one touch; `outcome` is an Outcome's or a Side's number."""
+
+    token: str
+    outcome: int
+    at: datetime
+    provider: str
+    provider_event_id: str
+    reason: Reason | None = None
+    action: Action | None = None
+    raw: Mapping[str, object] = field(default_factory=dict)
+
+
+class Channel(Protocol):
+    """A provider for one channel."""
+
+    provider: str
+    capabilities: Capabilities
+
+    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
+        """Hand a chunk over; one receipt per message, in order. An exception means that all of it is in doubt."""
+        ...

@@ -1,0 +1,55 @@
+"""Opaque tokens that name a touch or a dial entry outside the ledger: 20 characters, unforgeable, no column."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from enum import IntEnum
+
+from waves.errors import TokenError
+
+LENGTH = 20
+KEY_VERSION = 0
+
+
+class Kind(IntEnum):
+    """What the token's id counts."""
+
+    TOUCH = 0
+    DIAL_ENTRY = 1
+    TEST = 2
+
+
+def _check(key: bytes, head: int) -> int:
+    digest = hmac.new(key, head.to_bytes(7, "big"), hashlib.sha256).digest()
+    return int.from_bytes(digest[:6], "big")
+
+
+def make_token(key: bytes, kind: Kind, ident: int) -> str:
+    """20 base32 characters: kind (2 bits) and key version (2), `ident` (48), keyed check (48)."""
+    if not 0 <= ident < 1 << 48:
+        raise TokenError(f"id {ident} does not fit a token (48 bits)")
+    head = ((kind << 2) | KEY_VERSION) << 48 | ident
+    bits = head << 48 | _check(key, head)
+    return base64.b32encode((bits << 4).to_bytes(13, "big")).decode().rstrip("=")[:LENGTH]
+
+
+def read_token(key: bytes, token: str) -> tuple[Kind, int]:
+    """The kind and id of a token made with `key`; TokenError for anything else, case and surrounding space forgiven."""
+    text = token.strip().upper()
+    try:
+        if len(text) != LENGTH:
+            raise ValueError
+        raw = base64.b32decode(text + "A" + "===")
+    except (ValueError, binascii.Error):
+        raise TokenError("not a token: 20 letters and digits (A-Z, 2-7) are expected") from None
+    bits = int.from_bytes(raw[:13], "big") >> 4
+    head, check = bits >> 48, bits & ((1 << 48) - 1)
+    if not hmac.compare_digest(check.to_bytes(6, "big"), _check(key, head).to_bytes(6, "big")):
+        raise TokenError("a token that this ledger did not make (was it copied whole?)")
+    kind, version = head >> 50, head >> 48 & 3
+    if version != KEY_VERSION or kind not in Kind._value2member_map_:
+        raise TokenError("a token of a kind or key version that this release does not know")
+    return Kind(kind), head & ((1 << 48) - 1)
