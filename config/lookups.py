@@ -1,0 +1,163 @@
+"""What a plan names elsewhere: its segment, its hours rules, its templates and the columns its rules read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from config.nearest import nearest, write_instead
+from config.segment import FOLDER as SEGMENTS
+from config.segment import Segment, mend_segment, segment_path
+from config.sentences import Finding, Mended, problems_of
+from config.template_checks import template_problems
+from config.templates import LANGUAGE, TemplateName, Templates
+from config.yaml_lines import Document, Steps, read_document, read_text
+from waves.errors import PlanError, Problem, RuleError
+from waves.message import CHANNEL_CODES, Capabilities
+from waves.plan import Plan
+from waves.rules import Rule, parse_rule, parse_score
+
+TEMPLATES = "templates"
+HOURS = Path("rules") / "hours.yaml"
+
+Types = Mapping[str, str]
+
+
+def rule_finding(
+    document: Document, steps: Steps, text: str, parse: Callable[..., Rule], *arguments: object
+) -> Iterator[Finding]:
+    """The one problem of a rule, on the line of the file where it stands, block scalars included."""
+    try:
+        parse(text, *arguments)
+    except RuleError as error:
+        line, raw = document.scalars.get(steps, (document.line(steps), text))
+        offset = error.line
+        if raw.strip() != text.strip():  # folded (`>`, or a long plain line): ask again in the text as it stands
+            try:
+                parse(raw, *arguments)
+            except RuleError as again:
+                offset = again.line if str(again) == str(error) else offset
+        yield Finding(steps, str(error), line + min(offset, len(raw.splitlines()) or 1) - 1)
+
+
+def plan_rules(plan: Plan, document: Document, types: Types) -> Iterator[Finding]:
+    """The problems of every enter and rank rule."""
+    names = [wave.wave for wave in plan.waves]
+    for i, wave in enumerate(plan.waves):
+        if wave.enter is not None:
+            earlier = tuple(dict.fromkeys(names[:i]))
+            later = tuple(name for name in names[i:] if name not in earlier)
+            yield from rule_finding(
+                document, ("waves", i, "enter"), wave.enter, parse_rule, types, earlier, True, later
+            )
+        if wave.rank is not None:
+            yield from rule_finding(document, ("waves", i, "rank"), wave.rank, parse_score, types)
+
+
+def find_segment(
+    config_dir: Path, name: str, types: Types | None
+) -> tuple[Segment | None, str, list[Problem], str | None]:
+    """The segment, its text and its problems; the last is what to say in the plan when there is no such segment."""
+    path = segment_path(config_dir, name)
+    if not path.is_file():
+        names = sorted(file.stem for file in (config_dir / SEGMENTS).glob("*.yaml"))
+        instead = write_instead(name, names) if names else f"write it in {path}"
+        return None, "", [], f"there is no segment {name} ({SEGMENTS}/{name}.yaml); {instead}"
+    try:
+        document, mended = mend_segment(path)
+    except PlanError as error:
+        return None, "", list(error.problems), None
+    findings = list(mended.findings)
+    if mended.record and types is not None and mended.sound(("where",)):
+        findings += rule_finding(document, ("where",), mended.record.where, parse_rule, types)
+    return mended.record, document.text, problems_of(document, findings), None
+
+
+def find_hours(config_dir: Path, name: str) -> tuple[str, list[Problem], str | None]:
+    """The text of the hours file and its problems; the last is what to say in the plan when it has no such rule set."""
+    path = config_dir / HOURS
+    try:
+        document = read_document(path)
+    except PlanError as error:
+        return "", list(error.problems), None
+    if name in document.data:
+        return document.text, [], None
+    return document.text, [], f"there is no set of hours {name} in {HOURS}; {write_instead(name, document.data)}"
+
+
+class TemplateFolder:
+    """The template files of a configuration, and the problems of those that a plan uses."""
+
+    def __init__(
+        self, config_dir: Path, capabilities: Mapping[str, Capabilities], types: Types | None, language: str
+    ) -> None:
+        self.folder = config_dir / TEMPLATES
+        self.capabilities = capabilities
+        self.types = types
+        self.language = language
+        self.files = {
+            path.name: name
+            for path in sorted(self.folder.glob("*.j2"))
+            if (name := TemplateName.parse(path.name)) is not None
+        }
+        self.texts: dict[str, str] = {}
+        self.problems: list[Problem] = []
+        self._read: set[str] = set()
+
+    def use(self, message: str, channels: tuple[str, ...]) -> Iterator[str]:
+        """Read what speaks for a message on its channels; yields what to say in the plan of those that are missing."""
+        known = sorted({name.message for name in self.files.values()})
+        if message not in known:
+            near = nearest(message, known)
+            instead = f"write {near}" if near else f"write {TEMPLATES}/{message}.{channels[0]}.{self.language}.j2"
+            yield f"there is no template for {message}; {instead}"
+            return
+        for channel in channels:
+            if channel in self.capabilities and self.capabilities[channel].kind == "message":
+                yield from self._use_channel(message, channel)
+        for file, name in self.files.items():
+            if name.message == message and name.channel not in CHANNEL_CODES:
+                instead = write_instead(name.channel, CHANNEL_CODES)
+                self._problem(file, f"there is no channel {name.channel}, so nothing uses this file; {instead}")
+
+    def _use_channel(self, message: str, channel: str) -> Iterator[str]:
+        files = {
+            name.language: file
+            for file, name in self.files.items()
+            if (name.message, name.channel) == (message, channel)
+        }
+        wanted = f"{TEMPLATES}/{message}.{channel}.{self.language}.j2"
+        if not files:
+            yield f"there is no template of {message} for {channel}; write {wanted}"
+        elif not set(Templates({}, self.language).fallbacks(None)) & set(files):
+            either = f"{wanted} or {message}.{channel}.j2"
+            yield f"{message} has no template for {channel} in other languages; write {either}"
+        for language, file in files.items():
+            if language is not None and not LANGUAGE.fullmatch(language):
+                self._problem(file, f"{language} is no language code; name the file such as {message}.{channel}.en.j2")
+            self._read_file(file, self.capabilities[channel])
+
+    def _read_file(self, file: str, capability: Capabilities) -> None:
+        if file in self._read:
+            return
+        self._read.add(file)
+        try:
+            self.texts[file] = read_text(self.folder / file)
+        except PlanError as error:
+            self.problems += error.problems
+            return
+        self.problems += template_problems(str(self.folder / file), self.texts[file], capability, self.types)
+
+    def _problem(self, file: str, message: str) -> None:
+        self.problems.append(Problem(str(self.folder / file), 1, message))
+
+
+def template_findings(plan: Plan, mended: Mended[Plan], folder: TemplateFolder) -> Iterator[Finding]:
+    """What the plan's messages lack; the folder then holds the texts, and the problems inside the files."""
+    for i, wave in enumerate(plan.waves):
+        named: dict[Steps, str] = {("message",): wave.message} if wave.message else {}
+        named |= {("variants", key, "message"): variant.message for key, variant in wave.variants.items()}
+        for steps, message in named.items():
+            at: Steps = ("waves", i, *steps)
+            if mended.sound(at) and mended.sound(("waves", i, "channels")):
+                yield from (Finding(at, said) for said in folder.use(message, wave.channel_names))

@@ -1,0 +1,129 @@
+"""Settings: every MULTIWAVE_* variable, with its meaning and its default."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
+
+from waves.errors import MultiwaveError
+
+PREFIX = "MULTIWAVE_"
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+class SettingsError(MultiwaveError):
+    """An environment variable holds what its setting cannot be; the message names it and never shows a value."""
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"(\d{1,6})\s*([smh])", str(value).strip())
+    if not match or not int(match[1]):
+        raise ValueError("write a length of time, such as 90s, 2m or 1h")
+    return timedelta(seconds=int(match[1]) * SECONDS[match[2]])
+
+
+class Settings(BaseSettings):
+    """What an installation decides once, read from the environment; campaigns are not settings."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    home: Path = Field(
+        default=Path("multiwave-home"),
+        description="folder of the ledger, outbox, dial lists, spool and token key",
+    )
+    database_url: str | None = Field(
+        default=None, description="ledger database; SQLite in the home folder, or postgresql://user:password@host/name"
+    )
+    default_language: str = Field(
+        default="en",
+        pattern=r"^[a-z]{2,3}(-[a-z0-9]+)*$",
+        description="language of a template when the customer's own has none",
+    )
+    batch_size: int = Field(default=1000, ge=1, le=100_000, description="touches in a batch, which one worker leases")
+    enrol_range: int = Field(
+        default=50_000, ge=1, le=10_000_000, description="customer ids enrolled in one transaction"
+    )
+    lease: Annotated[timedelta, BeforeValidator(_duration)] = Field(
+        default=timedelta(minutes=2),
+        description="how long a worker holds a batch before another takes it (90s, 2m)",
+    )
+    costs: dict[str, Annotated[Decimal, Field(ge=0)]] = Field(
+        default={}, description='cost of one touch by channel, as JSON: {"sms": 0.0075}'
+    )
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", description="currency of the costs, three letters")
+    providers: dict[str, str] = Field(
+        default={}, description='provider by channel, as JSON: {"sms": "outbox"}; a channel not named uses the default'
+    )
+    token_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="key that signs tokens, 16 characters or more; else made in the home folder",
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _own_folder(cls, home: Path) -> Path:
+        return home.expanduser()
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if not re.match(r"(sqlite|postgres(ql)?(\+psycopg)?)://", url):
+            raise ValueError("write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url)
+
+    @property
+    def url(self) -> str:
+        """The ledger's database as SQLAlchemy spells it."""
+        return self.database_url or f"sqlite:///{self.home / 'ledger.db'}"
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """The settings of this environment, `home` winning over MULTIWAVE_HOME; SettingsError names every bad variable."""
+    try:
+        return Settings() if home is None else Settings(home=home)
+    except UnreadableVariable as error:
+        name = re.search(r'field "(\w+)"', str(error))
+        variable = f"{PREFIX}{name[1].upper()}" if name else f"one of the {PREFIX}* variables"
+        example = f", such as {_example(name[1])}" if name else ""
+        raise SettingsError(f"{variable}: not JSON; write it as JSON{example}") from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(dict.fromkeys(map(_sentence, error.errors(include_url=False))))) from None
+
+
+def _example(name: str) -> str:
+    return (Settings.model_fields[name].description or "").rpartition("JSON: ")[2].partition(";")[0]
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    """One bad variable; its value is not repeated, since it can hold a password."""
+    name, *inside = map(str, detail["loc"])
+    ctx = detail.get("ctx", {})
+    advice = {
+        "greater_than_equal": f"write at least {ctx.get('ge')}",
+        "less_than_equal": f"write at most {ctx.get('le')}",
+        "int_parsing": "write a whole number",
+        "decimal_parsing": "write a number",
+        "decimal_type": "write a number",
+        "finite_number": "write a number",
+        "string_type": "write a text",
+        "dict_type": f"write it as JSON, such as {_example(name)}",
+        "too_short": f"write at least {ctx.get('min_length')} characters",
+        "value_error": str(ctx.get("error")),
+        "string_pattern_mismatch": f"write one such as {Settings.model_fields[name].default}",
+    }
+    where = f" ({' '.join(inside)})" if inside else ""
+    said = advice.get(str(detail["type"]), str(detail["msg"]))
+    return f"{PREFIX}{name.upper()}{where}: {said}; it is: {Settings.model_fields[name].description}"
