@@ -1,0 +1,168 @@
+"""Record calls: the disposition that counts is a maximum over a touch's calls, so the order of files is nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Integer, Select, Text, case, cast, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger import tables as t
+from ledger.events import Recorded, fold, insert_events
+from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, Disposition, strength
+from waves.outcomes import Action, Side, word
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call attempt as a dialler reported it."""
+
+    disposition: Disposition
+    at: datetime
+    call_id: str
+    provider: str
+    touch: int | None
+    entry: int | None = None
+    number: str | None = None
+    agent: str | None = None
+    ring_s: float | None = None
+    talk_s: float | None = None
+    wrap_s: float | None = None
+
+
+def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
+    """The touch behind each dial entry that exists."""
+    e = t.dial_entry.c
+    rows = connection.execute(select(e.id, e.touch).where(e.id.in_(sorted(entries))))
+    return {row.id: row.touch for row in rows}
+
+
+def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -> Recorded:
+    """Store calls, each once by (provider, call id), and let their dispositions act."""
+    if not calls:
+        return Recorded(0, 0, 0)
+    mark = insert_events(connection, [_event_row(call, now) for call in calls])
+    new = {
+        (row.provider, row.provider_event_id): row.id
+        for row in connection.execute(
+            select(t.event.c.id, t.event.c.provider, t.event.c.provider_event_id).where(t.event.c.id > mark)
+        )
+    }
+    rows: dict[int, dict[str, object]] = {}
+    for call in calls:
+        event = new.get((call.provider, call.call_id))
+        if event is not None and call.touch is not None and event not in rows:
+            rows[event] = _call_row(call, event)
+    if rows:
+        connection.execute(insert(t.call), list(rows.values()))
+    _fold_dispositions(connection, mark)
+    fold(connection, mark)
+    _suppress(connection, mark, now)
+    _convert(connection, mark)
+    return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls))
+
+
+def _event_row(call: Call, now: datetime) -> dict[str, object]:
+    effect = EFFECTS[call.disposition]
+    raw = {"disposition": word(call.disposition)} | ({"agent": call.agent} if call.agent else {})
+    return {
+        "provider": call.provider,
+        "provider_event_id": call.call_id,
+        "touch": call.touch,
+        "outcome": int(effect.outcome or Side.UNKNOWN),
+        "reason": None,
+        "action": int(effect.action),
+        "at": call.at,
+        "received_at": now,
+        "raw": json.dumps(raw, sort_keys=True),
+    }
+
+
+def _call_row(call: Call, event: int) -> dict[str, object]:
+    return {
+        "event": event,
+        "touch": call.touch,
+        "entry": call.entry,
+        "number": call.number,
+        "at": call.at,
+        "call_id": call.call_id,
+        "disposition": int(call.disposition),
+        "strength": strength(call.disposition),
+        "agent": call.agent,
+        "ring_s": call.ring_s,
+        "talk_s": call.talk_s,
+        "wrap_s": call.wrap_s,
+    }
+
+
+def _new_calls(mark: int) -> Select[tuple[int]]:
+    return select(t.call.c.touch).where(t.call.c.event > mark)
+
+
+def _fold_dispositions(connection: Connection, mark: int) -> None:
+    k, c = t.call.c, t.touch.c
+    says = {int(d): int(effect.outcome) for d, effect in EFFECTS.items() if effect.outcome}
+    order = (k.strength.desc(), k.at.desc(), k.call_id.desc())
+    ranked = (
+        select(
+            k.touch,
+            k.disposition,
+            case(says, value=k.disposition, else_=None).label("outcome"),
+            func.row_number().over(partition_by=k.touch, order_by=order).label("place"),
+        )
+        .where(k.touch.in_(_new_calls(mark)), k.disposition.in_(says))
+        .subquery("ranked")
+    )
+    acts = {int(d): int(effect.action) for d, effect in EFFECTS.items()}
+    connection.execute(
+        update(t.touch)
+        .where(c.id == ranked.c.touch, ranked.c.place == 1)
+        .values(
+            outcome=ranked.c.outcome,
+            disposition=ranked.c.disposition,
+            action=case(acts, value=ranked.c.disposition, else_=int(Action.OK)),
+        )
+    )
+
+
+def _suppress(connection: Connection, mark: int, now: datetime) -> None:
+    """Who asked never to be called, or died, is suppressed on every channel in the same commit."""
+    k = t.call.c
+    reasons = {int(d): word(d) for d in ENDS_ALL_CONTACT}
+    rows = (
+        select(
+            t.touch.c.customer,
+            literal(0, Integer),
+            cast(case(reasons, value=k.disposition), Text).label("reason"),
+            literal("call"),
+            func.min(k.at),
+        )
+        .join_from(t.call, t.touch, t.touch.c.id == k.touch)
+        .where(k.event > mark, k.disposition.in_(reasons))
+        .group_by(t.touch.c.customer, k.disposition)
+    )
+    s = t.suppression.c
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    columns = [s.customer, s.channel, s.reason, s.source, s.since]
+    connection.execute(make(t.suppression).from_select(columns, rows).on_conflict_do_nothing())
+
+
+def _convert(connection: Connection, mark: int) -> None:
+    """A disposition that the goal of the touch's campaign names is a conversion."""
+    k, v, ev = t.call.c, t.conversion.c, t.event.c
+    words = case({int(d): word(d) for d in Disposition}, value=k.disposition)
+    named = (literal(" ") + t.campaign.c.goal_dispositions + " ").contains(literal(" ") + words + " ")
+    rows = (
+        select(t.touch.c.customer, t.campaign.c.goal, k.at, literal("call"), ev.provider + ":" + k.call_id)
+        .join_from(t.call, ev.id.table, ev.id == k.event)
+        .join(t.touch, t.touch.c.id == k.touch)
+        .join(t.wave, t.wave.c.id == t.touch.c.wave)
+        .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
+        .where(k.event > mark, named)
+    )
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    columns = [v.customer, v.goal, v.at, v.source, v.source_id]
+    connection.execute(make(t.conversion).from_select(columns, rows).on_conflict_do_nothing())

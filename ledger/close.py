@@ -1,0 +1,117 @@
+"""Close a wave and balance its books; the balance is stored as closed, what comes later is shown as late."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, null, or_, select, update
+
+from ledger import tables as t
+from ledger.words import part_column, state_mask
+from waves.message import CHANNEL_CODES
+from waves.outcomes import TERMINAL, Outcome, Part, Reason, State, Verdict, word
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The books of one wave: members = sum of verdicts, `go` members = sum of parts = members with a touch."""
+
+    members: int
+    verdicts: dict[str, int]
+    states: dict[str, int]
+    outcomes: dict[str, int]
+    parts: dict[str, int]
+    touched: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the books agree: nobody lost, nobody twice."""
+        went = self.verdicts.get(word(Verdict.GO), 0)
+        return self.members == sum(self.verdicts.values()) and went == self.touched == sum(self.parts.values())
+
+
+def balance(connection: Connection, wave: int, campaign: int) -> Balance:
+    """Count the books of a wave from its rows."""
+    e, c = t.enrolment.c, t.touch.c
+    members = connection.scalar(select(func.count()).select_from(t.member).where(t.member.c.campaign == campaign)) or 0
+    verdicts = connection.execute(
+        select(e.verdict, func.count()).where(e.wave == wave).group_by(e.verdict).order_by(e.verdict)
+    )
+    states = connection.execute(select(c.state, func.count()).where(c.wave == wave).group_by(c.state).order_by(c.state))
+    outcomes = connection.execute(
+        select(c.outcome, func.count())
+        .where(c.wave == wave, c.outcome.is_not(None))
+        .group_by(c.outcome)
+        .order_by(c.outcome)
+    )
+    by_member = (
+        select(part_column(func.max(c.outcome), state_mask(c.state)).label("part"))
+        .join_from(t.touch, t.enrolment, (e.wave == c.wave) & (e.customer == c.customer))
+        .where(c.wave == wave, e.verdict == int(Verdict.GO))
+        .group_by(c.customer)
+        .subquery()
+    )
+    parts = connection.execute(
+        select(by_member.c.part, func.count()).group_by(by_member.c.part).order_by(by_member.c.part)
+    )
+    touched = connection.scalar(select(func.count(c.customer.distinct())).where(c.wave == wave)) or 0
+    return Balance(
+        members=members,
+        verdicts={word(Verdict(code)): n for code, n in verdicts},
+        states={word(State(code)): n for code, n in states},
+        outcomes={word(Outcome(code)): n for code, n in outcomes},
+        parts={word(Part(code)): n for code, n in parts},
+        touched=touched,
+    )
+
+
+def may_close(connection: Connection, wave: int, now: datetime, aborted: bool = False) -> bool:
+    """Whether an open wave is over: past its end or every outcome final; never with a claim or a live dial list."""
+    row = connection.execute(select(t.wave.c.state, t.wave.c.closes).where(t.wave.c.id == wave)).one()
+    c, d = t.touch.c, t.dial_list.c
+    if row.state != "open":
+        return False
+    if connection.scalar(select(c.id).where(c.wave == wave, c.state == int(State.CLAIMED)).limit(1)):
+        return False
+    if connection.scalar(select(d.id).where(d.wave == wave, d.returned_at.is_(None), d.lease_until > now).limit(1)):
+        return False
+    if aborted or now >= row.closes:
+        return True
+    unsettled = or_(
+        c.state == int(State.QUEUED),
+        c.state.in_([int(State.SENT), int(State.LISTED), int(State.IN_DOUBT)])
+        & (c.outcome.is_(None) | c.outcome.not_in(TERMINAL)),
+    )
+    return not connection.scalar(select(c.id).where(c.wave == wave, unsettled).limit(1))
+
+
+def close(connection: Connection, wave: int, now: datetime) -> Balance:
+    """Expire what is queued, store the balance, close; the caller has asked `may_close` in the same transaction."""
+    c = t.touch.c
+    row = connection.execute(select(t.wave).where(t.wave.c.id == wave)).one()
+    for call in (False, True):
+        channel = c.channel == CHANNEL_CODES["call_list"] if call else c.channel != CHANNEL_CODES["call_list"]
+        reason = Reason.OVER_CAPACITY if call else Reason.WAVE_CLOSED
+        connection.execute(
+            update(t.touch)
+            .where(c.wave == wave, c.state == int(State.QUEUED), channel)
+            .values(state=int(State.EXPIRED), reason=int(reason))
+        )
+    lists = select(t.dial_list.c.id).where(t.dial_list.c.wave == wave)
+    connection.execute(
+        update(t.dial_entry).where(t.dial_entry.c.list.in_(lists), t.dial_entry.c.active).values(active=False)
+    )
+    connection.execute(
+        update(t.batch)
+        .where(t.batch.c.wave == wave, t.batch.c.done_at.is_(None))
+        .values(done_at=now, lease_owner=null(), lease_until=null())
+    )
+    books = balance(connection, wave, row.campaign)
+    stored = {"members": books.members, "verdicts": books.verdicts, "states": books.states}
+    stored |= {"outcomes": books.outcomes, "parts": books.parts, "touched": books.touched, "balanced": books.balanced}
+    connection.execute(
+        update(t.wave).where(t.wave.c.id == wave).values(state="closed", closed=now, balance=json.dumps(stored))
+    )
+    return books

@@ -1,0 +1,65 @@
+"""Conversions as imported: each once by (source, source id); a reversal is a fact of its own, never a deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger import tables as t
+
+CHUNK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewConversion:
+    """One conversion of a customer, named by key."""
+
+    customer: str
+    goal: str
+    at: datetime
+    value: Decimal | None
+    currency: str | None
+    source: str
+    source_id: str
+    product: str | None = None
+
+
+def customers_by_key(connection: Connection, keys: set[str]) -> dict[str, int]:
+    """The ids of the customers among these keys."""
+    found: dict[str, int] = {}
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), CHUNK):
+        c = t.customer.c
+        rows = connection.execute(select(c.key, c.id).where(c.key.in_(ordered[start : start + CHUNK])))
+        found.update((row.key, row.id) for row in rows)
+    return found
+
+
+def record_conversions(connection: Connection, conversions: Sequence[NewConversion]) -> tuple[int, int, int]:
+    """Store conversions; (new, known already, of unknown customers: those are not stored)."""
+    ids = customers_by_key(connection, {conversion.customer for conversion in conversions})
+    rows = [
+        {
+            "customer": ids[c.customer],
+            "goal": c.goal,
+            "at": c.at,
+            "value": c.value,
+            "currency": c.currency,
+            "product": c.product,
+            "source": c.source,
+            "source_id": c.source_id,
+        }
+        for c in conversions
+        if c.customer in ids
+    ]
+    mark = connection.scalar(select(func.coalesce(func.max(t.conversion.c.id), 0)))
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    for start in range(0, len(rows), CHUNK):
+        connection.execute(make(t.conversion).on_conflict_do_nothing(), rows[start : start + CHUNK])
+    new = connection.scalar(select(func.count()).where(t.conversion.c.id > mark)) or 0
+    return new, len(rows) - new, len(conversions) - len(rows)

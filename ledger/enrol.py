@@ -1,0 +1,231 @@
+"""Open a wave: every member gets a verdict row, every `go` its touches, in ranges that a killed run resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Row,
+    Select,
+    Subquery,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from ledger import tables as t
+from ledger.gates import Gates, best_address, live_members, verdicts
+from ledger.store import next_batch_id
+from waves.draw import BUCKETS, Draw, threshold
+from waves.message import CHANNEL_CODES
+from waves.outcomes import FAILURES, FALLS_THROUGH, State, Verdict
+
+CALL = CHANNEL_CODES["call_list"]
+LISTED_BY_PEOPLE = frozenset({CALL})
+"""Channels whose touches wait for a dial list instead of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One wave about to be enrolled: its gates and how its touches are cut."""
+
+    wave: int
+    gates: Gates
+    types: Mapping[str, str]
+    released: datetime
+    closes: datetime
+    batch_size: int
+    range_size: int
+    variants: tuple[float, ...] = ()
+    variant_draw: Draw | None = None
+
+
+def begin(connection: Connection, wave: int, opened: datetime, released: datetime, closes: datetime) -> bool:
+    """Move a pending wave to `enrolling`, one at a time per ledger; False when another one is being enrolled."""
+    mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0)))
+    change = (
+        update(t.wave)
+        .where(t.wave.c.id == wave, t.wave.c.state == "pending")
+        .values(state="enrolling", opened=opened, released=released, closes=closes, event_mark=mark, enrolled_to=0)
+    )
+    try:
+        with connection.begin_nested():
+            return connection.execute(change).rowcount == 1
+    except IntegrityError:  # uq_wave_one_enrolling
+        return False
+
+
+def enrol_range(connection: Connection, opening: Opening) -> bool:
+    """Write the verdicts and touches of the next range of customers; True when the wave's last one was written."""
+    row = connection.execute(select(t.wave).where(t.wave.c.id == opening.wave).with_for_update()).one()
+    if row.state != "enrolling":
+        return True
+    low, high = row.enrolled_to, _range_end(connection, row.campaign, row.enrolled_to, opening.range_size)
+    if high is None:
+        connection.execute(update(t.wave).where(t.wave.c.id == opening.wave).values(state="open"))
+        return True
+    everyone = live_members(row.campaign, opening.types)
+    members = select(everyone).where(everyone.c.customer > low, everyone.c.customer <= high).subquery("m")
+    e = t.enrolment.c
+    found = verdicts(members, opening.gates).subquery("v")
+    rows = select(literal(opening.wave), found.c.customer, found.c.verdict, found.c.channels)
+    connection.execute(insert(t.enrolment).from_select([e.wave, e.customer, e.verdict, e.channels], rows))
+    lay_down_touches(connection, opening, low, high)
+    connection.execute(update(t.wave).where(t.wave.c.id == opening.wave).values(enrolled_to=high))
+    return False
+
+
+def _range_end(connection: Connection, campaign: int, low: int, size: int) -> int | None:
+    m = t.member.c
+    ahead = select(m.customer).where(m.campaign == campaign, m.customer > low).order_by(m.customer)
+    end: int | None = connection.scalar(ahead.offset(size - 1).limit(1))
+    if end is None:
+        end = connection.scalar(select(func.max(ahead.subquery().c.customer)))
+    return end
+
+
+def _chosen(opening: Opening, low: int, high: int) -> Subquery:
+    """(customer, channel, position) of the touches that the written verdicts ask for."""
+    e = t.enrolment.c
+    parts: list[Select[tuple[int, int, int]]] = []
+    for group in opening.gates.groups:
+        before = 0
+        for code in group:
+            went = [e.wave == opening.wave, e.customer > low, e.customer <= high, e.verdict == int(Verdict.GO)]
+            passed = e.channels.op("&")(1 << code) != 0
+            free = e.channels.op("&")(before) == 0
+            parts.append(
+                select(
+                    e.customer, literal(code, Integer).label("channel"), literal(len(parts), Integer).label("pos")
+                ).where(*went, passed, free)
+            )
+            before |= 1 << code
+    return union_all(*parts).subquery("u")
+
+
+def variant_of(bucket: ColumnElement[int], opening: Opening) -> ColumnElement[int]:
+    """The variant's number, 1.. by the customer's ticket in the wave's lottery; 0 when the wave has one wording."""
+    if not opening.variants or opening.variant_draw is None:
+        return literal(0, Integer)
+    ticket = (bucket * opening.variant_draw.a + opening.variant_draw.b) % BUCKETS
+    total, cases = 0.0, []
+    for number, share in enumerate(opening.variants[:-1], 1):
+        total += share
+        cases.append((ticket < threshold(total), literal(number, Integer)))
+    return case(*cases, else_=len(opening.variants)) if cases else literal(1, Integer)
+
+
+def lay_down_touches(connection: Connection, opening: Opening, low: int, high: int) -> None:
+    """One INSERT ... SELECT unpivots the `go` verdicts of a range into touches, one more gathers their batches."""
+    base = next_batch_id(connection)
+    u = _chosen(opening, low, high)
+    room = opening.range_size // opening.batch_size + 2
+    within = func.row_number().over(partition_by=u.c.pos, order_by=u.c.customer) - 1
+    number = base + u.c.pos * room + cast(within / opening.batch_size, Integer)
+    by_hand = u.c.channel.in_(LISTED_BY_PEOPLE)
+    gates = opening.gates
+    rows = (
+        select(
+            literal(opening.wave),
+            u.c.customer,
+            u.c.channel,
+            case((by_hand, null()), else_=number),
+            best_address(u.c.customer, u.c.channel, gates),
+            variant_of(t.customer.c.bucket, opening),
+            literal(int(State.QUEUED), Integer),
+            literal(gates.now, t.touch.c.not_before.type),
+            case(
+                (by_hand, literal(opening.closes, t.touch.c.not_after.type)),
+                else_=literal(opening.released, t.touch.c.not_after.type),
+            ),
+        )
+        .join_from(u, t.customer, t.customer.c.id == u.c.customer)
+        .order_by(u.c.pos, u.c.customer)
+    )
+    c = t.touch.c
+    names = [c.wave, c.customer, c.channel, c.batch, c.address, c.variant, c.state, c.not_before, c.not_after]
+    connection.execute(insert(t.touch).from_select(names, rows))
+    gather_batches(connection, base)
+
+
+def gather_batches(connection: Connection, base: int) -> None:
+    """A batch row for every batch number from `base` on that touches carry (ix_touch_batch)."""
+    c = t.touch.c
+    rows = (
+        select(c.batch, c.wave, c.channel, func.min(c.not_before))
+        .where(c.batch >= base)
+        .group_by(c.batch, c.wave, c.channel)
+    )
+    b = t.batch.c
+    connection.execute(insert(t.batch).from_select([b.id, b.wave, b.channel, b.due], rows))
+
+
+def fall_through(connection: Connection, wave: int, gates: Gates, now: datetime) -> int:
+    """Queue the next channel of each `first_of` whose touch failed in a way that another channel can mend; how many."""
+    row = connection.execute(select(t.wave).where(t.wave.c.id == wave)).one()
+    if row.state != "open" or now >= row.closes:
+        return 0
+    made = 0
+    for group in json.loads(row.channels):
+        for position, failed in enumerate(group):
+            skipped = 0
+            for following in group[position + 1 :]:
+                made += _fall(connection, row, gates, failed, following, skipped)
+                skipped |= 1 << following
+    return made
+
+
+def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, following: int, skipped: int) -> int:
+    base = next_batch_id(connection)
+    c, e = t.touch.c, t.enrolment.c
+    tried = t.touch.alias("tried")
+    address = best_address(c.customer, literal(following, Integer), gates)
+    source: FromClause = t.touch.join(t.enrolment, (e.wave == c.wave) & (e.customer == c.customer))
+    wanted = (
+        select(
+            c.wave,
+            c.customer,
+            literal(following, Integer).label("channel"),
+            literal(base).label("batch"),
+            address.label("address"),
+            c.variant,
+            literal(int(State.QUEUED), Integer).label("state"),
+            literal(gates.now, c.not_before.type).label("not_before"),
+            literal(wave.closes, c.not_after.type).label("not_after"),
+        )
+        .select_from(source)
+        .where(
+            c.wave == wave.id,
+            c.channel == failed,
+            c.action.in_(FALLS_THROUGH),
+            (c.state == int(State.REFUSED)) | c.outcome.in_(FAILURES),
+            e.channels.op("&")(1 << following) != 0,
+            e.channels.op("&")(skipped) == 0,
+            ~select(tried.c.id)
+            .where(tried.c.wave == c.wave, tried.c.customer == c.customer, tried.c.channel == following)
+            .exists(),
+        )
+        .subquery("w")
+    )
+    names = [c.wave, c.customer, c.channel, c.batch, c.address, c.variant, c.state, c.not_before, c.not_after]
+    made = connection.execute(
+        insert(t.touch).from_select(names, select(wanted).where(wanted.c.address.is_not(None)))
+    ).rowcount
+    if made:
+        gather_batches(connection, base)
+    return int(made)

@@ -1,0 +1,205 @@
+"""Record what came back: each report once, in any order; the outcome of a touch only climbs; consent acts at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    Subquery,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger import tables as t
+from waves.message import AddressState, Consent, Event
+from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State
+
+DENIALS = (int(Side.UNSUBSCRIBED), int(Side.COMPLAINED))
+FROM_EVENT = "event"
+CHUNK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a file or a batch of reports."""
+
+    new: int
+    known: int
+    unknown_touch: int
+
+
+def insert_events(connection: Connection, rows: Sequence[dict[str, object]]) -> int:
+    """Insert events, each once by (provider, provider_event_id); returns the id before the first new one."""
+    mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0))) or 0
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(t.event).on_conflict_do_nothing(index_elements=["provider", "provider_event_id"])
+    for start in range(0, len(rows), CHUNK):
+        connection.execute(statement, list(rows[start : start + CHUNK]))
+    return int(mark)
+
+
+def event_row(event: Event, touch: int | None, now: datetime) -> dict[str, object]:
+    """The ledger's row for one report."""
+    action = event.action if event.action is not None else DEFAULT_ACTIONS.get(event.outcome, Action.OK)
+    return {
+        "provider": event.provider,
+        "provider_event_id": event.provider_event_id,
+        "touch": touch,
+        "outcome": int(event.outcome),
+        "reason": int(event.reason) if event.reason else None,
+        "action": int(action),
+        "at": event.at,
+        "received_at": now,
+        "raw": json.dumps(dict(event.raw), sort_keys=True, default=str),
+    }
+
+
+def record_events(connection: Connection, events: Sequence[tuple[Event, int | None]], now: datetime) -> Recorded:
+    """Store reports with the touch each belongs to (None: unknown, kept all the same) and let them act."""
+    if not events:
+        return Recorded(0, 0, 0)
+    known = touches_that_exist(connection, {touch for _, touch in events if touch is not None})
+    rows = [event_row(event, touch if touch in known else None, now) for event, touch in events]
+    mark = insert_events(connection, rows)
+    new = connection.scalar(select(func.count()).where(t.event.c.id > mark)) or 0
+    fold(connection, mark)
+    return Recorded(new, len(rows) - new, sum(row["touch"] is None for row in rows))
+
+
+def touches_that_exist(connection: Connection, touches: set[int]) -> set[int]:
+    """Those of the ids that are touches of this ledger."""
+    wanted, found = sorted(touches), set[int]()
+    for start in range(0, len(wanted), CHUNK):
+        part = wanted[start : start + CHUNK]
+        found.update(connection.scalars(select(t.touch.c.id).where(t.touch.c.id.in_(part))))
+    return found
+
+
+def fold(connection: Connection, mark: int) -> None:
+    """Bring touches, addresses and consent up to the events after `mark`; repeating it changes nothing."""
+    _fold_outcomes(connection, mark)
+    _fold_states(connection, mark)
+    _fold_addresses(connection, mark)
+    fold_consent(connection, mark)
+
+
+def _affected(mark: int) -> Select[tuple[int]]:
+    return select(t.event.c.touch).where(t.event.c.id > mark, t.event.c.touch.is_not(None))
+
+
+def _fold_outcomes(connection: Connection, mark: int) -> None:
+    ev, c = t.event.c, t.touch.c
+    called = select(t.call.c.event).where(t.call.c.touch == ev.touch).exists()
+    order = (ev.outcome.desc(), ev.action.desc(), ev.at, ev.provider, ev.provider_event_id)
+    ranked = (
+        select(
+            ev.touch,
+            ev.outcome,
+            ev.reason,
+            ev.action,
+            func.row_number().over(partition_by=ev.touch, order_by=order).label("place"),
+        )
+        .where(ev.touch.in_(_affected(mark)), ev.outcome <= max(Outcome), ~called)
+        .subquery("ranked")
+    )
+    connection.execute(
+        update(t.touch)
+        .where(c.id == ranked.c.touch, ranked.c.place == 1)
+        .values(outcome=ranked.c.outcome, reason=func.coalesce(ranked.c.reason, c.reason), action=ranked.c.action)
+    )
+
+
+def _fold_states(connection: Connection, mark: int) -> None:
+    """A report with our token proves that the provider has the message."""
+    connection.execute(
+        update(t.touch)
+        .where(t.touch.c.id.in_(_affected(mark)), t.touch.c.state == int(State.IN_DOUBT))
+        .values(state=int(State.SENT))
+    )
+
+
+def _fold_addresses(connection: Connection, mark: int) -> None:
+    ev, c, a = t.event.c, t.touch.c, t.address.c
+    verdict = case(
+        (ev.action == int(Action.DROP_ADDRESS), int(AddressState.DEAD)),
+        (ev.outcome == int(Outcome.BOUNCED_SOFT), int(AddressState.SOFT)),
+        else_=int(AddressState.OK),
+    )
+    worst = (
+        select(c.address, func.max(verdict).label("state"))
+        .join_from(t.event, t.touch, c.id == ev.touch)
+        .where(ev.id > mark, or_(ev.action == int(Action.DROP_ADDRESS), ev.outcome == int(Outcome.BOUNCED_SOFT)))
+        .group_by(c.address)
+        .subquery("worst")
+    )
+    connection.execute(
+        update(t.address).where(a.id == worst.c.address, a.state < worst.c.state).values(state=worst.c.state)
+    )
+
+
+def fold_consent(connection: Connection, mark: int) -> None:
+    """Apply consent reports: the latest wins, a denial wins a tie and any consent that no later report gave.
+
+    A denial covers every address of the customer on that channel and everybody else's row with the same value.
+    """
+    ev, c, a = t.event.c, t.touch.c, t.address.c
+    base = select(c.customer, c.channel, a.value, func.max(ev.at).label("at")).join_from(
+        t.event, t.touch, c.id == ev.touch
+    )
+    base = base.join(t.address, a.id == c.address).where(ev.id > mark).group_by(c.customer, c.channel, a.value)
+    denied = or_(ev.outcome.in_(DENIALS), ev.action == int(Action.DROP_CONSENT))
+    by_event = func.coalesce(a.consent_source, "") == FROM_EVENT
+    granted = a.consent == int(Consent.GRANTED)
+    no = base.where(denied).subquery("no")
+    for covered in (
+        (a.customer == no.c.customer) & (a.channel == no.c.channel),
+        (a.channel == no.c.channel) & (a.value == no.c.value),
+    ):
+        latest = _latest(no, covered)
+        older = case(
+            (granted & by_event, a.consent_at <= latest),
+            (granted, True),
+            else_=func.coalesce(a.consent_at < latest, True),
+        )
+        _set_consent(connection, no, covered, Consent.DENIED, latest, older)
+    yes = base.where(ev.outcome == int(Side.RESUBSCRIBED)).subquery("yes")
+    covered = (a.customer == yes.c.customer) & (a.channel == yes.c.channel)
+    latest = _latest(yes, covered)
+    older = case((granted & ~by_event, True), else_=func.coalesce(a.consent_at < latest, True))
+    _set_consent(connection, yes, covered, Consent.GRANTED, latest, older)
+
+
+def _latest(said: Subquery, covered: ColumnElement[bool]) -> ScalarSelect[datetime]:
+    return select(func.max(said.c.at)).where(covered).correlate(t.address).scalar_subquery()
+
+
+def _set_consent(
+    connection: Connection,
+    said: Subquery,
+    covered: ColumnElement[bool],
+    consent: Consent,
+    latest: ScalarSelect[datetime],
+    older: ColumnElement[bool],
+) -> None:
+    """One consent to the covered addresses that nothing later has decided."""
+    a = t.address.c
+    if connection.scalar(select(func.count()).select_from(said)) == 0:
+        return
+    ids = select(a.id).where(covered, a.id.is_not(None)).select_from(t.address.join(said, covered))
+    connection.execute(
+        update(t.address)
+        .where(a.id.in_(ids), older)
+        .values(consent=int(consent), consent_source=literal(FROM_EVENT), consent_at=latest)
+    )

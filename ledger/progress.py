@@ -1,0 +1,31 @@
+"""Where campaigns stand, in a few numbers that the clock compares."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from ledger import tables as t
+
+
+def live_campaigns(connection: Connection) -> list[str]:
+    """Names of the campaigns that may still have something to do, the most important first."""
+    c, w = t.campaign.c, t.wave.c
+    unclosed = select(w.id).where(w.campaign == c.id, w.state.in_(["enrolling", "open"])).exists()
+    query = select(c.name).where((c.state == "running") | ((c.state == "aborted") & unclosed))
+    return list(connection.scalars(query.order_by(c.priority.desc(), c.id)))
+
+
+def wave_mark(connection: Connection, wave: int) -> tuple[str, int, int]:
+    """(state, batches not done, touches): equal before and after a step means that the step found nothing to do."""
+    state = connection.scalar(select(t.wave.c.state).where(t.wave.c.id == wave))
+    waiting = connection.scalar(select(func.count()).where(t.batch.c.wave == wave, t.batch.c.done_at.is_(None)))
+    touches = connection.scalar(select(func.count()).where(t.touch.c.wave == wave))
+    return str(state), waiting or 0, touches or 0
+
+
+def batches_due(connection: Connection, wave: int, now: datetime) -> int:
+    """How many batches of a wave are due at `now`."""
+    b = t.batch.c
+    return connection.scalar(select(func.count()).where(b.wave == wave, b.done_at.is_(None), b.due <= now)) or 0

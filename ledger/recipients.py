@@ -1,0 +1,76 @@
+"""What a message needs to know of the customers whose touches were claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, literal, select
+
+from ledger import tables as t
+from ledger.gates import Gates, best_address, suppressed
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The address of one touch and the values its template may use."""
+
+    address: str
+    name: str | None
+    language: str | None
+    attributes: Mapping[str, object]
+
+
+def recipients(connection: Connection, touches: Sequence[int], types: Mapping[str, str]) -> dict[int, Recipient]:
+    """The recipient behind each touch, as the ledger knows them at this moment."""
+    profile = t.profile_table(types)
+    attributes = [profile.c[name] for name in types]
+    rows = connection.execute(
+        select(t.touch.c.id, t.address.c.value, t.customer.c.name, t.customer.c.language, *attributes)
+        .join_from(t.touch, t.address, t.address.c.id == t.touch.c.address)
+        .join(t.customer, t.customer.c.id == t.touch.c.customer)
+        .outerjoin(profile, profile.c.customer == t.touch.c.customer)
+        .where(t.touch.c.id.in_(touches))
+    )
+    return {row[0]: Recipient(row[1], row[2], row[3], dict(zip(types, row[4:], strict=True))) for row in rows}
+
+
+def one_of_each_language(connection: Connection, keys: Sequence[str], types: Mapping[str, str]) -> list[Recipient]:
+    """One customer for each language among these keys, without an address: to show what they would read."""
+    profile = t.profile_table(types)
+    rows = connection.execute(
+        select(t.customer.c.name, t.customer.c.language, *[profile.c[name] for name in types])
+        .outerjoin_from(t.customer, profile, profile.c.customer == t.customer.c.id)
+        .where(t.customer.c.key.in_(keys))
+        .order_by(t.customer.c.id)
+    )
+    found: dict[str | None, Recipient] = {}
+    for row in rows:
+        found.setdefault(row[1], Recipient("", row[0], row[1], dict(zip(types, row[2:], strict=True))))
+    return list(found.values())
+
+
+def consenting(
+    connection: Connection, customer: int, channels: Sequence[int], types: Mapping[str, str], now: datetime
+) -> dict[int, Recipient]:
+    """The customer's best living, consented address on each channel; empty for a suppressed or erased customer."""
+    gates = Gates(groups=(tuple(channels),), goal="", since=now, now=now)
+    profile = t.profile_table(types)
+    head = connection.execute(
+        select(t.customer, *[profile.c[name] for name in types])
+        .outerjoin_from(t.customer, profile, profile.c.customer == t.customer.c.id)
+        .where(t.customer.c.id == customer)
+    ).one()
+    if head.erased_at is not None or connection.scalar(select(suppressed(literal(customer), now, 0, False))):
+        return {}
+    found: dict[int, Recipient] = {}
+    for code in channels:
+        if connection.scalar(select(suppressed(literal(customer), now, code, False))):
+            continue
+        place = connection.scalar(select(best_address(literal(customer), literal(code), gates)))
+        if place is not None:
+            value = connection.scalar(select(t.address.c.value).where(t.address.c.id == place))
+            attributes = {name: getattr(head, name) for name in types}
+            found[code] = Recipient(str(value), head.name, head.language, attributes)
+    return found

@@ -1,0 +1,193 @@
+"""Open a ledger, run transactions in it, and hide the few differences between SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ledger import tables as t
+from waves.errors import LedgerError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+ENROL_LOCK = 0x6D77_656E  # PostgreSQL advisory lock: who may number batches
+
+
+def _prepare_sqlite(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # type: ignore[no-untyped-def]
+    dbapi_connection.isolation_level = None  # we say BEGIN ourselves, see _begin
+    cursor = dbapi_connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # a claim must survive a power cut, or its customer is asked twice
+        "busy_timeout = 30000",
+        "case_sensitive_like = ON",
+        "wal_autocheckpoint = 20000",
+        "temp_store = MEMORY",
+        "cache_size = -65536",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for `sqlite:///FILE` or `postgresql+psycopg://...`; LedgerError for anything else."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise LedgerError("the ledger's address cannot be read; write sqlite:///FILE or postgresql://...") from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        engine = create_engine(parsed)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin)
+        return engine
+    if backend == "postgresql":
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return engine.execution_options(preserve_rowcount=True)  # psycopg: INSERT ... SELECT counts -1 without it
+    raise LedgerError(f"{backend!r} is no database multiwave knows; write sqlite:///FILE or postgresql://...")
+
+
+class Ledger:
+    """An open ledger: its engine, its clock, its transactions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self._writer = engine.execution_options(writes=True)
+        with self.read() as connection:
+            self.simulated = read_meta(connection, "clock") == "simulated"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction: one snapshot on SQLite, read committed on PostgreSQL."""
+        with _translated(self.engine), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction, committed at the end; on SQLite the writers queue from its first line."""
+        with _translated(self.engine), self._writer.begin() as connection:
+            yield connection
+
+    def now(self) -> datetime:
+        """The ledger's time, aware UTC: the wall clock, or on a simulated ledger the last `--now` given."""
+        if self.simulated:
+            with self.read() as connection:
+                said = read_meta(connection, "now")
+            if said:
+                return datetime.fromisoformat(said)
+        return datetime.now(UTC)
+
+    def set_now(self, now: datetime) -> None:
+        """Move a simulated clock forward; LedgerError on a real ledger or when time would run backwards."""
+        if not self.simulated:
+            raise LedgerError("this ledger runs on the real clock; --now works on one made with init --simulated-clock")
+        with self.write() as connection:
+            said = read_meta(connection, "now")
+            if said and now < datetime.fromisoformat(said):
+                raise LedgerError(f"the simulated clock stands at {said}; it cannot go back to {now.isoformat()}")
+            write_meta(connection, "now", now.isoformat())
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def read_meta(connection: Connection, key: str) -> str | None:
+    """One of the ledger's own settings, None when it was never written."""
+    return connection.scalar(select(t.meta.c.value).where(t.meta.c.key == key))
+
+
+def write_meta(connection: Connection, key: str, value: str) -> None:
+    """Set one of the ledger's own settings."""
+    if not connection.execute(update(t.meta).where(t.meta.c.key == key).values(value=value)).rowcount:
+        connection.execute(insert(t.meta).values(key=key, value=value))
+
+
+def migration_config() -> Config:
+    """Alembic's configuration, found beside this file."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to a revision: up to `head`, down to `base`."""
+    config = migration_config()
+    with engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        current = MigrationContext.configure(connection).get_current_revision()
+        if revision == "base" or (current is not None and revision not in ("head", current)):
+            command.downgrade(config, revision)
+        else:
+            command.upgrade(config, revision)
+
+
+def create_ledger(url: str, simulated: bool = False) -> Ledger:
+    """Make the tables of a new ledger, or bring an old one up to date, and open it."""
+    engine = make_engine(url)
+    try:
+        migrate(engine)
+        with engine.execution_options(writes=True).begin() as connection:
+            clock = read_meta(connection, "clock")
+            wanted = "simulated" if simulated else "real"
+            if clock is None:
+                write_meta(connection, "clock", wanted)
+            elif simulated and clock != wanted:
+                raise LedgerError("this ledger runs on the real clock and keeps it; make another home for a simulation")
+    except OperationalError as error:
+        raise LedgerError(_unreachable(engine)) from error
+    return Ledger(engine)
+
+
+def open_ledger(url: str) -> Ledger:
+    """Open a ledger that `init` made; LedgerError when it is missing or of another version."""
+    engine = make_engine(url)
+    database = engine.url.database
+    if engine.dialect.name == "sqlite" and database not in (None, "", ":memory:") and not Path(str(database)).exists():
+        raise LedgerError(f"there is no ledger at {database}; make one with: multiwave init")
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise LedgerError(_unreachable(engine)) from error
+    head = ScriptDirectory.from_config(migration_config()).get_current_head()
+    if current != head:
+        raise LedgerError(f"the ledger is at version {current}, this release wants {head}; run: multiwave init")
+    return Ledger(engine)
+
+
+@contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise LedgerError(f"{_unreachable(engine)} ({str(error.orig).strip()})") from error
+
+
+def _unreachable(engine: Engine) -> str:
+    return (
+        f"the ledger at {engine.url.render_as_string(hide_password=True)} cannot be reached; is the database running?"
+    )
+
+
+def next_batch_id(connection: Connection) -> int:
+    """The first free batch number; holds the right to number batches until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ENROL_LOCK})
+    return 1 + (connection.scalar(text("SELECT max(id) FROM batch")) or 0)

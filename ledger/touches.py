@@ -1,0 +1,250 @@
+"""Touches in motion: lease a batch, claim a chunk, settle it, sweep up after a lost worker."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Connection, Integer, bindparam, case, func, literal, null, or_, select, update
+
+from ledger import tables as t
+from ledger.gates import Gates, live_members, recheck
+from waves.message import AddressState, Consent, Receipt
+from waves.outcomes import Action, Reason, State
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A batch in one worker's hands until its lease ends."""
+
+    batch: int
+    wave: int
+    channel: int
+    owner: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A touch that was claimed and committed; nobody else will send it."""
+
+    touch: int
+    customer: int
+    address: int
+    variant: int
+
+
+def due_batches(connection: Connection, wave: int, now: datetime) -> list[int]:
+    """Batches of an open wave of a running campaign that are due and free, in order."""
+    b = t.batch.c
+    query = (
+        select(b.id)
+        .join(t.wave, t.wave.c.id == b.wave)
+        .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
+        .where(
+            b.wave == wave,
+            b.done_at.is_(None),
+            b.due <= now,
+            or_(b.lease_until.is_(None), b.lease_until <= now),
+            t.wave.c.state == "open",
+            t.campaign.c.state == "running",
+        )
+        .order_by(b.due, b.id)
+    )
+    return list(connection.scalars(query))
+
+
+def lease(connection: Connection, batch: int, owner: str, now: datetime, length: timedelta) -> Leased | None:
+    """Take a free batch; None when another worker has it or nothing of it is left."""
+    b = t.batch.c
+    row = connection.execute(
+        update(t.batch)
+        .where(b.id == batch, b.done_at.is_(None), or_(b.lease_until.is_(None), b.lease_until <= now))
+        .values(lease_owner=owner, lease_until=now + length)
+        .returning(b.wave, b.channel)
+    ).one_or_none()
+    return Leased(batch, row.wave, row.channel, owner, now + length) if row else None
+
+
+def claim(
+    connection: Connection, leased: Leased, gates: Gates, types: Mapping[str, str], size: int, now: datetime
+) -> list[Claimed] | None:
+    """Claim up to `size` touches, re-checking each in the same statement; None when the batch has none left to look at.
+
+    What fails the re-check is withdrawn with its reason. A paused campaign, a closed wave or a lost lease yields None.
+    """
+    if gates.campaign is None:
+        raise ValueError("a dry run claims nothing")
+    c, b = t.touch.c, t.batch.c
+    m = live_members(gates.campaign, types)
+    mine = (
+        select(b.id)
+        .join(t.wave, t.wave.c.id == b.wave)
+        .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
+        .where(
+            b.id == leased.batch,
+            b.lease_owner == leased.owner,
+            b.lease_until > now,
+            t.wave.c.state == "open",
+            t.campaign.c.state == "running",
+        )
+        .exists()
+    )
+    picked = (
+        select(c.id, c.customer, c.address, c.channel)
+        .where(
+            c.batch == leased.batch,  # ix_touch_batch
+            c.state == int(State.QUEUED),
+            c.not_before <= now,
+            c.not_after > now,
+            mine,
+        )
+        .order_by(c.id)
+        .limit(size)
+        .with_for_update(skip_locked=True)
+        .cte("picked")
+    )
+    checked = (
+        select(picked.c.id, recheck(m, gates, picked.c.channel).label("stopped_by"))
+        .join_from(picked, m, m.c.customer == picked.c.customer)
+        .join(t.address, t.address.c.id == picked.c.address)
+        .subquery("checked")
+    )
+    goes = checked.c.stopped_by == 0
+    rows = connection.execute(
+        update(t.touch)
+        .where(c.id == checked.c.id, c.state == int(State.QUEUED))
+        .values(
+            state=case((goes, int(State.CLAIMED)), else_=int(State.WITHDRAWN)),
+            reason=case((goes, null()), else_=checked.c.stopped_by),
+            claimed_by=case((goes, leased.owner), else_=null()),
+            claimed_at=case((goes, literal(now, c.claimed_at.type)), else_=null()),
+        )
+        .returning(c.id, c.customer, c.address, c.variant, c.state)
+    ).all()
+    if not rows:
+        return None
+    kept = [Claimed(r.id, r.customer, r.address, r.variant) for r in rows if r.state == int(State.CLAIMED)]
+    return sorted(kept, key=lambda claimed: claimed.touch)
+
+
+def give_back(connection: Connection, owner: str, touches: Collection[int]) -> None:
+    """Claimed touches that were provably not begun wait in the queue again."""
+    connection.execute(
+        update(t.touch)
+        .where(t.touch.c.id.in_(touches), t.touch.c.claimed_by == owner, t.touch.c.state == int(State.CLAIMED))
+        .values(state=int(State.QUEUED), claimed_by=null(), claimed_at=null())
+    )
+
+
+def settle(
+    connection: Connection,
+    owner: str,
+    receipts: Sequence[tuple[int, Receipt]],
+    provider: str,
+    cost: Decimal | None,
+    now: datetime,
+) -> None:
+    """Write what the provider said of a chunk: sent, refused, in doubt, or queued again with its wait."""
+    kinds: dict[tuple[str, Reason | None, Action, float | None], list[int]] = {}
+    for touch, receipt in receipts:
+        key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
+        kinds.setdefault(key, []).append(touch)
+    for (result, reason, action, wait), touches in kinds.items():
+        _settle_alike(connection, owner, touches, _change(result, reason, action, wait, provider, cost, now))
+        _act(connection, touches, action, now)
+    refs = [{"touch_id": i, "ref": r.provider_ref} for i, r in receipts if r.provider_ref]
+    if refs:
+        connection.execute(
+            update(t.touch).where(t.touch.c.id == bindparam("touch_id")).values(provider_ref=bindparam("ref")), refs
+        )
+
+
+def _change(
+    result: str,
+    reason: Reason | None,
+    action: Action,
+    wait: float | None,
+    provider: str,
+    cost: Decimal | None,
+    now: datetime,
+) -> dict[str, object]:
+    why = int(reason) if reason else None
+    if result == "accepted":
+        return {"state": int(State.SENT), "provider": provider, "sent_at": now, "cost": cost, "reason": None}
+    if result == "refused":
+        return {"state": int(State.REFUSED), "provider": provider, "reason": why, "action": int(action)}
+    if result == "not_sent":
+        later = now + timedelta(seconds=wait or 60)
+        return {"state": int(State.QUEUED), "not_before": later, "claimed_by": None, "claimed_at": None, "reason": why}
+    return {"state": int(State.IN_DOUBT), "provider": provider, "sent_at": now, "reason": why}
+
+
+def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> None:
+    c = t.touch.c
+    values = dict(change)
+    if values["state"] == int(State.IN_DOUBT):
+        # A report that came first already proved the acceptance.
+        values["state"] = case((c.outcome.is_not(None), int(State.SENT)), else_=int(State.IN_DOUBT))
+    connection.execute(
+        update(t.touch)
+        .where(c.id.in_(touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)]))
+        .values(values)
+    )
+
+
+def _act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
+    mine = select(t.touch.c.address).where(t.touch.c.id.in_(touches))
+    if action is Action.DROP_ADDRESS:
+        connection.execute(update(t.address).where(t.address.c.id.in_(mine)).values(state=int(AddressState.DEAD)))
+    if action is Action.DROP_CONSENT:
+        connection.execute(
+            update(t.address)
+            .where(t.address.c.id.in_(mine))
+            .values(consent=int(Consent.DENIED), consent_source="event", consent_at=now)
+        )
+
+
+def finish(connection: Connection, leased: Leased, now: datetime) -> None:
+    """Let go of a batch: done when nothing is queued or claimed, else due when its next touch may go."""
+    c, b = t.touch.c, t.batch.c
+    in_hand = select(func.count()).where(c.batch == leased.batch, c.state == int(State.CLAIMED)).scalar_subquery()
+    waiting = (
+        select(func.min(c.not_before))
+        .where(c.batch == leased.batch, c.state == int(State.QUEUED), c.not_after > now)
+        .scalar_subquery()
+    )
+    row = connection.execute(select(in_hand.label("in_hand"), waiting.label("next"))).one()
+    values: dict[str, object] = {"lease_owner": None, "lease_until": None}
+    if row.next is not None:
+        values["due"] = row.next
+    elif not row.in_hand:
+        values["done_at"] = now
+    connection.execute(update(t.batch).where(b.id == leased.batch, b.lease_owner == leased.owner).values(values))
+
+
+def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False) -> int:
+    """Touches whose worker is past its lease are in doubt, or sent when a report proves it; returns how many.
+
+    `all_workers_gone` says that the caller holds the engine's lock file, so that every claim left is a dead one's.
+    """
+    c, b = t.touch.c, t.batch.c
+    lost = select(b.id).where(b.done_at.is_(None), b.lease_owner.is_not(None))
+    if not all_workers_gone:
+        lost = lost.where(b.lease_until <= now)
+    batches = list(connection.scalars(lost))
+    if not batches:
+        return 0
+    swept = connection.execute(
+        update(t.touch)
+        .where(c.batch.in_(batches), c.state == int(State.CLAIMED))
+        .values(
+            state=case((c.outcome.is_not(None), int(State.SENT)), else_=int(State.IN_DOUBT)),
+            reason=case((c.outcome.is_not(None), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
+            sent_at=func.coalesce(c.sent_at, c.claimed_at),
+        )
+    ).rowcount
+    connection.execute(update(t.batch).where(b.id.in_(batches)).values(lease_owner=null(), lease_until=null()))
+    return int(swept)

