@@ -1,0 +1,62 @@
+"""Conversions in a CSV file: who met which goal, when, and what it was worth."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from channels.findings import Findings, shown
+from channels.table_file import read_table
+from waves.plan import NAME
+
+REQUIRED = ("customer", "goal", "at", "value", "currency", "source", "source_id")
+VALUE = re.compile(r"-?[0-9]{1,14}(?:\.[0-9]{1,4})?")
+"""What the ledger keeps exactly: ten-thousandths in 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionRow:
+    """One conversion; `source` and `source_id` name it once and for all, `value` is None when the file does not say."""
+
+    line: int
+    customer: str
+    goal: str
+    at: datetime
+    value: Decimal | None
+    currency: str | None
+    source: str
+    source_id: str
+    product: str | None = None
+
+
+def read_conversions(path: Path) -> list[ConversionRow]:
+    """Every row, in file order; InputError lists every problem."""
+    found = Findings(path)
+    rows = []
+    for line, cells in read_table(found, REQUIRED, ("product",)):
+        row = _row(found, line, cells)
+        if row is not None:
+            rows.append(row)
+    found.stop_if_any()
+    return rows
+
+
+def _row(found: Findings, line: int, cells: dict[str, str]) -> ConversionRow | None:
+    before = len(found.problems)
+    customer, source, source_id = (found.filled(line, key, cells[key]) for key in ("customer", "source", "source_id"))
+    goal, value, currency = cells["goal"].strip(), cells["value"].strip(), cells["currency"].strip().upper()
+    if not re.fullmatch(NAME, goal):
+        found.add(line, f"goal {shown(goal)} is no name; write the plan's goal.event, such as renewed")
+    if value and not VALUE.fullmatch(value):
+        found.add(line, f"value {shown(value)} is no amount; write 1250 or 1250.50 (at most 4 decimals, no separators)")
+    if not re.fullmatch("[A-Z]{3}", currency) and (value or currency):
+        found.add(line, f"currency {shown(currency)} is no code of 3 letters; write USD")
+    at = found.moment(line, "at", cells["at"])
+    if len(found.problems) > before or at is None:
+        return None
+    amount = Decimal(value) if value else None
+    product = cells.get("product", "").strip() or None
+    return ConversionRow(line, customer, goal, at, amount, currency or None, source, source_id, product)

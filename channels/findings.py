@@ -1,0 +1,89 @@
+"""Every problem of a file from outside, collected into one error; what looks like an address is not shown."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from waves.errors import InputError, Problem
+
+SHOWN = 20
+LOOKS_PRIVATE = re.compile(r"@|(?:\d\D?){6}")
+TIME_SHAPED = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[0-9T:.,+Z -]{0,30}")
+
+
+def shown(value: str) -> str:
+    """The value as an error may name it: short, and not when it looks like a phone number or an e-mail address."""
+    if LOOKS_PRIVATE.search(value):
+        return "(a value not shown here: it looks like an address)"
+    return repr(value if len(value) <= 40 else value[:40] + "...")
+
+
+@dataclass(slots=True)
+class Findings:
+    """The problems of one file, in the order found."""
+
+    path: Path
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, line: int, message: str) -> None:
+        self.problems.append(Problem(str(self.path), line, message))
+
+    def stop_if_any(self) -> None:
+        """InputError naming the first 20 as `file:line: ...` and how many more there are."""
+        if not self.problems:
+            return
+        listed = [str(problem) for problem in self.problems[:SHOWN]]
+        if len(self.problems) > SHOWN:
+            listed.append(f"and {len(self.problems) - SHOWN} more")
+        raise InputError("\n".join([*listed, "nothing of this file was stored"]))
+
+    def text(self) -> str:
+        """The file's text; InputError when it cannot be read or is not UTF-8."""
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from error
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            self.add(line, "not UTF-8 text; save or export the file as UTF-8")
+            self.stop_if_any()
+            raise
+
+    def word(self, line: int, what: str, value: str, known: Iterable[str]) -> str | None:
+        """The known word, case and space forgiven; or None and a problem with the nearest one."""
+        word, words = value.strip().lower(), tuple(known)
+        if word in words:
+            return word
+        near = difflib.get_close_matches(word, words, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(words)}"
+        self.add(line, f"unknown {what} {shown(value)}; {hint}" if word else f"{what} is empty")
+        return None
+
+    def moment(self, line: int, what: str, value: str) -> datetime | None:
+        """The instant in UTC; or None and a problem: a time without a zone would be a guess."""
+        name = repr(value.strip()) if TIME_SHAPED.fullmatch(value.strip()) else shown(value)
+        try:
+            at = datetime.fromisoformat(value.strip())
+            if at.tzinfo is not None:
+                return at.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.add(line, f"{what} {name} is no time; write 2026-12-01T14:05:00+02:00")
+            return None
+        self.add(line, f"{what} {name} has no time zone; write 2026-12-01T14:05:00+02:00")
+        return None
+
+    def filled(self, line: int, what: str, value: str) -> str:
+        """The text without outer space; a problem when nothing is left or it is longer than 200 characters."""
+        text = value.strip()
+        if not text:
+            self.add(line, f"{what} is empty")
+        elif len(text) > 200:
+            self.add(line, f"{what} is longer than 200 characters")
+        return text

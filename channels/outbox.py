@@ -1,0 +1,188 @@
+"""Provider `outbox`: sends into files that a person can open, one JSON line per message and an .eml file per e-mail.
+
+FOLDER/<channel>.jsonl is the record of sending: one write and one sync per chunk, under a lock, so that lines of
+several workers never mix. A line cut off by a killed writer was never recorded; the next writer takes it away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from pathlib import Path
+
+from filelock import FileLock
+
+from channels.mail_file import ADDRESS, CONTROL, head_of, is_sender, mail_bytes
+from waves.errors import MultiwaveError, SendRefused
+from waves.message import Capabilities, Message, Receipt
+from waves.outcomes import Action, Reason
+
+SENDER = "multiwave <no-reply@example.com>"
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+RETRY_AFTER_S = 60.0
+
+
+class SendInDoubt(MultiwaveError):
+    """Nobody knows whether this chunk was sent."""
+
+
+class Outbox:
+    """One channel's outbox in `folder`, which it makes readable by its owner alone."""
+
+    provider = "outbox"
+
+    def __init__(self, capabilities: Capabilities, folder: Path, sender: str = SENDER) -> None:
+        if not is_sender(sender):
+            raise SendRefused(f"the sender of e-mails must be an address or `Name <address>`: {sender!r}")
+        self.capabilities = capabilities
+        self.sender = sender
+        self.path = folder / f"{capabilities.channel}.jsonl"
+        self.mails = folder / "email"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if capabilities.channel == "email":
+                self.mails.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise SendRefused(f"cannot make the outbox folder {folder}: {error.strerror}") from error
+        self.lock = FileLock(folder / f".{capabilities.channel}.lock", mode=0o600)
+
+    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
+        """One receipt per message, in order: what cannot be carried is refused alone, a full disk means not sent."""
+        receipts, lines, mails = [], [], []
+        head = head_of(self.sender, now) if self.capabilities.channel == "email" else ""
+        for message in messages:
+            refusal = self._refusal(message)
+            try:
+                line = _line(message, now)
+                mail = self._mail(message, head) if head and refusal is None else b""
+            except UnicodeEncodeError:
+                refusal = refusal or _refused(message, Reason.CONTENT)
+            receipts.append(refusal or Receipt(message.token, "accepted"))
+            if refusal is None:
+                lines.append(line)
+                mails.append((message.token, mail))
+        try:
+            self._write(mails if head else [], b"".join(lines))
+        except OSError:
+            return [r if r.result == "refused" else _later(r.token) for r in receipts]
+        return receipts
+
+    def _refusal(self, message: Message) -> Receipt | None:
+        fields = message.fields
+        if not TOKEN.fullmatch(message.token):
+            return _refused(message, Reason.CONFIG)
+        if any(not fields.get(part, "").strip() for part in (*self.capabilities.required_parts, "body")):
+            return _refused(message, Reason.CONTENT)
+        if any(CONTROL.search(text) for part, text in fields.items() if part != "body"):
+            return _refused(message, Reason.CONTENT)
+        if not message.address or CONTROL.search(message.address):
+            return _refused(message, Reason.INVALID_ADDRESS)
+        if self.capabilities.channel == "email" and not ADDRESS.fullmatch(message.address):
+            return _refused(message, Reason.INVALID_ADDRESS)
+        return None
+
+    def _mail(self, message: Message, head: str) -> bytes:
+        to = (message.name, message.address)
+        domain = parseaddr(self.sender)[1].rpartition("@")[2]
+        return mail_bytes(head, domain, message.token, to, message.fields["subject"], message.fields["body"])
+
+    def _write(self, mails: list[tuple[str, bytes]], lines: bytes) -> None:
+        for token, mail in mails:
+            handle = os.open(f"{self.mails}/{token}.eml", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                _write_all(handle, mail)
+            finally:
+                os.close(handle)
+        if lines:
+            with self.lock:
+                _append(self.path, lines)
+
+
+def _refused(message: Message, reason: Reason) -> Receipt:
+    return Receipt(message.token, "refused", reason=reason, action=Action.NEXT_CHANNEL)
+
+
+def _later(token: str) -> Receipt:
+    return Receipt(token, "not_sent", reason=Reason.PROVIDER, action=Action.RETRY, retry_after_s=RETRY_AFTER_S)
+
+
+def _line(message: Message, now: datetime) -> bytes:
+    record = {
+        "token": message.token,
+        "channel": message.channel,
+        "to": message.address,
+        "name": message.name,
+        "language": message.language,
+        "fields": dict(message.fields),
+        "campaign": message.campaign,
+        "wave": message.wave,
+        "variant": message.variant,
+        "at": now.astimezone(UTC).isoformat(),
+    }
+    return (json.dumps(record, ensure_ascii=False) + "\n").encode()
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    if os.write(handle, content) != len(content):
+        raise OSError("the disk took only a part")
+
+
+def _append(path: Path, lines: bytes) -> None:
+    """All the lines, synced; or OSError and surely none of them; or SendInDoubt."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        end = _whole_lines(handle)
+        if end == 0:
+            _sync_folder(path.parent)
+        os.ftruncate(handle, end)
+        try:
+            _write_all(handle, lines)
+            os.fsync(handle)
+        except OSError:
+            _take_back(handle, end)
+            raise
+    finally:
+        os.close(handle)
+
+
+def _take_back(handle: int, end: int) -> None:
+    try:
+        os.ftruncate(handle, end)
+        os.fsync(handle)
+    except OSError as error:
+        raise SendInDoubt(f"the outbox failed in the middle of a chunk and after it: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _whole_lines(handle: int) -> int:
+    """Where the last whole line ends: the length of the file unless a writer was killed within a line."""
+    end = os.lseek(handle, 0, os.SEEK_END)
+    while end:
+        start = max(0, end - 65536)
+        cut = os.pread(handle, end - start, start).rfind(b"\n")
+        if cut >= 0:
+            return start + cut + 1
+        end = start
+    return 0
+
+
+def read_outbox(path: Path, offset: int = 0) -> tuple[list[dict[str, object]], int]:
+    """The messages recorded from byte `offset` on, and the next offset; a line not yet whole is left for later."""
+    if not path.exists():
+        return [], offset
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole.split(b"\n") if line], offset + len(whole)

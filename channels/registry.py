@@ -1,0 +1,61 @@
+"""The channels of this release, what each can carry, and the one table that says how to open a provider."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from channels.call_list import generic_csv
+from channels.outbox import Outbox
+from waves.errors import SendRefused
+from waves.message import Capabilities, Channel
+
+CAPABILITIES: dict[str, Capabilities] = {
+    "web_push": Capabilities("web_push", "message", ("title", "url"), ("title",), "push"),
+    "sms": Capabilities("sms", "message", (), (), "phone"),
+    "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
+    "call_list": Capabilities("call_list", "call", (), (), "phone"),
+}
+
+Opener = Callable[[Capabilities, Path], Channel]
+
+PROVIDERS: dict[str, dict[str, Opener]] = {
+    "web_push": {"outbox": Outbox},
+    "sms": {"outbox": Outbox},
+    "email": {"outbox": Outbox},
+}
+"""Message channel -> provider -> how to open it on a folder."""
+
+FORMATS = {"generic_csv": generic_csv}
+"""Dial list format -> the module that writes the list and reads the dispositions."""
+
+DEFAULT_PROVIDERS: dict[str, str] = {
+    "web_push": "outbox",
+    "sms": "outbox",
+    "email": "outbox",
+    "call_list": "generic_csv",
+}
+"""Channel -> provider where the settings name none."""
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1, 0.5)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+
+
+def check_provider(channel: str, provider: str) -> None:
+    """Nothing when this release has that provider for that channel; else SendRefused with the nearest name."""
+    if channel not in CAPABILITIES:
+        raise SendRefused(f"no channel {channel!r} in this release; {_nearest(channel, list(CAPABILITIES))}")
+    known = list(FORMATS) if CAPABILITIES[channel].kind == "call" else list(PROVIDERS[channel])
+    if provider not in known:
+        raise SendRefused(f"no provider {provider!r} for channel {channel}; {_nearest(provider, known)}")
+
+
+def open_channel(channel: str, provider: str, folder: Path) -> Channel:
+    """The provider, ready to send; `folder` is where the outbox keeps what it sent. SendRefused for an unknown name."""
+    check_provider(channel, provider)
+    if channel not in PROVIDERS:
+        raise SendRefused(f"channel {channel} is not sent: its touches are pulled as a dial list")
+    return PROVIDERS[channel][provider](CAPABILITIES[channel], folder)
