@@ -1,0 +1,1 @@
+"""Who may be asked: customers imported, consent, zones, and rules translated to SQL."""
