@@ -1,0 +1,105 @@
+"""The clock's one question: what is due. Short, idempotent, safe to kill at any line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from flows.room import Room
+from flows.running import Running, load_running
+from flows.wave import fall_through
+from ledger import campaigns
+from ledger.close import Balance, may_close
+from ledger.progress import batches_due, live_campaigns, wave_mark
+from waves.plan import Wave
+
+Launch = Callable[[Room, str, str, datetime], Balance | None]
+"""Runs one wave as far as it gets: in this process, or as a Prefect flow run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What one step of `advance` did to a wave."""
+
+    campaign: str
+    wave: str
+    before: str
+    after: str
+    closed: Balance | None
+
+
+def advance(room: Room, now: datetime, launch: Launch) -> Iterator[Moved]:
+    """Take every running campaign as far as it gets at `now`, yielding each step that changed something."""
+    with room.ledger.read() as connection:
+        names = live_campaigns(connection)
+    for name in names:
+        while (wave := due_wave(room, name, now)) is not None and stirs(room, name, wave, now):
+            running = load_running(room.ledger, name)
+            before = _mark(room, running, wave)
+            balance = launch(room, name, wave.wave, now)
+            running = load_running(room.ledger, name)
+            after = _mark(room, running, wave)
+            if before == after:
+                break
+            yield Moved(name, wave.wave, before[0], after[0], balance)
+        finish_campaign(room, name, now)
+
+
+def _mark(room: Room, running: Running, wave: Wave) -> tuple[str, int, int]:
+    with room.ledger.read() as connection:
+        return wave_mark(connection, running.row(wave.wave).id)
+
+
+def due_wave(room: Room, name: str, now: datetime) -> Wave | None:
+    """The wave of a campaign that has something to do at `now`: the first that is not closed, if its time has come."""
+    running = load_running(room.ledger, name)
+    if running.state not in ("running", "aborted"):
+        return None
+    previous = None
+    for wave in running.plan.waves:
+        row = running.row(wave.wave)
+        if row.state == "closed":
+            previous = row
+            continue
+        if row.state == "pending":
+            due = opens_at(running, wave, previous.closed if previous else None)
+            return wave if running.state == "running" and now >= due else None
+        return wave
+    return None
+
+
+def opens_at(running: Running, wave: Wave, previous_closed: datetime | None) -> datetime:
+    """When a wave opens: the campaign's start, or the previous close plus the wait; never before its own `at`."""
+    due = running.plan.starts.at if previous_closed is None else previous_closed + wave.wait
+    return max(due, wave.at.at) if wave.at else due
+
+
+def finish_campaign(room: Room, name: str, now: datetime) -> None:
+    """A campaign whose waves are all closed is finished."""
+    running = load_running(room.ledger, name)
+    if running.state == "running" and all(row.state == "closed" for row in running.rows):
+        with room.ledger.write() as connection:
+            campaigns.set_state(connection, name, "finished", ("running",), "advance", now)
+
+
+def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
+    """Whether a due wave has anything to do at `now`: to open, to enrol, to send, or to close."""
+    running = load_running(room.ledger, name)
+    row = running.row(wave.wave)
+    if row.state != "open":
+        return True
+    if running.state == "running":
+        fall_through(room, running, wave, now)
+    with room.ledger.read() as connection:
+        return batches_due(connection, row.id, now) > 0 or may_close(
+            connection, row.id, now, aborted=running.state == "aborted"
+        )
+
+
+def anything_due(room: Room, now: datetime) -> bool:
+    """Whether `advance` would find work at `now`, asked without starting any flow."""
+    with room.ledger.read() as connection:
+        names = live_campaigns(connection)
+    found = ((name, due_wave(room, name, now)) for name in names)
+    return any(wave is not None and stirs(room, name, wave, now) for name, wave in found)

@@ -1,0 +1,88 @@
+"""Cut a dial list for a lead and write its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from channels.call_list.generic_csv import DialRow, write_list
+from flows.room import Room
+from flows.running import gates_of, load_running, score_of
+from ledger import dial_lists
+from waves.errors import CampaignError
+from waves.tokens import Kind, make_token
+
+GRACE = timedelta(minutes=30)
+FORMAT = "generic_csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A list that was cut: its number (0: nobody was callable), its entries, its file, until when it may be dialled."""
+
+    number: int
+    entries: Sequence[dial_lists.Entry]
+    file: Path | None
+    valid_until: datetime
+
+
+def pull(
+    room: Room, campaign: str, wave_name: str, team: str, shift: str, size: int, hours: float, by: str, now: datetime
+) -> Cut:
+    """The best `size` callable members of a call wave as a CSV file; CampaignError when it is none, or not open."""
+    running = load_running(room.ledger, campaign)
+    wave = next((wave for wave in running.plan.waves if wave.wave == wave_name), None)
+    if wave is None or "call_list" not in wave.channel_names:
+        calls = ", ".join(w.wave for w in running.plan.waves if "call_list" in w.channel_names) or "none"
+        raise CampaignError(f"{campaign} has no call wave {wave_name!r}; its call waves: {calls}")
+    row = running.row(wave_name)
+    if row.closes is None:
+        raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
+    valid_until = min(now + timedelta(hours=hours), row.closes)
+    ask = dial_lists.Pull(row.id, team, shift, FORMAT, size, by, valid_until, valid_until + GRACE)
+    score = score_of(running, wave, now)
+    file = room.settings.home / "dial-lists"
+    with room.ledger.write() as connection:
+        gates = gates_of(running, wave, now)
+        number, entries = dial_lists.pull(connection, ask, gates, running.types, score, now)
+        if number:
+            # Written before the commit: a list that no file holds would keep its people from everybody else.
+            file = _write(room, number, entries, team, shift, campaign, wave_name, now, valid_until)
+    return Cut(number, entries, file if number else None, valid_until)
+
+
+def _write(
+    room: Room,
+    number: int,
+    entries: Sequence[dial_lists.Entry],
+    team: str,
+    shift: str,
+    campaign: str,
+    wave: str,
+    now: datetime,
+    valid_until: datetime,
+) -> Path:
+    folder = room.settings.home / "dial-lists"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    path = folder / f"{campaign}-{wave}-list-{number}.csv"
+    extra: dict[str, Any] = {"list": number, "campaign": campaign, "wave": wave, "shift": shift}
+    rows = (
+        DialRow(
+            token=make_token(room.token_key, Kind.DIAL_ENTRY, entry.id),
+            phone=entry.number,
+            name=entry.name,
+            language=entry.language,
+            rank=entry.rank,
+            tier=entry.tier,
+            score=entry.score,
+            not_before=now,
+            team=team,
+            extra=extra,
+        )
+        for entry in entries
+    )
+    write_list(path, rows, valid_until, tuple(extra))
+    return path

@@ -1,0 +1,27 @@
+"""`advance` inside this process: the engine lock, the clock, and Prefect only when there is work for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flows.campaign import anything_due
+from flows.embedded import engine_lock, prepare
+from flows.room import Room
+from flows.upkeep import upkeep
+
+
+def advance_embedded(room: Room, now: datetime | None) -> list[dict[str, Any]]:
+    """Everything due at `now` (moving a simulated clock there) or at the ledger's time; the waves it moved."""
+    with engine_lock(room):
+        if now is not None:
+            room.ledger.set_now(now)
+        at = room.ledger.now()
+        upkeep(room, at)
+        if not anything_due(room, at):
+            return []
+        prepare(room.settings.home)
+        from flows.deploy import enter, quick_flows, run_advance
+
+        with quick_flows():
+            return list(run_advance(enter(room), at))

@@ -1,0 +1,65 @@
+"""What came back, from files to the ledger: tokens are opened here and nowhere below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from channels.call_list.generic_csv import DispositionRow
+from channels.conversions_file import ConversionRow
+from flows.room import Room
+from ledger.calls import Call, entry_touches, record_calls
+from ledger.conversions import NewConversion, record_conversions
+from ledger.events import Recorded, record_events
+from waves.errors import TokenError
+from waves.message import Event
+from waves.tokens import Kind, read_token
+
+
+def _opened(room: Room, token: str, kind: Kind) -> int | None:
+    """The id behind a token of this kind; None for a token that is not ours."""
+    try:
+        found, ident = read_token(room.token_key, token)
+    except TokenError:
+        return None
+    return ident if found is kind else None
+
+
+def record_reports(room: Room, events: Sequence[Event], now: datetime) -> Recorded:
+    """Store provider reports; one whose token is unknown is kept with no touch."""
+    pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events]
+    with room.ledger.write() as connection:
+        return record_events(connection, pairs, now)
+
+
+def record_dispositions(
+    room: Room, rows: Sequence[DispositionRow], now: datetime, provider: str = "generic_csv"
+) -> Recorded:
+    """Store call results; one whose token names no dial entry is kept with no touch."""
+    entries = [_opened(room, row.token, Kind.DIAL_ENTRY) for row in rows]
+    with room.ledger.write() as connection:
+        touches = entry_touches(connection, {entry for entry in entries if entry is not None})
+        calls = [
+            Call(
+                disposition=row.disposition,
+                at=row.at,
+                call_id=row.call_id,
+                provider=provider,
+                touch=touches.get(entry) if entry is not None else None,
+                entry=entry,
+                number=row.number,
+                agent=row.agent,
+                ring_s=row.ring_s,
+                talk_s=row.talk_s,
+                wrap_s=row.wrap_s,
+            )
+            for row, entry in zip(rows, entries, strict=True)
+        ]
+        return record_calls(connection, calls, now)
+
+
+def record_sales(room: Room, rows: Sequence[ConversionRow]) -> tuple[int, int, int]:
+    """Store conversions; (new, known already, of customers that the ledger does not know)."""
+    new = [NewConversion(r.customer, r.goal, r.at, r.value, r.currency, r.source, r.source_id, r.product) for r in rows]
+    with room.ledger.write() as connection:
+        return record_conversions(connection, new)

@@ -1,0 +1,141 @@
+"""A started campaign as the engine sees it: its frozen bundle, its waves, and the gates of each at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from config.bundle import Bundle
+from ledger import campaigns
+from ledger.dial_lists import Score
+from ledger.enrol import Opening
+from ledger.gates import Enter, Gates, Members, converted
+from ledger.store import Ledger
+from ledger.words import WaveWords
+from segments.select import Source, compile_rule
+from waves.draw import Draw
+from waves.message import CHANNEL_CODES
+from waves.plan import Plan, Wave
+from waves.rules import Rule
+
+
+@dataclass(frozen=True)
+class Running:
+    """One campaign's frozen plan beside the rows it became."""
+
+    id: int
+    name: str
+    state: str
+    started_at: datetime
+    bundle: Bundle
+    rows: tuple[Any, ...]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as it was started."""
+        return self.bundle.plan
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Types of the columns that members of this campaign carry."""
+        return {name: self.bundle.types[name] for name in sorted(self.bundle.member_columns)}
+
+    def row(self, wave: str) -> Any:
+        """The ledger's row of a wave; KeyError when the plan has no such wave."""
+        return next(row for row in self.rows if row.name == wave)
+
+
+def load_running(ledger: Ledger, name: str) -> Running:
+    """Read a campaign and its waves; CampaignError when there is none of that name."""
+    with ledger.read() as connection:
+        row = campaigns.find(connection, name)
+        rows = tuple(campaigns.waves_of(connection, row.id))
+    return Running(row.id, row.name, row.state, row.started_at, _bundle(row.bundle), rows)
+
+
+@lru_cache(maxsize=32)
+def _bundle(text: str) -> Bundle:
+    return Bundle.from_json(text)
+
+
+def groups_of(wave: Wave) -> tuple[tuple[int, ...], ...]:
+    """The wave's channels as codes, grouped as the plan groups them."""
+    return tuple(tuple(CHANNEL_CODES[name] for name in group.first_of) for group in wave.channels)
+
+
+def local_day(plan: Plan, now: datetime) -> date:
+    """The calendar day in the plan's own zone, which days_since and days_until count from."""
+    return now.astimezone(ZoneInfo(plan.starts.zone)).date()
+
+
+def enter_builder(rule: Rule, waves: dict[str, int], goal: str, since: datetime, today: date) -> Enter:
+    """The enter rule as a function of the members it is asked about."""
+
+    def build(members: Members) -> Any:
+        words = WaveWords(waves, members.c.customer)
+        columns = {name: members.c[name] for name in rule.columns}
+        met = converted(members.c.customer, goal, since)
+        return compile_rule(rule, Source(columns, today, words.word, words.value, met))
+
+    return build
+
+
+def gates_of(running: Running, wave: Wave, now: datetime) -> Gates:
+    """The gates of one wave of a started campaign at `now`."""
+    plan = running.plan
+    earlier = {name: running.row(name).id for name in plan.earlier(wave.wave)}
+    stopping = tuple(running.row(name).id for name in earlier if running.row(name).holdout_stops)
+    rule = running.bundle.enter_rule(wave.wave)
+    since = running.started_at
+    enter = enter_builder(rule, earlier, plan.goal.event, since, local_day(plan, now)) if rule else None
+    return Gates(
+        groups=groups_of(wave),
+        goal=plan.goal.event,
+        since=since,
+        now=now,
+        enter=enter,
+        campaign=running.id,
+        stopping_waves=stopping,
+        holdout=holdout_of(plan, wave),
+    )
+
+
+def holdout_of(plan: Plan, wave: Wave) -> tuple[Draw, float] | None:
+    """The wave's own lottery and share, independent of every other wave's."""
+    if wave.holdout is None:
+        return None
+    return Draw.named("wave", plan.campaign, wave.wave, "holdout"), wave.holdout.share
+
+
+def opening_of(running: Running, wave: Wave, now: datetime, batch_size: int, range_size: int) -> Opening:
+    """How a wave that has begun is enrolled."""
+    row = running.row(wave.wave)
+    return Opening(
+        wave=row.id,
+        gates=gates_of(running, wave, now),
+        types=running.types,
+        released=row.released,
+        closes=row.closes,
+        batch_size=batch_size,
+        range_size=range_size,
+        variants=tuple(variant.weight for variant in wave.variants.values()),
+        variant_draw=Draw.named("wave", running.plan.campaign, wave.wave, "variant"),
+    )
+
+
+def score_of(running: Running, wave: Wave, now: datetime) -> Score | None:
+    """The wave's rank as a function of its members; None when the plan names none."""
+    rule = running.bundle.rank_rule(wave.wave)
+    if rule is None:
+        return None
+    today = local_day(running.plan, now)
+
+    def build(members: Members) -> Any:
+        columns = {name: members.c[name] for name in rule.columns}
+        words = WaveWords({}, members.c.customer)
+        return compile_rule(rule, Source(columns, today, words.word, words.value, None))
+
+    return build

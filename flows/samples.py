@@ -1,0 +1,88 @@
+"""Messages shown or sent before a campaign starts: one for each wording and language, to be read by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from config.bundle import Bundle
+from flows.render import render
+from flows.room import Room
+from flows.running import groups_of
+from flows.starting import Forecast
+from ledger.audit import record
+from ledger.recipients import consenting, one_of_each_language
+from ledger.suppressions import customer_id
+from waves.errors import SendRefused
+from waves.message import CHANNEL_CODES
+from waves.plan import Wave
+from waves.tokens import Kind, make_token
+
+SHOWN_TOKEN = "TOKENOFTHISMESSAGE22"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One rendered message of a plan."""
+
+    wave: str
+    channel: str
+    language: str
+    variant: int
+    fields: Mapping[str, str]
+
+
+def wordings(bundle: Bundle) -> Iterator[tuple[Wave, str, int, str]]:
+    """(wave, channel, variant, message name) of every message a plan may send."""
+    for wave in bundle.plan.waves:
+        for channel in wave.channel_names:
+            for variant, message in wave.messages.items():
+                if CHANNEL_CODES[channel] != CHANNEL_CODES["call_list"]:
+                    yield wave, channel, variant, message
+
+
+def samples(room: Room, bundle: Bundle, forecast: Forecast) -> list[Sample]:
+    """Each wording in each language, filled with the values of an example customer of the dry run."""
+    keys = [key for wave in forecast.waves for key in wave.examples.values()]
+    with room.ledger.read() as connection:
+        readers = one_of_each_language(connection, keys, bundle.types)
+    templates = bundle.open_templates()
+    found: dict[tuple[str, str, int, str], Sample] = {}
+    for wave, channel, variant, message in wordings(bundle):
+        for reader in readers:
+            filename = templates.choose(message, channel, reader.language)
+            key = (wave.wave, channel, variant, filename)
+            if key not in found:
+                made = render(bundle, wave, templates, channel, variant, SHOWN_TOKEN, reader)
+                found[key] = Sample(wave.wave, channel, reader.language or "-", variant, made.fields)
+    return list(found.values())
+
+
+def send_test(room: Room, bundle: Bundle, key: str, by: str, now: datetime) -> list[tuple[str, str, int, str]]:
+    """Send every wording to one customer on the channels it consents to; (wave, channel, variant, result) of each.
+
+    SendRefused when the customer is suppressed or consents to none of the plan's channels.
+    """
+    codes = sorted({code for wave in bundle.plan.waves for group in groups_of(wave) for code in group})
+    with room.ledger.read() as connection:
+        customer = customer_id(connection, key)
+        places = consenting(connection, customer, codes, bundle.types, now)
+    if not places:
+        raise SendRefused(
+            "this customer is suppressed or consents to no channel of the plan; choose a colleague's own record"
+        )
+    templates = bundle.open_templates()
+    results = []
+    for number, (wave, channel, variant, _) in enumerate(wordings(bundle)):
+        recipient = places.get(CHANNEL_CODES[channel])
+        if recipient is None:
+            results.append((wave.wave, channel, variant, "no consented address"))
+            continue
+        token = make_token(room.token_key, Kind.TEST, customer << 12 | number)
+        made = render(bundle, wave, templates, channel, variant, token, recipient)
+        (receipt,) = room.channel(channel).send([replace(made, campaign=f"test of {made.campaign}")], now)
+        results.append((wave.wave, channel, variant, receipt.result))
+    with room.ledger.write() as connection:
+        record(connection, now, by, "test-send", bundle.plan.campaign, after=f"customer {customer}")
+    return results

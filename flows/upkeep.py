@@ -1,0 +1,14 @@
+"""Housekeeping between waves: claims of lost workers become in doubt."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flows.room import Room
+from ledger.touches import sweep
+
+
+def upkeep(room: Room, now: datetime) -> int:
+    """Sweep up after workers that are past their lease; how many touches are in doubt or proved sent."""
+    with room.ledger.write() as connection:
+        return sweep(connection, now, room.all_workers_gone)

@@ -1,0 +1,160 @@
+"""The life of a wave, top to bottom: open, enrol, fall through, send, listen, close."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from config.templates import Templates
+from flows.render import render
+from flows.room import Room
+from flows.running import Running, gates_of, load_running, opening_of
+from ledger import enrol, touches
+from ledger.close import Balance, close, may_close
+from ledger.recipients import recipients
+from waves.errors import SendRefused
+from waves.message import CHANNEL_NAMES, Message, Receipt
+from waves.outcomes import Reason
+from waves.plan import Wave
+from waves.tokens import Kind, make_token
+
+CHUNK = 500
+BEGIN_WITHIN_S = 1.5
+"""A claimed message that was not begun within this many seconds goes back: whoever said stop meanwhile is heard."""
+
+Dispatch = Callable[[Room, Running, str, int, datetime], int]
+
+
+def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dispatch) -> Balance | None:
+    """Take one wave as far as it gets at `now`; its balance when it closed. Safe to kill at any line and run again."""
+    running = load_running(room.ledger, campaign)
+    wave = running.plan.wave(wave_name)
+    if running.state == "running":
+        if not open_wave(room, running, wave, now):
+            return None
+        running = load_running(room.ledger, campaign)
+        enrol_wave(room, running, wave, now)
+        fall_through(room, running, wave, now)
+        send_due(room, running, wave, now, dispatch)
+    return close_wave(room, running, wave, now)
+
+
+def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
+    """Fix the wave's end and begin its enrolment; False while another wave of the ledger is being enrolled."""
+    row = running.row(wave.wave)
+    if row.state != "pending":
+        return True
+    released = now + wave.release
+    with room.ledger.write() as connection:
+        return enrol.begin(connection, row.id, now, released, released + wave.listen)
+
+
+def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
+    """Write every member's verdict and the touches of those that go, one range of customers a transaction."""
+    if running.row(wave.wave).state == "open" or running.row(wave.wave).state == "closed":
+        return
+    opening = opening_of(running, wave, now, room.settings.batch_size, room.settings.enrol_range)
+    done = False
+    while not done:
+        with room.ledger.write() as connection:
+            done = enrol.enrol_range(connection, opening)
+
+
+def fall_through(room: Room, running: Running, wave: Wave, now: datetime) -> None:
+    """Queue the next channel of a `first_of` for those whose first one failed."""
+    if any(len(group.first_of) > 1 for group in wave.channels):
+        with room.ledger.write() as connection:
+            enrol.fall_through(connection, running.row(wave.wave).id, gates_of(running, wave, now), now)
+
+
+def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: Dispatch) -> None:
+    """Hand every batch that is due to a worker, one task a batch."""
+    with room.ledger.read() as connection:
+        batches = touches.due_batches(connection, running.row(wave.wave).id, now)
+    for done, batch in enumerate(batches):
+        room.tick(wave.wave, done, len(batches))
+        dispatch(room, running, wave.wave, batch, now)
+    if batches:
+        room.tick(wave.wave, len(batches), len(batches))
+
+
+def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balance | None:
+    """Close the wave when it is over and store its balance."""
+    row = running.row(wave.wave)
+    with room.ledger.write() as connection:
+        if not may_close(connection, row.id, now, aborted=running.state == "aborted"):
+            return None
+        return close(connection, row.id, now)
+
+
+def send_batch(room: Room, running: Running, wave_name: str, batch: int, now: datetime) -> int:
+    """Lease a batch, then claim, send and settle it chunk by chunk; how many messages the provider took."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
+    wave = running.plan.wave(wave_name)
+    with room.ledger.write() as connection:
+        leased = touches.lease(connection, batch, owner, now, room.settings.lease)
+    if leased is None:
+        return 0
+    templates = running.bundle.open_templates()
+    sent, size = 0, CHUNK
+    while size:
+        moment = _moment(room, now)
+        if leased.until - moment < timedelta(seconds=2 * BEGIN_WITHIN_S):
+            break
+        with room.ledger.write() as connection:
+            gates = gates_of(running, wave, moment)
+            claimed = touches.claim(connection, leased, gates, running.types, size, moment)
+        if claimed is None:
+            break
+        accepted = _send_chunk(room, running, wave, templates, leased, claimed, moment)
+        sent += accepted or 0
+        if accepted is None:
+            size //= 2
+    with room.ledger.write() as connection:
+        touches.finish(connection, leased, _moment(room, now))
+    return sent
+
+
+def _moment(room: Room, now: datetime) -> datetime:
+    return now if room.ledger.simulated else room.ledger.now()
+
+
+def _send_chunk(
+    room: Room,
+    running: Running,
+    wave: Wave,
+    templates: Templates,
+    leased: touches.Leased,
+    claimed: list[touches.Claimed],
+    now: datetime,
+) -> int | None:
+    """Send one claimed chunk, no transaction open; how many were accepted, None when it was given back as too slow."""
+    began = time.monotonic()
+    channel_name = CHANNEL_NAMES[leased.channel]
+    channel = room.channel(channel_name)
+    with room.ledger.read() as connection:
+        known = recipients(connection, [touch.touch for touch in claimed], running.bundle.types)
+    messages: list[tuple[int, Message]] = []
+    receipts: list[tuple[int, Receipt]] = []
+    for touch in claimed:
+        token = make_token(room.token_key, Kind.TOUCH, touch.touch)
+        try:
+            recipient = known[touch.touch]
+            message = render(running.bundle, wave, templates, channel_name, touch.variant, token, recipient)
+            messages.append((touch.touch, message))
+        except SendRefused:
+            receipts.append((touch.touch, Receipt(token, "refused", reason=Reason.CONTENT)))
+    too_slow = time.monotonic() - began > BEGIN_WITHIN_S
+    if too_slow:
+        with room.ledger.write() as connection:
+            touches.give_back(connection, leased.owner, [touch for touch, _ in messages])
+        messages = []
+    said = channel.send([message for _, message in messages], now) if messages else []
+    receipts += [(touch, receipt) for (touch, _), receipt in zip(messages, said, strict=True)]
+    cost = room.settings.costs.get(channel_name)
+    with room.ledger.write() as connection:
+        touches.settle(connection, leased.owner, receipts, channel.provider, cost, now)
+    return None if too_slow else sum(receipt.result == "accepted" for _, receipt in receipts)
