@@ -1,0 +1,1 @@
+"""The ways in for people: commands, web pages, reports, and the demo."""

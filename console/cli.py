@@ -1,0 +1,51 @@
+"""The command `multiwave`: every way in for people, one module a topic."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from console import campaigns, dialling, home, imports, plans, stories, suppressing
+from console.context import Chosen, HomeOption
+from console.show import errors
+from waves.errors import MultiwaveError
+
+app = typer.Typer(
+    name="multiwave",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def program(home: HomeOption = None) -> None:
+    """Outreach campaigns as sequenced waves: check a plan, see who would be asked, start it, watch it, read it back.
+
+    A first campaign: init, customers import, check, plan, approve, start, advance, status.
+    """
+    Chosen.home = home
+
+
+home.add_to(app)
+imports.add_to(app)
+plans.add_to(app)
+campaigns.add_to(app)
+dialling.add_to(app)
+suppressing.add_to(app)
+stories.add_to(app)
+
+
+def main() -> None:
+    """Run the program; bad input is one clear message on standard error and exit code 2, never a traceback."""
+    try:
+        app()
+    except MultiwaveError as error:
+        errors.print(f"error: {error}", markup=False)
+        sys.exit(2)
+    except OSError as error:
+        where = f"{Path(str(error.filename))}: " if error.filename else ""
+        errors.print(f"error: {where}{error.strerror or error}", markup=False)
+        sys.exit(2)

@@ -1,0 +1,93 @@
+"""What every command needs: the home, the open engine, who is asking, and the time."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from channels.registry import CAPABILITIES
+from config.bundle import Bundle
+from config.loading import load_plan
+from config.settings import Settings, load_settings
+from waves.errors import InputError
+
+if TYPE_CHECKING:
+    from flows.room import Room
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder with config/ and the ledger [env MULTIWAVE_HOME].", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+ByOption = Annotated[str | None, typer.Option("--by", help="Who is doing this (default: your login name).")]
+
+
+class Chosen:
+    """What the program's own --home said, before the command's."""
+
+    home: Path | None = None
+
+
+def settings_of(home: Path | None) -> Settings:
+    """The settings, with the command's --home before the program's before the environment's."""
+    return load_settings(home or Chosen.home)
+
+
+def open_home(home: Path | None) -> Room:
+    """The engine of a home that `init` made."""
+    from flows.room import open_room
+
+    return open_room(settings_of(home))
+
+
+def config_dir(settings: Settings) -> Path:
+    """Where a home keeps what people write."""
+    return settings.home / "config"
+
+
+def find_plan(settings: Settings, plan: str) -> Path:
+    """A plan by path, or by its name among the home's plans; InputError when there is neither."""
+    own = config_dir(settings) / "plans" / f"{plan.removesuffix('.yaml')}.yaml"
+    for path in (Path(plan), own):
+        if path.is_file():
+            return path
+    there = ", ".join(sorted(p.stem for p in own.parent.glob("*.yaml"))) or "none"
+    raise InputError(f"{plan}: there is no such file, nor a plan of that name in {own.parent} (there: {there})")
+
+
+def bundle_of(settings: Settings, plan: str) -> Bundle:
+    """A checked plan with all it rests on; PlanError with every problem."""
+    path = find_plan(settings, plan)
+    return load_plan(path, config_dir(settings), CAPABILITIES, settings.default_language)
+
+
+def who(by: str | None) -> str:
+    """The name that goes into the audit."""
+    if by:
+        return by
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def moment(text: str) -> datetime:
+    """An instant in ISO form with a zone, such as 2026-12-01T09:00+02:00 or ...Z; InputError for anything else."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(f"{text!r} is no time; write 2026-12-01T09:00+02:00 or 2026-12-01T07:00Z") from None
+    if at.tzinfo is None:
+        raise InputError(f"{text!r} has no zone; add one: {text}Z for UTC, or {text}+02:00")
+    return at.astimezone(UTC)
+
+
+def existing(path: Path) -> Path:
+    """The path, if a file is there; InputError otherwise."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    return path

@@ -1,0 +1,96 @@
+"""The lead's commands: pull a dial list, return it, see what is out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from console.context import ByOption, HomeOption, JsonOption, open_home, who
+from console.show import clock, print_json, screen, table
+
+
+def pull(
+    campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
+    wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
+    team: Annotated[str, typer.Option(help="The team that will dial it.")],
+    size: Annotated[int, typer.Option(help="How many entries at most.", min=1, max=100_000)],
+    shift: Annotated[str, typer.Option(help="A name for the shift, such as monday-early.")] = "today",
+    hours: Annotated[float, typer.Option(help="How long the list may be dialled.", min=0.25, max=72)] = 8,
+    home: HomeOption = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut the best callable customers of a wave into a CSV for the dialler; nobody is on two live lists."""
+    from flows import dialling
+
+    room = open_home(home)
+    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now())
+    if as_json:
+        print_json(
+            {
+                "list": cut.number or None,
+                "entries": len(cut.entries),
+                "file": str(cut.file) if cut.file else None,
+                "valid_until": cut.valid_until,
+            }
+        )
+    elif cut.number:
+        screen.print(
+            f"list {cut.number}: {len(cut.entries):,} entries for {team}, valid until {clock(cut.valid_until)}"
+        )
+        screen.print(str(cut.file), soft_wrap=True)
+        screen.print("after the shift: multiwave dispositions import FILE, then: multiwave dial-list return LIST")
+    else:
+        screen.print(f"nobody is callable now in {campaign}, wave {wave}; see: multiwave status {campaign}")
+
+
+def give_back(
+    number: Annotated[int, typer.Argument(metavar="LIST", help="The list's number.", show_default=False)],
+    home: HomeOption = None,
+    by: ByOption = None,
+) -> None:
+    """Return a list after its dispositions are imported: who was not called may be listed again."""
+    from ledger import dial_lists
+
+    room = open_home(home)
+    with room.ledger.write() as connection:
+        called, again = dial_lists.give_back(connection, number, who(by), room.ledger.now())
+    screen.print(f"list {number} returned: {called:,} called, {again:,} may be listed again")
+
+
+def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Every dial list: whose it is, how much of it was called, and whether it is still out."""
+    from ledger import dial_lists
+
+    room = open_home(home)
+    with room.ledger.read() as connection:
+        rows = [dict(row._mapping) for row in dial_lists.lists(connection)]
+    if as_json:
+        print_json({"lists": rows})
+        return
+    cells = [
+        (
+            r["id"],
+            r["campaign"],
+            r["wave"],
+            r["team"],
+            r["shift"],
+            r["entries"],
+            r["called"],
+            clock(r["pulled_at"]),
+            f"returned {clock(r['returned_at'])}" if r["returned_at"] else f"out until {clock(r['lease_until'])}",
+        )
+        for r in rows
+    ]
+    columns = ("list", "campaign", "wave", "team", "shift", "entries", "called", "pulled", "where")
+    table("dial lists", columns, cells, ("list", "entries", "called"))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the program these commands."""
+    topic = typer.Typer(help="Dial lists for call-centre leads.", no_args_is_help=True)
+    topic.command("pull")(pull)
+    topic.command("return")(give_back)
+    topic.command("ls")(ls)
+    app.add_typer(topic, name="dial-list")

@@ -1,0 +1,110 @@
+"""What comes in from files: customers, events, dispositions, conversions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.context import HomeOption, JsonOption, config_dir, existing, open_home
+from console.show import counts, print_json, progress, screen
+
+FileArgument = Annotated[Path, typer.Argument(help="The file to read.", show_default=False)]
+
+
+def import_customers_file(
+    file: FileArgument,
+    home: HomeOption = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where rejected rows are listed (default: beside the file, .rejects.csv).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import customers (CSV, TSV, also .gz) by config/customers.yaml; again to update them: nobody is ever doubled."""
+    from segments.customers import import_customers
+
+    from config.schema import load_schema
+
+    room = open_home(home)
+    schema = load_schema(config_dir(room.settings))
+    target = rejects or file.with_name(file.name.split(".")[0] + ".rejects.csv")
+    with progress() as bar:
+        task = bar.add_task("customers", total=None)
+        summary = import_customers(
+            room.ledger,
+            schema,
+            existing(file),
+            target,
+            room.ledger.now(),
+            lambda rows: bar.update(task, completed=rows),
+        )
+    if as_json:
+        print_json(asdict(summary))
+        return
+    screen.print(
+        f"{summary.rows:,} rows: {summary.added:,} customers added, {summary.updated:,} updated, "
+        f"{summary.rejected:,} rejected"
+    )
+    if summary.reasons:
+        screen.print(f"reasons: {counts(summary.reasons)}; each with its line in {target}")
+    if any(summary.shared.values()):
+        screen.print(f"addresses shared by several customers: {counts(summary.shared)}; each is contacted once")
+
+
+def import_events(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Record what came back: JSON lines with token, outcome, at, provider, provider_event_id. Again is harmless."""
+    from channels.events_file import read_events
+    from flows.reports import record_reports
+
+    room = open_home(home)
+    recorded = record_reports(room, [event for _, event in read_events(existing(file))], room.ledger.now())
+    _say(recorded.new, recorded.known, recorded.unknown_touch, "events", as_json)
+
+
+def import_dispositions(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Record call results: CSV with token, disposition, at, call_id (and number, agent, ring_s, talk_s, wrap_s)."""
+    from channels.call_list.generic_csv import read_dispositions
+    from flows.reports import record_dispositions
+
+    room = open_home(home)
+    recorded = record_dispositions(room, read_dispositions(existing(file)), room.ledger.now())
+    _say(recorded.new, recorded.known, recorded.unknown_touch, "calls", as_json)
+
+
+def import_conversions(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Record conversions: CSV with customer, goal, at, value, currency, source, source_id."""
+    from channels.conversions_file import read_conversions
+    from flows.reports import record_sales
+
+    room = open_home(home)
+    new, known, unknown = record_sales(room, read_conversions(existing(file)))
+    if as_json:
+        print_json({"new": new, "known": known, "unknown_customer": unknown})
+    else:
+        screen.print(f"{new:,} new conversions, {known:,} known already, {unknown:,} of customers nobody imported")
+
+
+def _say(new: int, known: int, unknown: int, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"new": new, "known": known, "unknown_touch": unknown})
+        return
+    screen.print(f"{new:,} new {what}, {known:,} known already")
+    if unknown:
+        screen.print(f"{unknown:,} carry a token that belongs to no touch here: kept, and acting on nobody")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the program these commands."""
+    topics = {
+        "customers": (import_customers_file, "Customers and their addresses."),
+        "events": (import_events, "Reports from providers."),
+        "dispositions": (import_dispositions, "Results of calls."),
+        "conversions": (import_conversions, "What the campaign is for."),
+    }
+    for name, (command, text) in topics.items():
+        topic = typer.Typer(help=text, no_args_is_help=True)
+        topic.command("import")(command)
+        topic.callback()(lambda: None)
+        app.add_typer(topic, name=name)

@@ -1,0 +1,155 @@
+"""A plan before it runs: check it, see who would be asked, send a test, approve it, start it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from channels.registry import CAPABILITIES
+from config.loading import check_plan
+from console.context import (
+    ByOption,
+    HomeOption,
+    JsonOption,
+    bundle_of,
+    config_dir,
+    find_plan,
+    open_home,
+    settings_of,
+    who,
+)
+from console.show import clock, counts, print_json, progress, screen, table
+
+if TYPE_CHECKING:
+    from flows.starting import Forecast
+
+PlanArgument = Annotated[str, typer.Argument(help="A plan: a file, or its name in config/plans.", show_default=False)]
+
+NOT_YET = (
+    "Contact limits, hours rules, ramp, priority and capacity are read and checked in this release; they act from the "
+    "next one. Until then send only at hours that are fit for everybody."
+)
+
+
+def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Say every problem of a plan and of the files it names, as file:line; exit code 2 when there is one."""
+    settings = settings_of(home)
+    problems = check_plan(find_plan(settings, plan), config_dir(settings), CAPABILITIES, settings.default_language)
+    if as_json:
+        found = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
+        print_json({"plan": plan, "problems": found})
+    else:
+        for problem in problems:
+            screen.print(str(problem), markup=False, soft_wrap=True)
+        screen.print("no problems" if not problems else f"{len(problems)} problems")
+    if problems:
+        raise typer.Exit(2)
+
+
+def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Who would be contacted, when, and why the others not: the enrolling statement counted, nothing written."""
+    from flows.samples import samples
+    from flows.starting import forecast
+
+    room = open_home(home)
+    bundle = bundle_of(room.settings, plan)
+    with progress() as bar:
+        bar.add_task("counting", total=None)
+        found = forecast(room, bundle, room.ledger.now())
+        shown = samples(room, bundle, found)
+    if as_json:
+        print_json(as_data(found))
+        return
+    screen.print(f"[bold]{bundle.plan.title}[/] ({found.campaign}), segment {bundle.plan.segment}")
+    screen.print(f"digest {found.digest}")
+    screen.print(f"members: {found.treated:,} treated, {found.held_out:,} held out")
+    rows = []
+    for wave in found.waves:
+        exact = "exact" if wave.exact else "at most"
+        cost = "not set" if wave.cost is None else f"{wave.cost:.2f} {room.settings.currency}"
+        window = f"{clock(wave.opens)} to {clock(wave.closes)}"
+        rows.append((wave.wave, exact, counts(wave.verdicts), counts(wave.touches), window, cost))
+    table("waves", ("wave", "count", "verdicts", "touches", "from, to", "cost"), rows)
+    screen.print(
+        "Later waves are forecasts: the most there can be, as if each outcome a rule asks for came to everybody."
+    )
+    examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
+    table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
+    for sample in shown:
+        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}, variant {sample.variant}")
+        screen.print("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
+    screen.print(NOT_YET, style="yellow")
+
+
+def as_data(found: Forecast) -> dict[str, object]:
+    """The dry run as `plan --json` prints it."""
+    return {
+        "campaign": found.campaign,
+        "digest": found.digest,
+        "members": {"treated": found.treated, "held_out": found.held_out},
+        "waves": [
+            {
+                "wave": wave.wave,
+                "forecast": not wave.exact,
+                "verdicts": dict(wave.verdicts),
+                "touches": dict(wave.touches),
+                "opens": wave.opens,
+                "closes": wave.closes,
+                "cost": wave.cost,
+                "examples": dict(wave.examples),
+            }
+            for wave in found.waves
+        ],
+    }
+
+
+def approve(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> None:
+    """Approve the plan as it reads now; one changed byte in it or in a file it names needs a new approval."""
+    from ledger import campaigns
+
+    room = open_home(home)
+    bundle = bundle_of(room.settings, plan)
+    with room.ledger.write() as connection:
+        new = campaigns.approve(connection, bundle.plan.campaign, bundle.digest, who(by), room.ledger.now())
+    screen.print(f"{'approved' if new else 'was approved already'}: {bundle.plan.campaign}, digest {bundle.digest}")
+
+
+def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> None:
+    """Start an approved plan: its members are frozen now, its first wave opens at the plan's `starts`."""
+    from flows import starting
+
+    room = open_home(home)
+    bundle = bundle_of(room.settings, plan)
+    with progress() as bar:
+        bar.add_task("freezing members", total=None)
+        _, members = starting.start(room, bundle, who(by), room.ledger.now())
+    screen.print(
+        f"{bundle.plan.campaign} started with {members:,} members; its first wave opens {bundle.plan.starts}. "
+        "Run `multiwave advance` from then on."
+    )
+    screen.print(NOT_YET, style="yellow")
+
+
+def send_test_messages(
+    plan: PlanArgument,
+    to: Annotated[str, typer.Option("--to", help="Key of the customer who gets it, a colleague's for instance.")],
+    home: HomeOption = None,
+    by: ByOption = None,
+) -> None:
+    """Send every message of a plan to one consenting customer; nothing of it counts in the campaign."""
+    from flows.samples import send_test
+
+    room = open_home(home)
+    bundle = bundle_of(room.settings, plan)
+    sent = send_test(room, bundle, to, who(by), room.ledger.now())
+    table("sent as a test", ("wave", "channel", "variant", "result"), sent)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the program these commands."""
+    app.command()(check)
+    app.command("plan")(dry_run)
+    app.command("test-send")(send_test_messages)
+    app.command()(approve)
+    app.command()(start)

@@ -1,0 +1,86 @@
+"""What people see: one way to print JSON, tables and progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+screen = Console(highlight=False, soft_wrap=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def plain(value: object) -> Any:
+    """A value as JSON can carry it: times in ISO UTC, amounts as numbers."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def print_json(value: object) -> None:
+    """JSON on standard output, and nothing else."""
+    typer.echo(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+
+
+def clock(at: datetime | None) -> str:
+    """A time as tables show it."""
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}Z"
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
+    """A table on the screen; the columns named in `right` hold numbers."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*[f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell) for cell in row])
+    screen.print(made)
+
+
+def counts(words: Mapping[str, int]) -> str:
+    """`go 812, no_consent 31`, the largest first."""
+    ordered = sorted(words.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{word} {count:,}" for word, count in ordered if count) or "-"
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A progress display on standard error, silent where there is no terminal."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    )
+    with bar:
+        yield bar
+
+
+class Ticker:
+    """Turns an engine's ticks (what, done, total) into progress bars."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=total)
+        self._bar.update(self._tasks[what], completed=done, total=total)

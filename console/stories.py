@@ -1,0 +1,161 @@
+"""`why`: one customer's whole story in a campaign, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.context import HomeOption, JsonOption, open_home
+from console.show import clock, print_json, screen
+from waves.dispositions import Disposition
+from waves.message import CHANNEL_NAMES
+from waves.outcomes import VERDICT_MEANINGS, Outcome, Part, Reason, Side, State, word
+
+if TYPE_CHECKING:
+    from flows.running import Running
+    from ledger.story import Story, TouchStory, WaveStory
+
+
+def why(
+    campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
+    customer: Annotated[str, typer.Argument(help="The customer's key.", show_default=False)],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell one customer's story: arm, each wave's verdict with the rule and values behind it, touches, conversion."""
+    from flows.running import load_running
+    from ledger.story import story
+    from ledger.suppressions import customer_id
+
+    room = open_home(home)
+    running = load_running(room.ledger, campaign)
+    with room.ledger.read() as connection:
+        found = story(connection, running.id, customer_id(connection, customer), running.types)
+    told = tell(running, found)
+    if as_json:
+        print_json({"campaign": campaign, "customer": customer, **told})
+        return
+    for line in sentences(campaign, customer, told):
+        screen.print(line, markup=False, soft_wrap=True)
+
+
+def tell(running: Running, found: Story) -> dict[str, Any]:
+    """The story as plain values; the values behind a verdict are those known when its wave opened."""
+    waves = []
+    for number, wave in enumerate(found.waves):
+        rule = running.bundle.enter_rule(wave.row.name)
+        waves.append(
+            {
+                "wave": wave.row.name,
+                "state": wave.row.state,
+                "opened": wave.row.opened,
+                "closed": wave.row.closed,
+                "verdict": word(wave.verdict) if wave.verdict else None,
+                "meaning": VERDICT_MEANINGS[wave.verdict] if wave.verdict else None,
+                "enter": rule.text if rule else None,
+                "values": _values(rule, found, found.waves[:number], wave.row.event_mark) if rule else {},
+                "part": word(part) if (part := wave.part()) else None,
+                "touches": [_touch(touch) for touch in wave.touches],
+            }
+        )
+    return {
+        "arm": {None: None, 0: "treated", 1: "held_out"}[found.arm],
+        "columns": dict(found.columns),
+        "waves": waves,
+        "conversions": [
+            {
+                "goal": c.goal,
+                "at": c.at,
+                "value": c.value,
+                "currency": c.currency,
+                "source": c.source,
+                "reversed_at": c.reversed_at,
+            }
+            for c in found.conversions
+        ],
+        "suppressions": [
+            {"reason": s.reason, "channel": CHANNEL_NAMES.get(s.channel, "all"), "since": s.since, "until": s.until}
+            for s in found.suppressions
+        ],
+    }
+
+
+def _values(rule: Any, found: Story, earlier: list[WaveStory] | Any, mark: int | None) -> dict[str, object]:
+    values: dict[str, object] = {name: found.columns.get(name) for name in sorted(rule.columns)}
+    for wave in earlier:
+        if wave.row.name in rule.waves:
+            part: Part | None = wave.part(mark)
+            values[wave.row.name] = word(part) if part else f"verdict {word(wave.verdict) if wave.verdict else 'none'}"
+    return values
+
+
+def _touch(touch: TouchStory) -> dict[str, Any]:
+    row = touch.row
+    calls = {call.event: call for call in touch.calls}
+    return {
+        "channel": CHANNEL_NAMES[row.channel],
+        "state": word(State(row.state)),
+        "outcome": word(Outcome(row.outcome)) if row.outcome else None,
+        "reason": word(Reason(row.reason)) if row.reason else None,
+        "variant": row.variant,
+        "provider": row.provider,
+        "sent_at": row.sent_at,
+        "events": [
+            {
+                "at": event.at,
+                "outcome": word(Outcome(event.outcome) if event.outcome <= max(Outcome) else Side(event.outcome)),
+                "disposition": word(Disposition(calls[event.id].disposition)) if event.id in calls else None,
+                "received_at": event.received_at,
+                "provider": event.provider,
+            }
+            for event in touch.events
+        ],
+    }
+
+
+def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[str]:
+    """The story as people read it."""
+    if told["arm"] is None:
+        yield f"{customer} is no member of {campaign}: the segment's rule was not true when it started."
+        return
+    columns = ", ".join(f"{name} {value}" for name, value in told["columns"].items())
+    yield f"{customer} in {campaign}: {told['arm'].replace('_', ' ')}" + (f"; frozen: {columns}" if columns else "")
+    for wave in told["waves"]:
+        if wave["verdict"] is None:
+            yield f"\n{wave['wave']}: {'not opened yet' if wave['state'] == 'pending' else 'no verdict'}"
+            continue
+        yield f"\n{wave['wave']}, opened {clock(wave['opened'])}: {wave['verdict']} ({wave['meaning']})"
+        if wave["enter"]:
+            values = ", ".join(f"{name} = {value}" for name, value in wave["values"].items())
+            yield f"  enter: {' '.join(wave['enter'].split())}" + (f"; with {values}" if values else "")
+        for touch in wave["touches"]:
+            yield "  " + _touch_sentence(touch)
+            for event in touch["events"]:
+                said = event["disposition"] or event["outcome"]
+                yield f"    {clock(event['at'])} {said} (from {event['provider']})"
+        if wave["part"]:
+            yield f"  part: {wave['part']}"
+    for conversion in told["conversions"]:
+        worth = f", {conversion['value']} {conversion['currency']}" if conversion["value"] is not None else ""
+        undone = f", reversed {clock(conversion['reversed_at'])}" if conversion["reversed_at"] else ""
+        when = f"{conversion['goal']} at {clock(conversion['at'])}{worth}"
+        yield f"\nconverted: {when} (from {conversion['source']}){undone}"
+    for suppression in told["suppressions"]:
+        end = f" until {clock(suppression['until'])}" if suppression["until"] else ""
+        when = f"since {clock(suppression['since'])}{end}"
+        yield f"\nsuppressed on {suppression['channel']} {when}: {suppression['reason']}"
+
+
+def _touch_sentence(touch: dict[str, Any]) -> str:
+    when = f" {clock(touch['sent_at'])}" if touch["sent_at"] else ""
+    why_so = f" ({touch['reason']})" if touch["reason"] else ""
+    return f"{touch['channel']}: {touch['state']}{when}{why_so}" + (
+        f", outcome {touch['outcome']}" if touch["outcome"] else ""
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the program this command."""
+    app.command()(why)
