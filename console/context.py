@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", help="Folder with config/ and the ledger [env MULTIWAVE_HOME].", show_default=False),
+    typer.Option("--home", help="Folder with config/ and the ledger (or MULTIWAVE_HOME).", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 ByOption = Annotated[str | None, typer.Option("--by", help="Who is doing this (default: your login name).")]
