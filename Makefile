@@ -24,7 +24,7 @@ lint: $(STAMP)
 	@echo "== mypy"
 	@$(BIN)/mypy
 	@echo "== lint-imports"
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 check: lint test
 
@@ -33,9 +33,10 @@ bench: $(STAMP)
 
 # --no-deps: the lock is complete, and pip's hash mode refuses the extra that Prefect asks of SQLAlchemy.
 $(STAMP): requirements.lock pyproject.toml
-	@[ -n "$(PYTHON)" ] || { echo "multiwave needs Python 3.11 or newer with its venv module; install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@{ [ -n "$(PYTHON)" ] && $(PYTHON) -c "$(SUPPORTED)"; } 2>/dev/null || { \
+	echo "multiwave needs Python 3.11 or newer with its venv module; install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "== making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { echo "$(VENV) cannot be made; run: make clean, then this again" >&2; exit 1; }
 	@echo "== installing $$(grep -c '==' requirements.lock) packages from requirements.lock (a minute or two)"
 	@$(PIP) --require-hashes -r requirements.lock
 	@echo "== installing multiwave itself"

@@ -31,6 +31,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, line: int, message: str) -> None:
+        """Note one problem of the file."""
         self.problems.append(Problem(str(self.path), line, message))
 
     def stop_if_any(self) -> None:

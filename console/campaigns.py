@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, moment, open_home, who
-from console.show import Ticker, clock, counts, print_json, progress, screen, table
+from console.show import Ticker, clock, counts, print_json, progress, say, table
 
 CampaignArgument = Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)]
 
@@ -31,9 +31,9 @@ def advance(
         print_json({"now": room.ledger.now(), "moves": moves})
         return
     for move in moves:
-        screen.print(f"{move['campaign']}: wave {move['wave']} {move['before']} -> {move['after']}")
+        say(f"{move['campaign']}: wave {move['wave']} {move['before']} -> {move['after']}")
     if not moves:
-        screen.print("nothing is due")
+        say("nothing is due")
 
 
 def status(
@@ -54,18 +54,18 @@ def status(
             cells = [(r["name"], r["title"], r["state"], clock(r["started_at"]), r["members"]) for r in rows]
             table("campaigns", ("campaign", "title", "state", "started", "members"), cells, ("members",))
         return
-    found = status_data(room, campaign)
+    found = status_of(room, campaign)
     if as_json:
         print_json(found)
         return
-    screen.print(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members")
+    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members")
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
         when = f"opened {clock(wave['opened'])}, closes {clock(wave['closes'])}" if wave["opened"] else "not opened yet"
-        screen.print(f"\n[bold]{wave['wave']}[/] {wave['state']}; {when}{'; ' + books if wave['opened'] else ''}")
+        say(f"\n[bold]{wave['wave']}[/] {wave['state']}; {when}{'; ' + books if wave['opened'] else ''}")
         for book in ("verdicts", "states", "outcomes", "parts"):
             if wave[book]:
-                screen.print(f"  {book:9} {counts(wave[book])}")
+                say(f"  {book:9} {counts(wave[book])}")
     arms = [arms_row(a) for a in found["conversion"]]
     columns = ("from", "treated", "conv.", "rate", "held out", "conv. ", "rate ", "points")
     table("conversions within the goal's window, of everybody assigned", columns, arms, columns[1:])
@@ -89,7 +89,7 @@ def arms_row(arms: Mapping[str, Any]) -> tuple[object, ...]:
     )
 
 
-def status_data(room: Any, campaign: str) -> dict[str, Any]:
+def status_of(room: Any, campaign: str) -> dict[str, Any]:
     """The status as `status --json` prints it."""
     from dataclasses import asdict
 
@@ -141,7 +141,7 @@ def _set_state(campaign: str, target: str, allowed: tuple[str, ...], home: Any, 
     room = open_home(home)
     with room.ledger.write() as connection:
         campaigns.set_state(connection, campaign, target, allowed, who(by), room.ledger.now())
-    screen.print(f"{campaign} is {target}")
+    say(f"{campaign} is {target}")
 
 
 def abort(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = None) -> None:
@@ -151,7 +151,7 @@ def abort(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = No
     room = open_home(home)
     with room.ledger.write() as connection:
         withdrawn = campaigns.abort(connection, campaign, who(by), room.ledger.now())
-    screen.print(f"{campaign} is aborted; {withdrawn:,} queued touches withdrawn")
+    say(f"{campaign} is aborted; {withdrawn:,} queued touches withdrawn")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, open_home, who
-from console.show import clock, print_json, screen, table
+from console.show import clock, print_json, say, table
 
 
 def pull(
@@ -36,13 +36,11 @@ def pull(
             }
         )
     elif cut.number:
-        screen.print(
-            f"list {cut.number}: {len(cut.entries):,} entries for {team}, valid until {clock(cut.valid_until)}"
-        )
-        screen.print(str(cut.file), soft_wrap=True)
-        screen.print("after the shift: multiwave dispositions import FILE, then: multiwave dial-list return LIST")
+        say(f"list {cut.number}: {len(cut.entries):,} entries for {team}, valid until {clock(cut.valid_until)}")
+        say(str(cut.file))
+        say("after the shift: multiwave dispositions import FILE, then: multiwave dial-list return LIST")
     else:
-        screen.print(f"nobody is callable now in {campaign}, wave {wave}; see: multiwave status {campaign}")
+        say(f"nobody is callable now in {campaign}, wave {wave}; see: multiwave status {campaign}")
 
 
 def give_back(
@@ -56,7 +54,7 @@ def give_back(
     room = open_home(home)
     with room.ledger.write() as connection:
         called, again = dial_lists.give_back(connection, number, who(by), room.ledger.now())
-    screen.print(f"list {number} returned: {called:,} called, {again:,} may be listed again")
+    say(f"list {number} returned: {called:,} called, {again:,} may be listed again")
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from config import PACKAGED
 from console.context import HomeOption, config_dir, settings_of
-from console.show import screen
+from console.show import say
 
 EXAMPLES = ("customers.yaml", "plans", "segments", "templates", "rules", "examples")
 
@@ -32,8 +32,8 @@ def init(
     ledger = create_ledger(settings.url, simulated=simulated_clock)
     clock = "simulated clock" if ledger.simulated else "real clock"
     ledger.close()
-    screen.print(f"home {settings.home} is ready ({clock}); {copied} example files in {config_dir(settings)}")
-    screen.print("next: multiwave customers import FILE, then: multiwave check renewal")
+    say(f"home {settings.home} is ready ({clock}); {copied} example files in {config_dir(settings)}")
+    say("next: multiwave customers import FILE, then: multiwave check renewal")
 
 
 def copy_examples(target: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from console.context import HomeOption, JsonOption, config_dir, existing, open_home
-from console.show import counts, print_json, progress, screen
+from console.show import counts, print_json, progress, say
 
 FileArgument = Annotated[Path, typer.Argument(help="The file to read.", show_default=False)]
 
@@ -23,9 +23,8 @@ def import_customers_file(
     as_json: JsonOption = False,
 ) -> None:
     """Import customers (CSV, TSV, also .gz) by config/customers.yaml; again to update them: nobody is ever doubled."""
-    from segments.customers import import_customers
-
     from config.schema import load_schema
+    from segments.customers import import_customers
 
     room = open_home(home)
     schema = load_schema(config_dir(room.settings))
@@ -43,14 +42,14 @@ def import_customers_file(
     if as_json:
         print_json(asdict(summary))
         return
-    screen.print(
+    say(
         f"{summary.rows:,} rows: {summary.added:,} customers added, {summary.updated:,} updated, "
         f"{summary.rejected:,} rejected"
     )
     if summary.reasons:
-        screen.print(f"reasons: {counts(summary.reasons)}; each with its line in {target}")
+        say(f"reasons: {counts(summary.reasons)}; each with its line in {target}")
     if any(summary.shared.values()):
-        screen.print(f"addresses shared by several customers: {counts(summary.shared)}; each is contacted once")
+        say(f"addresses shared by several customers: {counts(summary.shared)}; each is contacted once")
 
 
 def import_events(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -83,16 +82,16 @@ def import_conversions(file: FileArgument, home: HomeOption = None, as_json: Jso
     if as_json:
         print_json({"new": new, "known": known, "unknown_customer": unknown})
     else:
-        screen.print(f"{new:,} new conversions, {known:,} known already, {unknown:,} of customers nobody imported")
+        say(f"{new:,} new conversions, {known:,} known already, {unknown:,} of customers nobody imported")
 
 
 def _say(new: int, known: int, unknown: int, what: str, as_json: bool) -> None:
     if as_json:
         print_json({"new": new, "known": known, "unknown_touch": unknown})
         return
-    screen.print(f"{new:,} new {what}, {known:,} known already")
+    say(f"{new:,} new {what}, {known:,} known already")
     if unknown:
-        screen.print(f"{unknown:,} carry a token that belongs to no touch here: kept, and acting on nobody")
+        say(f"{unknown:,} carry a token that belongs to no touch here: kept, and acting on nobody")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -19,7 +19,7 @@ from console.context import (
     settings_of,
     who,
 )
-from console.show import clock, counts, print_json, progress, screen, table
+from console.show import clock, counts, print_json, progress, say, screen, table
 
 if TYPE_CHECKING:
     from flows.starting import Forecast
@@ -41,8 +41,8 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
         print_json({"plan": plan, "problems": found})
     else:
         for problem in problems:
-            screen.print(str(problem), markup=False, soft_wrap=True)
-        screen.print("no problems" if not problems else f"{len(problems)} problems")
+            say(str(problem), markup=False)
+        say("no problems" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(2)
 
@@ -59,11 +59,11 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         found = forecast(room, bundle, room.ledger.now())
         shown = samples(room, bundle, found)
     if as_json:
-        print_json(as_data(found))
+        print_json(forecast_of(found))
         return
-    screen.print(f"[bold]{bundle.plan.title}[/] ({found.campaign}), segment {bundle.plan.segment}")
-    screen.print(f"digest {found.digest}")
-    screen.print(f"members: {found.treated:,} treated, {found.held_out:,} held out")
+    say(f"[bold]{bundle.plan.title}[/] ({found.campaign}), segment {bundle.plan.segment}")
+    say(f"digest {found.digest}")
+    say(f"members: {found.treated:,} treated, {found.held_out:,} held out")
     rows = []
     for wave in found.waves:
         exact = "exact" if wave.exact else "at most"
@@ -71,18 +71,16 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         window = f"{clock(wave.opens)} to {clock(wave.closes)}"
         rows.append((wave.wave, exact, counts(wave.verdicts), counts(wave.touches), window, cost))
     table("waves", ("wave", "count", "verdicts", "touches", "from, to", "cost"), rows)
-    screen.print(
-        "Later waves are forecasts: the most there can be, as if each outcome a rule asks for came to everybody."
-    )
+    say("Later waves are forecasts: the most there can be, as if each outcome a rule asks for came to everybody.")
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
     table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
     for sample in shown:
         screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}, variant {sample.variant}")
-        screen.print("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
-    screen.print(NOT_YET, style="yellow")
+        say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
+    say(NOT_YET, style="yellow")
 
 
-def as_data(found: Forecast) -> dict[str, object]:
+def forecast_of(found: Forecast) -> dict[str, object]:
     """The dry run as `plan --json` prints it."""
     return {
         "campaign": found.campaign,
@@ -112,7 +110,7 @@ def approve(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) ->
     bundle = bundle_of(room.settings, plan)
     with room.ledger.write() as connection:
         new = campaigns.approve(connection, bundle.plan.campaign, bundle.digest, who(by), room.ledger.now())
-    screen.print(f"{'approved' if new else 'was approved already'}: {bundle.plan.campaign}, digest {bundle.digest}")
+    say(f"{'approved' if new else 'was approved already'}: {bundle.plan.campaign}, digest {bundle.digest}")
 
 
 def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> None:
@@ -124,11 +122,11 @@ def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> N
     with progress() as bar:
         bar.add_task("freezing members", total=None)
         _, members = starting.start(room, bundle, who(by), room.ledger.now())
-    screen.print(
+    say(
         f"{bundle.plan.campaign} started with {members:,} members; its first wave opens {bundle.plan.starts}. "
         "Run `multiwave advance` from then on."
     )
-    screen.print(NOT_YET, style="yellow")
+    say(NOT_YET, style="yellow")
 
 
 def send_test_messages(

@@ -35,6 +35,11 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
 
 
+def say(text: str, style: str | None = None, markup: bool = True) -> None:
+    """A line on the screen, broken by the terminal alone, so that it can be copied whole."""
+    screen.print(text, style=style, markup=markup, soft_wrap=True)
+
+
 def clock(at: datetime | None) -> str:
     """A time as tables show it."""
     return "" if at is None else f"{at:%Y-%m-%d %H:%M}Z"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.context import HomeOption, JsonOption, open_home
-from console.show import clock, print_json, screen
+from console.show import clock, print_json, say
 from waves.dispositions import Disposition
 from waves.message import CHANNEL_NAMES
 from waves.outcomes import VERDICT_MEANINGS, Outcome, Part, Reason, Side, State, word
@@ -38,7 +38,7 @@ def why(
         print_json({"campaign": campaign, "customer": customer, **told})
         return
     for line in sentences(campaign, customer, told):
-        screen.print(line, markup=False, soft_wrap=True)
+        say(line, markup=False)
 
 
 def tell(running: Running, found: Story) -> dict[str, Any]:

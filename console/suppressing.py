@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console.context import ByOption, HomeOption, moment, open_home, who
-from console.show import screen
+from console.show import say
 from waves.errors import InputError
 from waves.message import CHANNEL_CODES
 
@@ -49,7 +49,7 @@ def suppress(
     with room.ledger.write() as connection:
         ident = suppressions.customer_id(connection, customer) if customer else None
         new = suppressions.suppress(connection, ident, address, code, reason, who(by), room.ledger.now(), end)
-    screen.print("suppressed" if new else "was suppressed for this reason already")
+    say("suppressed" if new else "was suppressed for this reason already")
 
 
 def unsuppress(
@@ -68,7 +68,7 @@ def unsuppress(
     with room.ledger.write() as connection:
         ident = suppressions.customer_id(connection, customer) if customer else None
         lifted = suppressions.unsuppress(connection, ident, address, code, who(by), room.ledger.now())
-    screen.print(f"{lifted} instructions lifted")
+    say(f"{lifted} instructions lifted")
 
 
 def add_to(app: typer.Typer) -> None:

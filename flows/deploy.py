@@ -17,9 +17,10 @@ from flows import campaign as campaigns
 from flows.room import Room, open_room
 from flows.running import Running, load_running
 from flows.upkeep import upkeep
-from flows.wave import live, send_batch
+from flows.wave import Sent, live, send_batch
 from ledger.close import Balance
 
+SHOWN_TOKENS = 20
 _rooms: dict[str, Room] = {}
 
 
@@ -38,11 +39,14 @@ def enter(room: Room) -> str:
 
 
 @task(name="dispatch-batch", task_run_name="batch-{batch}", cache_policy=NO_CACHE, retries=0)
-def dispatch_batch(home: str, campaign: str, wave: str, batch: int, now: datetime) -> int:
+def dispatch_batch(home: str, campaign: str, wave: str, batch: int, now: datetime) -> Sent:
     """Send one batch; never retried by Prefect, the ledger knows what was claimed."""
     room = room_at(home)
     sent = send_batch(room, load_running(room.ledger, campaign), wave, batch, now)
-    get_run_logger().info("batch %s: %s messages accepted", batch, sent)
+    log = get_run_logger()
+    log.info("batch %s: %s", batch, dict(sent.receipts))
+    if sent.tokens:
+        log.warning("batch %s, not accepted: %s", batch, " ".join(sent.tokens[:SHOWN_TOKENS]))
     return sent
 
 
@@ -51,7 +55,7 @@ def run_wave(home: str, campaign: str, wave: str, now: datetime) -> Balance | No
     """Take one wave as far as it gets at `now`; a table artifact keeps its balance when it closes."""
     room = room_at(home)
 
-    def dispatch(_room: Room, _running: Running, _wave: str, batch: int, at: datetime) -> int:
+    def dispatch(_room: Room, _running: Running, _wave: str, batch: int, at: datetime) -> Sent:
         return dispatch_batch(home, campaign, wave, batch, at)
 
     balance = live(room, campaign, wave, now, dispatch)

@@ -12,7 +12,7 @@ from flows.room import Room
 from flows.running import groups_of
 from flows.starting import Forecast
 from ledger.audit import record
-from ledger.recipients import consenting, one_of_each_language
+from ledger.recipients import consenting, without_address
 from ledger.suppressions import customer_id
 from waves.errors import SendRefused
 from waves.message import CHANNEL_CODES
@@ -44,9 +44,8 @@ def wordings(bundle: Bundle) -> Iterator[tuple[Wave, str, int, str]]:
 
 def samples(room: Room, bundle: Bundle, forecast: Forecast) -> list[Sample]:
     """Each wording in each language, filled with the values of an example customer of the dry run."""
-    keys = [key for wave in forecast.waves for key in wave.examples.values()]
     with room.ledger.read() as connection:
-        readers = one_of_each_language(connection, keys, bundle.types)
+        readers = without_address(connection, forecast.readers, bundle.types)
     templates = bundle.open_templates()
     found: dict[tuple[str, str, int, str], Sample] = {}
     for wave, channel, variant, message in wordings(bundle):

@@ -13,7 +13,7 @@ from flows.room import Room
 from flows.running import enter_builder, groups_of, holdout_of, local_day
 from ledger import campaigns
 from ledger.attributes import attribute_types
-from ledger.dry_run import WaveCount, count_members, count_verdicts, examples
+from ledger.dry_run import WaveCount, count_members, count_verdicts, examples, one_of_each_language
 from ledger.gates import Gates
 from segments.select import Source, compile_rule
 from waves.errors import LedgerError
@@ -46,6 +46,8 @@ class Forecast:
     treated: int
     held_out: int
     waves: tuple[WaveForecast, ...]
+    readers: tuple[str, ...]
+    """One member's key for each language."""
 
 
 def _segment(bundle: Bundle, types: Mapping[str, str], now: datetime) -> tuple[Any, Any]:
@@ -97,7 +99,8 @@ def forecast(room: Room, bundle: Bundle, now: datetime) -> Forecast:
             found.append(
                 _wave_forecast(room, wave, exact, opens, closes, counted, examples(connection, members, gates))
             )
-    return Forecast(plan.campaign, bundle.digest, treated, held_out, tuple(found))
+        readers = one_of_each_language(connection, members)
+    return Forecast(plan.campaign, bundle.digest, treated, held_out, tuple(found), tuple(readers))
 
 
 def _dry_gates(bundle: Bundle, wave: Wave, rule: Rule | None, now: datetime, opens: datetime) -> Gates:

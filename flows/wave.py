@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.templates import Templates
@@ -25,7 +27,7 @@ CHUNK = 500
 BEGIN_WITHIN_S = 1.5
 """A claimed message that was not begun within this many seconds goes back: whoever said stop meanwhile is heard."""
 
-Dispatch = Callable[[Room, Running, str, int, datetime], int]
+Dispatch = Callable[[Room, Running, str, int, datetime], "Sent"]
 
 
 def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dispatch) -> Balance | None:
@@ -90,16 +92,24 @@ def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balan
         return close(connection, row.id, now)
 
 
-def send_batch(room: Room, running: Running, wave_name: str, batch: int, now: datetime) -> int:
-    """Lease a batch, then claim, send and settle it chunk by chunk; how many messages the provider took."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a batch: messages by receipt, and the tokens of those that the provider did not take."""
+
+    receipts: Counter[str]
+    tokens: tuple[str, ...] = ()
+
+
+def send_batch(room: Room, running: Running, wave_name: str, batch: int, now: datetime) -> Sent:
+    """Lease a batch, then claim, send and settle it chunk by chunk; a batch in other hands is left to them."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
     wave = running.plan.wave(wave_name)
     with room.ledger.write() as connection:
-        leased = touches.lease(connection, batch, owner, now, room.settings.lease)
+        leased = touches.lease(connection, batch, owner, _moment(room, now), room.settings.lease)
     if leased is None:
-        return 0
+        return Sent(Counter())
     templates = running.bundle.open_templates()
-    sent, size = 0, CHUNK
+    receipts, size = list[Receipt](), CHUNK
     while size:
         moment = _moment(room, now)
         if leased.until - moment < timedelta(seconds=2 * BEGIN_WITHIN_S):
@@ -109,13 +119,13 @@ def send_batch(room: Room, running: Running, wave_name: str, batch: int, now: da
             claimed = touches.claim(connection, leased, gates, running.types, size, moment)
         if claimed is None:
             break
-        accepted = _send_chunk(room, running, wave, templates, leased, claimed, moment)
-        sent += accepted or 0
-        if accepted is None:
+        said, too_slow = _send_chunk(room, running, wave, templates, leased, claimed, moment)
+        receipts += said
+        if too_slow:
             size //= 2
     with room.ledger.write() as connection:
         touches.finish(connection, leased, _moment(room, now))
-    return sent
+    return Sent(Counter(r.result for r in receipts), tuple(r.token for r in receipts if r.result != "accepted"))
 
 
 def _moment(room: Room, now: datetime) -> datetime:
@@ -130,8 +140,8 @@ def _send_chunk(
     leased: touches.Leased,
     claimed: list[touches.Claimed],
     now: datetime,
-) -> int | None:
-    """Send one claimed chunk, no transaction open; how many were accepted, None when it was given back as too slow."""
+) -> tuple[list[Receipt], bool]:
+    """Send one claimed chunk, no transaction open; its receipts, and whether it was given back as too slow."""
     began = time.monotonic()
     channel_name = CHANNEL_NAMES[leased.channel]
     channel = room.channel(channel_name)
@@ -157,4 +167,4 @@ def _send_chunk(
     cost = room.settings.costs.get(channel_name)
     with room.ledger.write() as connection:
         touches.settle(connection, leased.owner, receipts, channel.provider, cost, now)
-    return None if too_slow else sum(receipt.result == "accepted" for _, receipt in receipts)
+    return [receipt for _, receipt in receipts], too_slow

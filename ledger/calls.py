@@ -12,7 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.events import Recorded, fold, insert_events
-from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, Disposition, strength
+from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
+from waves.message import AddressState
 from waves.outcomes import Action, Side, word
 
 
@@ -60,6 +61,7 @@ def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -
         connection.execute(insert(t.call), list(rows.values()))
     _fold_dispositions(connection, mark)
     fold(connection, mark)
+    _drop_numbers(connection, mark)
     _suppress(connection, mark, now)
     _convert(connection, mark)
     return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls))
@@ -125,6 +127,24 @@ def _fold_dispositions(connection: Connection, mark: int) -> None:
             disposition=ranked.c.disposition,
             action=case(acts, value=ranked.c.disposition, else_=int(Action.OK)),
         )
+    )
+
+
+def _drop_numbers(connection: Connection, mark: int) -> None:
+    """A number that is not this customer's is dead for them on every channel, SMS as well."""
+    k, a = t.call.c, t.address.c
+    called = t.address.alias("called")
+    wrong = (
+        select(called.c.customer, called.c.value)
+        .join_from(t.call, t.touch, t.touch.c.id == k.touch)
+        .join(called, called.c.id == t.touch.c.address)
+        .where(k.event > mark, k.disposition.in_([int(d) for d in ENDS_NUMBER]))
+        .subquery("wrong")
+    )
+    connection.execute(
+        update(t.address)
+        .where(a.customer == wrong.c.customer, a.value == wrong.c.value)
+        .values(state=int(AddressState.DEAD))
     )
 
 

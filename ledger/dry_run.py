@@ -50,3 +50,16 @@ def examples(connection: Connection, members: Members, gates: Gates) -> dict[Ver
         select(first.c.verdict, t.customer.c.key).join(t.customer, t.customer.c.id == first.c.customer)
     )
     return {Verdict(verdict): key for verdict, key in rows}
+
+
+def one_of_each_language(connection: Connection, members: Members) -> list[str]:
+    """The key of one treated member for each language, so that every wording can be shown."""
+    c = t.customer.c
+    first = (
+        select(func.min(c.id).label("customer"))
+        .join_from(members, t.customer, c.id == members.c.customer)
+        .where(members.c.arm == 0)
+        .group_by(c.language)
+        .subquery("first")
+    )
+    return list(connection.scalars(select(c.key).join(first, first.c.customer == c.id).order_by(c.id)))

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Select,
     Subquery,
     case,
-    cast,
     func,
     insert,
     literal,
@@ -136,7 +135,7 @@ def lay_down_touches(connection: Connection, opening: Opening, low: int, high: i
     u = _chosen(opening, low, high)
     room = opening.range_size // opening.batch_size + 2
     within = func.row_number().over(partition_by=u.c.pos, order_by=u.c.customer) - 1
-    number = base + u.c.pos * room + cast(within / opening.batch_size, Integer)
+    number = base + u.c.pos * room + within // opening.batch_size
     by_hand = u.c.channel.in_(LISTED_BY_PEOPLE)
     gates = opening.gates
     rows = (

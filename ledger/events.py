@@ -16,6 +16,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    null,
     or_,
     select,
     update,
@@ -27,6 +28,8 @@ from waves.message import AddressState, Consent, Event
 from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State
 
 DENIALS = (int(Side.UNSUBSCRIBED), int(Side.COMPLAINED))
+OWN_REASONS = (int(State.REFUSED), int(State.EXPIRED), int(State.WITHDRAWN))
+"""States whose reason is ours, not a report's."""
 FROM_EVENT = "event"
 CHUNK = 10_000
 
@@ -117,16 +120,22 @@ def _fold_outcomes(connection: Connection, mark: int) -> None:
     connection.execute(
         update(t.touch)
         .where(c.id == ranked.c.touch, ranked.c.place == 1)
-        .values(outcome=ranked.c.outcome, reason=func.coalesce(ranked.c.reason, c.reason), action=ranked.c.action)
+        .values(
+            outcome=ranked.c.outcome,
+            # Why we did not send stays; else the report that counts says why, or that there is no why any more.
+            reason=case((c.state.in_(OWN_REASONS), c.reason), else_=ranked.c.reason),
+            action=ranked.c.action,
+        )
     )
 
 
 def _fold_states(connection: Connection, mark: int) -> None:
     """A report with our token proves that the provider has the message."""
+    c = t.touch.c
     connection.execute(
         update(t.touch)
-        .where(t.touch.c.id.in_(_affected(mark)), t.touch.c.state == int(State.IN_DOUBT))
-        .values(state=int(State.SENT))
+        .where(c.id.in_(_affected(mark)), c.state == int(State.IN_DOUBT))
+        .values(state=int(State.SENT), reason=case((c.outcome.is_not(None), c.reason), else_=null()))
     )
 
 

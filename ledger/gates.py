@@ -82,9 +82,10 @@ def _standing(now: datetime) -> ColumnElement[bool]:
 
 
 def suppressed(customer: ColumnElement[int], now: datetime, channel: int, reason_is_case: bool) -> ColumnElement[bool]:
-    """Whether a standing instruction names the customer on this channel (0: all); an open case is asked for apart."""
+    """Whether a standing instruction names the customer on this channel; for 0, all, an open case is asked apart."""
     s = t.suppression.c
-    kind = s.reason == OPEN_CASE if reason_is_case else s.reason != OPEN_CASE
+    named = s.reason == OPEN_CASE if reason_is_case else s.reason != OPEN_CASE
+    kind = true() if channel else named
     # ix_suppression_customer
     return (
         select(s.id)
@@ -129,24 +130,20 @@ def _elsewhere(campaign: int | None, members: Members | None) -> ColumnElement[b
     """Whether a treated member with a lower customer id has the same living, consented address."""
     other = t.address.alias("other")
     a = t.address.c
-    if members is not None:
-        rivals = members.alias("rival")
-        holds: ColumnElement[bool] = rivals.c.customer == other.c.customer
-        treated: ColumnElement[bool] = rivals.c.arm == 0
-    else:
-        rivals = t.member.alias("rival")
-        holds = and_(rivals.c.campaign == campaign, rivals.c.customer == other.c.customer)
-        treated = rivals.c.arm == 0
+    rivals = (members if members is not None else t.member).alias("rival")
+    treated = select(rivals.c.customer).where(rivals.c.customer == other.c.customer, rivals.c.arm == 0)
+    if members is None:
+        treated = treated.where(rivals.c.campaign == campaign)
+    # A nested EXISTS, not a join: a planner that starts from the members reads them all for every shared address.
     return (
         select(other.c.id)
-        .join(rivals, holds)
         .where(
             other.c.channel == a.channel,
             other.c.value == a.value,  # ix_address_channel_value
             other.c.customer < a.customer,
             other.c.state < int(AddressState.REPLACED),
             other.c.consent == int(Consent.GRANTED),
-            treated,
+            treated.correlate(other).exists(),
         )
         .correlate(t.address)
         .exists()
@@ -181,10 +178,8 @@ def channel_gate(
         .correlate_except(t.address, t.suppression)
         .scalar_subquery()
     )
-    return case(
-        (suppressed(customer, gates.now, channel, False), int(Verdict.NO_CONSENT)),
-        else_=func.coalesce(best, int(Verdict.NO_ADDRESS)),
-    )
+    stopped = and_(suppressed(customer, gates.now, channel, False), best > int(Verdict.NO_ADDRESS))
+    return case((stopped, int(Verdict.NO_CONSENT)), else_=func.coalesce(best, int(Verdict.NO_ADDRESS)))
 
 
 def best_address(customer: ColumnElement[int], channel: ColumnElement[int], gates: Gates) -> ScalarSelect[int]:
@@ -245,7 +240,7 @@ def recheck(m: Members, gates: Gates, channel: ColumnElement[int]) -> ColumnElem
     place = address_gate(gates, None)
     return case(
         (member != 0, member),
-        (channel_stopped, int(Verdict.NO_CONSENT)),
+        (and_(channel_stopped, place > int(Verdict.NO_ADDRESS)), int(Verdict.NO_CONSENT)),
         (place < PASSES, place),
         else_=0,
     )

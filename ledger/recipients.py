@@ -36,8 +36,8 @@ def recipients(connection: Connection, touches: Sequence[int], types: Mapping[st
     return {row[0]: Recipient(row[1], row[2], row[3], dict(zip(types, row[4:], strict=True))) for row in rows}
 
 
-def one_of_each_language(connection: Connection, keys: Sequence[str], types: Mapping[str, str]) -> list[Recipient]:
-    """One customer for each language among these keys, without an address: to show what they would read."""
+def without_address(connection: Connection, keys: Sequence[str], types: Mapping[str, str]) -> list[Recipient]:
+    """These customers' values without an address: to show what they would read."""
     profile = t.profile_table(types)
     rows = connection.execute(
         select(t.customer.c.name, t.customer.c.language, *[profile.c[name] for name in types])
@@ -45,10 +45,7 @@ def one_of_each_language(connection: Connection, keys: Sequence[str], types: Map
         .where(t.customer.c.key.in_(keys))
         .order_by(t.customer.c.id)
     )
-    found: dict[str | None, Recipient] = {}
-    for row in rows:
-        found.setdefault(row[1], Recipient("", row[0], row[1], dict(zip(types, row[2:], strict=True))))
-    return list(found.values())
+    return [Recipient("", row[0], row[1], dict(zip(types, row[2:], strict=True))) for row in rows]
 
 
 def consenting(

@@ -141,7 +141,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 def create_ledger(url: str, simulated: bool = False) -> Ledger:
     """Make the tables of a new ledger, or bring an old one up to date, and open it."""
     engine = make_engine(url)
-    try:
+    with _disposed_if_refused(engine):
         migrate(engine)
         with engine.execution_options(writes=True).begin() as connection:
             clock = read_meta(connection, "clock")
@@ -150,9 +150,7 @@ def create_ledger(url: str, simulated: bool = False) -> Ledger:
                 write_meta(connection, "clock", wanted)
             elif simulated and clock != wanted:
                 raise LedgerError("this ledger runs on the real clock and keeps it; make another home for a simulation")
-    except OperationalError as error:
-        raise LedgerError(_unreachable(engine)) from error
-    return Ledger(engine)
+        return Ledger(engine)
 
 
 def open_ledger(url: str) -> Ledger:
@@ -161,15 +159,23 @@ def open_ledger(url: str) -> Ledger:
     database = engine.url.database
     if engine.dialect.name == "sqlite" and database not in (None, "", ":memory:") and not Path(str(database)).exists():
         raise LedgerError(f"there is no ledger at {database}; make one with: multiwave init")
-    try:
+    with _disposed_if_refused(engine):
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
-    except OperationalError as error:
-        raise LedgerError(_unreachable(engine)) from error
-    head = ScriptDirectory.from_config(migration_config()).get_current_head()
-    if current != head:
-        raise LedgerError(f"the ledger is at version {current}, this release wants {head}; run: multiwave init")
-    return Ledger(engine)
+        head = ScriptDirectory.from_config(migration_config()).get_current_head()
+        if current != head:
+            raise LedgerError(f"the ledger is at version {current}, this release wants {head}; run: multiwave init")
+        return Ledger(engine)
+
+
+@contextmanager
+def _disposed_if_refused(engine: Engine) -> Iterator[None]:
+    try:
+        with _translated(engine):
+            yield
+    except LedgerError:
+        engine.dispose()
+        raise
 
 
 @contextmanager
@@ -177,13 +183,9 @@ def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise LedgerError(f"{_unreachable(engine)} ({str(error.orig).strip()})") from error
-
-
-def _unreachable(engine: Engine) -> str:
-    return (
-        f"the ledger at {engine.url.render_as_string(hide_password=True)} cannot be reached; is the database running?"
-    )
+        where = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise LedgerError(f"the ledger at {where} does not answer: {reason}") from error
 
 
 def next_batch_id(connection: Connection) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from sqlalchemy import (
     BigInteger,
@@ -330,18 +331,20 @@ audit = _table(
 )
 
 
-def _with_attributes(base: Table, types: Mapping[str, str]) -> Table:
+@lru_cache(maxsize=64)
+def _with_attributes(base: Table, types: tuple[tuple[str, str], ...]) -> Table:
+    # One Table object for the same columns: SQLAlchemy's cache of compiled statements knows tables by identity.
     table = base.to_metadata(MetaData(naming_convention=metadata.naming_convention))
-    for name, kind in sorted(types.items()):
+    for name, kind in types:
         table.append_column(Column(name, ATTRIBUTE_TYPES[kind]))
     return table
 
 
 def profile_table(types: Mapping[str, str]) -> Table:
     """The profile with its declared columns, `types` being attribute name to type word."""
-    return _with_attributes(profile, types)
+    return _with_attributes(profile, tuple(sorted(types.items())))
 
 
 def member_table(types: Mapping[str, str]) -> Table:
     """The member table with the same columns; those that no rule of the campaign names stay null."""
-    return _with_attributes(member, types)
+    return _with_attributes(member, tuple(sorted(types.items())))

@@ -57,7 +57,7 @@ def due_batches(connection: Connection, wave: int, now: datetime) -> list[int]:
 
 
 def lease(connection: Connection, batch: int, owner: str, now: datetime, length: timedelta) -> Leased | None:
-    """Take a free batch; None when another worker has it or nothing of it is left."""
+    """Take a free batch; None when another worker has it or nothing of it is left. What is claimed is in doubt."""
     b = t.batch.c
     row = connection.execute(
         update(t.batch)
@@ -65,7 +65,10 @@ def lease(connection: Connection, batch: int, owner: str, now: datetime, length:
         .values(lease_owner=owner, lease_until=now + length)
         .returning(b.wave, b.channel)
     ).one_or_none()
-    return Leased(batch, row.wave, row.channel, owner, now + length) if row else None
+    if row is None:
+        return None
+    _doubt(connection, [batch])
+    return Leased(batch, row.wave, row.channel, owner, now + length)
 
 
 def claim(
@@ -173,7 +176,8 @@ def _change(
 ) -> dict[str, object]:
     why = int(reason) if reason else None
     if result == "accepted":
-        return {"state": int(State.SENT), "provider": provider, "sent_at": now, "cost": cost, "reason": None}
+        reported = case((t.touch.c.outcome.is_not(None), t.touch.c.reason), else_=null())
+        return {"state": int(State.SENT), "provider": provider, "sent_at": now, "cost": cost, "reason": reported}
     if result == "refused":
         return {"state": int(State.REFUSED), "provider": provider, "reason": why, "action": int(action)}
     if result == "not_sent":
@@ -187,7 +191,9 @@ def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], ch
     values = dict(change)
     if values["state"] == int(State.IN_DOUBT):
         # A report that came first already proved the acceptance.
-        values["state"] = case((c.outcome.is_not(None), int(State.SENT)), else_=int(State.IN_DOUBT))
+        proven = c.outcome.is_not(None)
+        values["state"] = case((proven, int(State.SENT)), else_=int(State.IN_DOUBT))
+        values["reason"] = case((proven, c.reason), else_=literal(values["reason"], Integer))
     connection.execute(
         update(t.touch)
         .where(c.id.in_(touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)]))
@@ -230,14 +236,22 @@ def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False)
 
     `all_workers_gone` says that the caller holds the engine's lock file, so that every claim left is a dead one's.
     """
-    c, b = t.touch.c, t.batch.c
+    b = t.batch.c
     lost = select(b.id).where(b.done_at.is_(None), b.lease_owner.is_not(None))
     if not all_workers_gone:
         lost = lost.where(b.lease_until <= now)
     batches = list(connection.scalars(lost))
     if not batches:
         return 0
-    swept = connection.execute(
+    swept = _doubt(connection, batches)
+    connection.execute(update(t.batch).where(b.id.in_(batches)).values(lease_owner=null(), lease_until=null()))
+    return swept
+
+
+def _doubt(connection: Connection, batches: Sequence[int]) -> int:
+    """What is claimed of these batches is in doubt, or sent when a report proves it (ix_touch_batch)."""
+    c = t.touch.c
+    doubted = connection.execute(
         update(t.touch)
         .where(c.batch.in_(batches), c.state == int(State.CLAIMED))
         .values(
@@ -246,5 +260,4 @@ def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False)
             sent_at=func.coalesce(c.sent_at, c.claimed_at),
         )
     ).rowcount
-    connection.execute(update(t.batch).where(b.id.in_(batches)).values(lease_owner=null(), lease_until=null()))
-    return int(swept)
+    return int(doubted)

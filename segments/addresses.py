@@ -9,8 +9,7 @@ from typing import Literal
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from phonenumbers import PhoneNumber, PhoneNumberType
-from phonenumbers.phonenumberutil import is_number_type_geographical
+from phonenumbers import PhoneNumber
 from phonenumbers.timezone import time_zones_for_geographical_number, time_zones_for_number
 
 from segments.values import CONTROL, Unfit
@@ -51,14 +50,15 @@ class Phone:
 def phone(cell: str, region: str) -> Phone:
     """The number in a cell, read as written in `region` unless it starts with +; Unfit when no country has it."""
     number = _number(cell, region)
-    kind = phonenumbers.number_type(number)
-    if kind == PhoneNumberType.UNKNOWN:
-        raise Unfit("expected a phone number that its country has, such as +1 512 555 0100")
     home = phonenumbers.region_code_for_number(number)
-    if is_number_type_geographical(kind, number.country_code or 0):
+    if home == "US" or home == "CA":
+        # These two share +1 and are told apart by full validation, so the number is valid; and no zone is listed for
+        # a prefix of +1 that is not geographical, so that the geographical answer is the right one for all of them.
         zones = time_zones_for_geographical_number(number)
-    else:
-        zones = time_zones_for_number(number)
+        return Phone(f"+1{number.national_number}", home, zones)
+    zones = time_zones_for_number(number)
+    if not phonenumbers.is_valid_number(number):
+        raise Unfit("expected a phone number that its country has, such as +1 512 555 0100")
     return Phone(
         phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
         None if home == "001" else home,

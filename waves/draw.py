@@ -23,6 +23,7 @@ class Draw:
 
     @classmethod
     def named(cls, *names: str) -> Draw:
+        """The lottery of these names; other names make an independent one."""
         digest = hashlib.sha256("\x1f".join(names).encode()).digest()
         return cls(
             int.from_bytes(digest[:8], "big") % (BUCKETS - 1) + 1,

@@ -31,6 +31,7 @@ class Scope:
 
     @property
     def names(self) -> frozenset[str]:
+        """Every word that is a name in this rule."""
         return frozenset({*self.columns, *self.waves, *self.later, *WAVE_WORDS, *WAVE_VALUES})
 
 

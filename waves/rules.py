@@ -25,6 +25,7 @@ class Rule:
 
     @classmethod
     def of(cls, text: str, expr: Node) -> Rule:
+        """The rule of a tree, with what it reads."""
         return cls(text, expr, columns_of(expr), waves_of(expr))
 
     def at_most(self) -> Rule:

@@ -21,7 +21,7 @@ from config.settings import Settings
 from console.demo.customers import build_customers
 from console.demo.tables import show_close, show_end, show_forecast, show_import
 from console.demo.world import DEMO, World, call, load_world, number_of, prompted, respond, unprompted
-from console.show import Ticker, progress, screen
+from console.show import Ticker, progress, say, screen
 from flows import dialling, starting
 from flows.embedded import engine_lock, prepare
 from flows.reports import record_dispositions, record_reports, record_sales
@@ -100,7 +100,7 @@ def _due(reports: list[Any], now: datetime) -> tuple[list[Any], list[Any]]:
 def run_demo(home: Path, members: int) -> None:
     """Make the demo's home anew and run its campaign from the first wave to the last."""
     screen.rule("[bold]multiwave demo")
-    screen.print(
+    say(
         "Customers: 21,188 real contacts of the UCI Bank Marketing data (CC BY 4.0). Whether\n"
         "a reached customer buys is the data's own answer.\n"
         "[yellow]SIMULATED: the clock, every phone, e-mail and push address (reserved for fiction),\n"

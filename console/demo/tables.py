@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from console.campaigns import arms_row
-from console.show import clock, counts, screen, table
+from console.show import clock, counts, say, screen, table
 from console.stories import sentences, tell
 from flows.room import Room
 from flows.running import Running
@@ -23,7 +23,7 @@ ARMS = ("from", "treated", "conv.", "rate", "held out", "conv. ", "rate ", "poin
 
 def show_import(summary: ImportSummary) -> None:
     """The import in two lines."""
-    screen.print(
+    say(
         f"\n[bold]import[/] {summary.rows:,} rows, {summary.added:,} customers, {summary.rejected:,} rejected; "
         f"addresses that two of them share: {counts(summary.shared)}"
     )
@@ -46,7 +46,7 @@ def show_close(room: Room, running: Running, wave: str) -> None:
     books = status.books
     balanced = "[green]books balance[/]" if books.balanced else "[red]BOOKS DO NOT BALANCE[/]"
     opened = f"{clock(status.opened)} to {clock(status.closed)}"
-    screen.print(f"\n[bold]wave {wave} closed[/] ({opened} on the simulated clock): {balanced}")
+    say(f"\n[bold]wave {wave} closed[/] ({opened} on the simulated clock): {balanced}")
     went = books.verdicts.get("go", 0)
     rows = [
         ("verdicts", sum(books.verdicts.values()), counts(books.verdicts)),
@@ -61,7 +61,7 @@ def show_end(room: Room, running: Running, home: Path) -> None:
     """The dial list file, conversions against holdouts, two stories, and where to look on."""
     file = next(iter(sorted((home / "dial-lists").glob("*.csv"))), None)
     if file is not None:
-        screen.print(f"\n[bold]a dial list as a lead loads it[/]: {file}", soft_wrap=True)
+        say(f"\n[bold]a dial list as a lead loads it[/]: {file}")
         with file.open(encoding="utf-8") as lines:
             for line in islice(lines, 4):
                 screen.print("  " + line.rstrip(), markup=False, overflow="ellipsis", no_wrap=True)
@@ -69,7 +69,7 @@ def show_end(room: Room, running: Running, home: Path) -> None:
     with room.ledger.read() as connection:
         arms = aggregates.conversion_by_arm(connection, running.id, goal.event, goal.within)
         keys = exemplary(connection, running.id)
-    rows = [arms_row(_data(a)) for a in arms]
+    rows = [arms_row(_fields(a)) for a in arms]
     title = "\nconversions, treated against held out (whether they buy is real, reaching them simulated)"
     table(title, ARMS, rows, ARMS[1:])
     for key in keys:
@@ -77,13 +77,11 @@ def show_end(room: Room, running: Running, home: Path) -> None:
             found = story(connection, running.id, customer_id(connection, key), running.types)
         screen.rule(f"why {running.name} {key}", align="left")
         for line in sentences(running.name, key, tell(running, found)):
-            screen.print(line, markup=False, soft_wrap=True)
+            say(line, markup=False)
     screen.rule()
-    screen.print(
-        f"Look on: multiwave --home {home} status {running.name}, or why {running.name} bank-30000", markup=False
-    )
-    screen.print(f"Every message is in {home / 'outbox'} (e-mails open with a double click).", markup=False)
+    say(f"Look on: multiwave --home {home} status {running.name}, or why {running.name} bank-30000", markup=False)
+    say(f"Every message is in {home / 'outbox'} (e-mails open with a double click).", markup=False)
 
 
-def _data(arms: aggregates.Arms) -> dict[str, Any]:
+def _fields(arms: aggregates.Arms) -> dict[str, Any]:
     return {name: getattr(arms, name) for name in arms.__slots__}
