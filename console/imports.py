@@ -42,14 +42,17 @@ def import_customers_file(
     if as_json:
         print_json(asdict(summary))
         return
-    say(
-        f"{summary.rows:,} rows: {summary.added:,} customers added, {summary.updated:,} updated, "
-        f"{summary.rejected:,} rejected"
-    )
+    became = {"added": summary.added, "updated": summary.updated, "unchanged": summary.unchanged}
+    became |= {"rejected": summary.rejected, "named again below": summary.superseded, "erased": summary.erased}
+    say(f"{summary.rows:,} rows: {counts(became)}")
     if summary.reasons:
         say(f"reasons: {counts(summary.reasons)}; each with its line in {target}")
     if any(summary.shared.values()):
         say(f"addresses shared by several customers: {counts(summary.shared)}; each is contacted once")
+    if summary.zones_unknown:
+        say(f"{summary.zones_unknown:,} customers without a known time zone")
+    if summary.ignored_columns:
+        say(f"columns that customers.yaml does not name, left alone: {', '.join(summary.ignored_columns)}")
 
 
 def import_events(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:

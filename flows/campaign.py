@@ -54,8 +54,6 @@ def _mark(room: Room, running: Running, wave: Wave) -> tuple[str, int, int]:
 def due_wave(room: Room, name: str, now: datetime) -> Wave | None:
     """The wave of a campaign that has something to do at `now`: the first that is not closed, if its time has come."""
     running = load_running(room.ledger, name)
-    if running.state not in ("running", "aborted"):
-        return None
     previous = None
     for wave in running.plan.waves:
         row = running.row(wave.wave)
@@ -65,7 +63,7 @@ def due_wave(room: Room, name: str, now: datetime) -> Wave | None:
         if row.state == "pending":
             due = opens_at(running, wave, previous.closed if previous else None)
             return wave if running.state == "running" and now >= due else None
-        return wave
+        return wave if row.state == "enrolling" or running.state in ("running", "aborted") else None
     return None
 
 

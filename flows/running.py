@@ -39,6 +39,11 @@ class Running:
         return self.bundle.plan
 
     @property
+    def since(self) -> datetime:
+        """From when a conversion counts: the start, or the plan's `starts` when it was started later than that."""
+        return min(self.started_at, self.plan.starts.at)
+
+    @property
     def types(self) -> dict[str, str]:
         """Types of the columns that members of this campaign carry."""
         return {name: self.bundle.types[name] for name in sorted(self.bundle.member_columns)}
@@ -89,7 +94,7 @@ def gates_of(running: Running, wave: Wave, now: datetime) -> Gates:
     earlier = {name: running.row(name).id for name in plan.earlier(wave.wave)}
     stopping = tuple(running.row(name).id for name in earlier if running.row(name).holdout_stops)
     rule = running.bundle.enter_rule(wave.wave)
-    since = running.started_at
+    since = running.since
     enter = enter_builder(rule, earlier, plan.goal.event, since, local_day(plan, now)) if rule else None
     return Gates(
         groups=groups_of(wave),

@@ -106,8 +106,9 @@ def forecast(room: Room, bundle: Bundle, now: datetime) -> Forecast:
 def _dry_gates(bundle: Bundle, wave: Wave, rule: Rule | None, now: datetime, opens: datetime) -> Gates:
     plan = bundle.plan
     goal = plan.goal.event
-    enter = enter_builder(rule, {}, goal, now, local_day(plan, opens)) if rule else None
-    return Gates(groups_of(wave), goal, now, opens, enter, holdout=holdout_of(plan, wave))
+    since = min(now, plan.starts.at)
+    enter = enter_builder(rule, {}, goal, since, local_day(plan, opens)) if rule else None
+    return Gates(groups_of(wave), goal, since, opens, enter, holdout=holdout_of(plan, wave))
 
 
 def _wave_forecast(

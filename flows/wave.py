@@ -14,7 +14,7 @@ from config.templates import Templates
 from flows.render import render
 from flows.room import Room
 from flows.running import Running, gates_of, load_running, opening_of
-from ledger import enrol, touches
+from ledger import campaigns, enrol, touches
 from ledger.close import Balance, close, may_close
 from ledger.recipients import recipients
 from waves.errors import SendRefused
@@ -38,10 +38,11 @@ def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dis
         if not open_wave(room, running, wave, now):
             return None
         running = load_running(room.ledger, campaign)
-        enrol_wave(room, running, wave, now)
+    enrol_wave(room, running, wave, now)
+    if running.state == "running":
         fall_through(room, running, wave, now)
         send_due(room, running, wave, now, dispatch)
-    return close_wave(room, running, wave, now)
+    return None if running.state == "paused" else close_wave(room, running, wave, now)
 
 
 def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
@@ -56,7 +57,7 @@ def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
 
 def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
     """Write every member's verdict and the touches of those that go, one range of customers a transaction."""
-    if running.row(wave.wave).state == "open" or running.row(wave.wave).state == "closed":
+    if running.row(wave.wave).state != "enrolling":
         return
     opening = opening_of(running, wave, now, room.settings.batch_size, room.settings.enrol_range)
     done = False
@@ -85,10 +86,14 @@ def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: 
 
 def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balance | None:
     """Close the wave when it is over and store its balance."""
-    row = running.row(wave.wave)
+    row, aborted = running.row(wave.wave), running.state == "aborted"
     with room.ledger.write() as connection:
-        if not may_close(connection, row.id, now, aborted=running.state == "aborted"):
+        if not may_close(connection, row.id, now, aborted):
             return None
+        if aborted:
+            campaigns.withdraw(connection, running.name)
+        elif enrol.fall_through(connection, row.id, gates_of(running, wave, now), now):
+            return None  # the last one was refused just now, and has a next channel
         return close(connection, row.id, now)
 
 

@@ -76,20 +76,21 @@ def _arms(
 
 
 def conversion_by_arm(connection: Connection, campaign: int, goal: str, within: timedelta) -> list[Arms]:
-    """Conversions within the goal's window: the campaign from its start, then each opened wave from its opening.
+    """Conversions within the goal's window: the campaign from its first opening, then each opened wave from its own.
 
     The denominators are everybody the lottery assigned, reached or not (intention to treat): for the campaign its
     members, for a wave its `go` against its `wave_held_out`.
     """
-    head = connection.execute(select(t.campaign).where(t.campaign.c.id == campaign)).one()
     m, e = t.member.c, t.enrolment.c
     members = select(m.customer, m.arm).where(m.campaign == campaign).subquery()
-    met = _converted(members.c.customer, goal, head.started_at, within)
+    w = t.wave.c
+    opened = select(t.wave).where(w.campaign == campaign, w.opened.is_not(None)).order_by(w.seq)
+    waves = connection.execute(opened).all()
+    if not waves:
+        return []
+    met = _converted(members.c.customer, goal, waves[0].opened, within)
     found = [_arms(connection, "campaign", members, members.c.arm == 1, met)]
-    waves = connection.execute(select(t.wave).where(t.wave.c.campaign == campaign).order_by(t.wave.c.seq)).all()
     for wave in waves:
-        if wave.opened is None:
-            continue
         drawn = (Verdict.GO, Verdict.WAVE_HELD_OUT)
         rows = select(e.customer, e.verdict).where(e.wave == wave.id, e.verdict.in_([int(v) for v in drawn])).subquery()
         met = _converted(rows.c.customer, goal, wave.opened, within)

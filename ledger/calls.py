@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, Select, Text, case, cast, func, insert, literal, select, update
+from sqlalchemy import Connection, Integer, Select, Text, case, cast, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.events import Recorded, fold, insert_events
+from ledger.events import CHUNK, Recorded, fold, insert_events
 from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
 from waves.message import AddressState
-from waves.outcomes import Action, Side, word
+from waves.outcomes import Action, Side, State, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,11 @@ class Call:
 def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
     """The touch behind each dial entry that exists."""
     e = t.dial_entry.c
-    rows = connection.execute(select(e.id, e.touch).where(e.id.in_(sorted(entries))))
-    return {row.id: row.touch for row in rows}
+    wanted, found = sorted(entries), dict[int, int]()
+    for start in range(0, len(wanted), CHUNK):
+        rows = connection.execute(select(e.id, e.touch).where(e.id.in_(wanted[start : start + CHUNK])))
+        found.update((row.id, row.touch) for row in rows)
+    return found
 
 
 def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -> Recorded:
@@ -62,6 +65,7 @@ def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -
     _fold_dispositions(connection, mark)
     fold(connection, mark)
     _drop_numbers(connection, mark)
+    _keep_listed(connection, mark)
     _suppress(connection, mark, now)
     _convert(connection, mark)
     return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls))
@@ -131,20 +135,37 @@ def _fold_dispositions(connection: Connection, mark: int) -> None:
 
 
 def _drop_numbers(connection: Connection, mark: int) -> None:
-    """A number that is not this customer's is dead for them on every channel, SMS as well."""
-    k, a = t.call.c, t.address.c
-    called = t.address.alias("called")
+    """A number that is nobody's or somebody else's is dead for the customer on every channel, a fax for calls alone.
+
+    It is the number that was dialled; when that is none of the customer's, it is the number that the list named.
+    """
+    k, a, c = t.call.c, t.address.c, t.touch.c
+    listed, dialled = t.address.alias("listed"), t.address.alias("dialled")
+    same = or_(dialled.c.value == k.number, dialled.c.value == literal("+") + k.number)
     wrong = (
-        select(called.c.customer, called.c.value)
-        .join_from(t.call, t.touch, t.touch.c.id == k.touch)
-        .join(called, called.c.id == t.touch.c.address)
-        .where(k.event > mark, k.disposition.in_([int(d) for d in ENDS_NUMBER]))
+        select(c.customer, c.channel, func.coalesce(dialled.c.value, listed.c.value).label("value"), k.disposition)
+        .join_from(t.call, t.touch, c.id == k.touch)
+        .join(listed, listed.c.id == c.address)
+        .outerjoin(dialled, (dialled.c.customer == c.customer) & same)
+        .where(
+            k.event > mark, k.disposition.in_([int(d) for d, e in EFFECTS.items() if e.action is Action.DROP_ADDRESS])
+        )
         .subquery("wrong")
     )
+    covered = or_(a.channel == wrong.c.channel, wrong.c.disposition.in_([int(d) for d in ENDS_NUMBER]))
     connection.execute(
         update(t.address)
-        .where(a.customer == wrong.c.customer, a.value == wrong.c.value)
+        .where(a.customer == wrong.c.customer, a.value == wrong.c.value, covered)
         .values(state=int(AddressState.DEAD))
+    )
+
+
+def _keep_listed(connection: Connection, mark: int) -> None:
+    """Who was called does not wait for a list again, though the list came back before its results."""
+    k, c = t.call.c, t.touch.c
+    dialled = select(k.touch).where(k.event > mark, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    connection.execute(
+        update(t.touch).where(c.id.in_(dialled), c.state == int(State.QUEUED)).values(state=int(State.LISTED))
     )
 
 

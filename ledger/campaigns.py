@@ -24,6 +24,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -102,10 +103,10 @@ def future_members(source: FromClause, rule: ColumnElement[bool], campaign: str,
 
 def approve(connection: Connection, campaign: str, digest: str, by: str, now: datetime) -> bool:
     """Record that `by` read the plan of exactly this digest; False when it was approved before."""
-    known = select(t.approval.c.id).where(t.approval.c.campaign == campaign, t.approval.c.digest == digest)
-    if connection.scalar(known):
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = make(t.approval).values(campaign=campaign, digest=digest, by=by, at=now)
+    if not connection.execute(row.on_conflict_do_nothing()).rowcount:
         return False
-    connection.execute(insert(t.approval).values(campaign=campaign, digest=digest, by=by, at=now))
     record(connection, now, by, "approve", campaign, after=digest)
     return True
 
@@ -201,6 +202,11 @@ def set_state(connection: Connection, name: str, target: str, allowed: tuple[str
 def abort(connection: Connection, name: str, by: str, now: datetime) -> int:
     """Stop for good: what is queued is withdrawn in the same commit; returns how many touches that was."""
     set_state(connection, name, "aborted", ("running", "paused"), by, now)
+    return withdraw(connection, name)
+
+
+def withdraw(connection: Connection, name: str) -> int:
+    """Withdraw all that an aborted campaign has queued, its last enrolment's touches too; how many."""
     waves = select(t.wave.c.id).join(t.campaign, t.campaign.c.id == t.wave.c.campaign).where(t.campaign.c.name == name)
     withdrawn = connection.execute(
         update(t.touch)

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from ledger import tables as t
 from ledger.audit import record
 from ledger.gates import Gates, Members, live_members, recheck
+from waves.dispositions import Disposition
 from waves.errors import CampaignError
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
@@ -209,7 +210,7 @@ def give_back(connection: Connection, number: int, by: str, now: datetime) -> tu
     if row.returned_at is not None:
         raise CampaignError(f"dial list {number} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
     mine = select(e.touch).where(e.list == number, e.active)
-    called = select(t.call.c.event).where(t.call.c.touch == c.id).exists()
+    called = _called(c.id)
     again = connection.execute(
         update(t.touch)
         .where(c.id.in_(mine), c.state == int(State.LISTED), ~called)
@@ -221,10 +222,17 @@ def give_back(connection: Connection, number: int, by: str, now: datetime) -> tu
     return int(entries - again), int(again)
 
 
+def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether the dialler tried this touch at all (ix_call_touch)."""
+    k = t.call.c
+    tried = select(k.event).where(k.touch == touch, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    return tried.correlate_except(t.call).exists()
+
+
 def lists(connection: Connection, campaign: int | None = None) -> Sequence[Row[Any]]:
     """Every dial list with its wave, campaign, size and how many of its entries were called."""
     d, e = t.dial_list.c, t.dial_entry.c
-    called = select(t.call.c.event).where(t.call.c.touch == e.touch).exists()
+    called = _called(e.touch)
     size = select(func.count()).where(e.list == d.id).scalar_subquery()
     done = select(func.count()).where(e.list == d.id, called).correlate(t.dial_list).scalar_subquery()
     query = (

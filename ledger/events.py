@@ -150,6 +150,7 @@ def _fold_addresses(connection: Connection, mark: int) -> None:
         select(c.address, func.max(verdict).label("state"))
         .join_from(t.event, t.touch, c.id == ev.touch)
         .where(ev.id > mark, or_(ev.action == int(Action.DROP_ADDRESS), ev.outcome == int(Outcome.BOUNCED_SOFT)))
+        .where(~select(t.call.c.event).where(t.call.c.event == ev.id).exists())  # a call says it of the number dialled
         .group_by(c.address)
         .subquery("worst")
     )

@@ -13,7 +13,10 @@ def live_campaigns(connection: Connection) -> list[str]:
     """Names of the campaigns that may still have something to do, the most important first."""
     c, w = t.campaign.c, t.wave.c
     unclosed = select(w.id).where(w.campaign == c.id, w.state.in_(["enrolling", "open"])).exists()
-    query = select(c.name).where((c.state == "running") | ((c.state == "aborted") & unclosed))
+    # An enrolment that a pause cut short is finished all the same: it keeps every other campaign from enrolling.
+    enrolling = select(w.id).where(w.campaign == c.id, w.state == "enrolling").exists()
+    due = (c.state == "running") | ((c.state == "aborted") & unclosed) | ((c.state == "paused") & enrolling)
+    query = select(c.name).where(due)
     return list(connection.scalars(query.order_by(c.priority.desc(), c.id)))
 
 

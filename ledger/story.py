@@ -25,13 +25,12 @@ class TouchStory:
         if mark is None:
             latest: int | None = self.row.outcome
             return latest
+        said = {e.id: int(e.outcome) for e in self.events if e.id <= mark and e.outcome <= max(Outcome)}
         if self.calls:
-            known = [call for call in self.calls if call.event <= mark]
-            if not known:
-                return None
-            best = max(known, key=lambda call: (call.strength, call.at, call.call_id))
-            return next((event.outcome for event in self.events if event.id == best.event), None)
-        return max((e.outcome for e in self.events if e.id <= mark and e.outcome <= max(Outcome)), default=None)
+            telling = [call for call in self.calls if call.event in said]
+            best = max(telling, key=lambda call: (call.strength, call.at, call.call_id), default=None)
+            return None if best is None else said[best.event]
+        return max(said.values(), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberType
 from phonenumbers.timezone import time_zones_for_number
+from phonenumbers.tzdata import TIMEZONE_DATA
 
 from segments.addresses import KINDS, email, phone, plain
 from segments.values import READERS, Unfit
@@ -81,13 +83,21 @@ def test_no_phone(cell: str) -> None:
         phone(cell, "US")
 
 
+def parsed(cell: str, region: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(cell, region)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
 @given(
     st.from_regex(r"(\+?1)?[ .]?\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True),
     st.sampled_from(["US", "CA", "GB", "UA"]),
 )
 def test_the_short_cut_reads_phones_as_the_library_does(cell: str, region: str) -> None:
-    number = phonenumbers.parse(cell, region)
-    if not phonenumbers.is_valid_number(number):
+    number = parsed(cell, region)
+    if number is None:
         with pytest.raises(Unfit):
             phone(cell, region)
         return
@@ -95,6 +105,17 @@ def test_the_short_cut_reads_phones_as_the_library_does(cell: str, region: str) 
     assert found.value == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     assert found.region == phonenumbers.region_code_for_number(number)
     assert found.zones == time_zones_for_number(number)
+
+
+def test_no_zone_is_listed_for_a_number_of_plus_one_that_has_no_place() -> None:
+    def has_place(prefix: str) -> bool:
+        number = phonenumbers.parse(f"+{prefix.ljust(11, '2')}")
+        kind = phonenumbers.number_type(number)
+        return kind not in (PhoneNumberType.TOLL_FREE, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.PERSONAL_NUMBER)
+
+    prefixes = [prefix for prefix in TIMEZONE_DATA if prefix.startswith("1") and len(prefix) >= 4]
+    assert len(prefixes) > 300
+    assert all(map(has_place, prefixes))
 
 
 LOCAL = st.text("abcXYZ019._+-!'\"@ é", max_size=70)
