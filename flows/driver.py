@@ -16,12 +16,16 @@ def advance_embedded(room: Room, now: datetime | None) -> list[dict[str, Any]]:
     with engine_lock(room):
         if now is not None:
             room.ledger.set_now(now)
-        at = room.ledger.now()
-        upkeep(room, at)
-        if not anything_due(room, at):
-            return []
-        prepare(room.settings.home)
-        from flows.deploy import enter, quick_flows, run_advance
+        return advance_locked(room, room.ledger.now())
 
-        with quick_flows():
-            return list(run_advance(enter(room), at))
+
+def advance_locked(room: Room, now: datetime) -> list[dict[str, Any]]:
+    """The same for a caller that holds the engine's lock: Prefect is started when something is due, and not before."""
+    upkeep(room, now)
+    if not anything_due(room, now):
+        return []
+    prepare(room.settings.home)
+    from flows.deploy import enter, quick_flows, run_advance
+
+    with quick_flows():
+        return list(run_advance(enter(room), now))

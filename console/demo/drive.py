@@ -23,7 +23,8 @@ from console.demo.tables import show_close, show_end, show_forecast, show_import
 from console.demo.world import DEMO, World, call, load_world, number_of, prompted, respond, unprompted
 from console.show import Ticker, progress, say, screen
 from flows import dialling, starting
-from flows.embedded import engine_lock, prepare
+from flows.driver import advance_locked
+from flows.embedded import engine_lock
 from flows.reports import record_dispositions, record_reports, record_sales
 from flows.room import Room, make_token_key, open_room
 from flows.running import Running, load_running
@@ -119,7 +120,6 @@ def run_demo(home: Path, members: int) -> None:
     ]
     with engine_lock(room), progress() as bar:
         room.tick = Ticker(bar)
-        prepare(home)
         play(room, bag, begin)
     show_end(room, load_running(room.ledger, PLAN), home)
 
@@ -186,21 +186,17 @@ def start_plan(room: Room) -> None:
 
 def play(room: Room, bag: Mailbag, begin: datetime) -> None:
     """Move the clock in steps until the campaign is finished: reports in, `advance`, answers to what was sent."""
-    from flows.deploy import enter, quick_flows, run_advance
-
     now, attempts = begin, dict[str, int]()
-    with quick_flows():
-        home = enter(room)
-        while load_running(room.ledger, PLAN).state == "running":
-            room.ledger.set_now(now)
-            bag.deliver(room, now)
-            return_lists(room, now)
-            for move in run_advance(home, now):
-                if move["after"] == "closed":
-                    show_close(room, load_running(room.ledger, PLAN), move["wave"])
-            bag.listen(room.settings.home / "outbox")
-            dial(room, bag, load_running(room.ledger, PLAN), now, attempts)
-            now += STEP
+    while load_running(room.ledger, PLAN).state == "running":
+        room.ledger.set_now(now)
+        bag.deliver(room, now)
+        return_lists(room, now)
+        for move in advance_locked(room, now):
+            if move["after"] == "closed":
+                show_close(room, load_running(room.ledger, PLAN), move["wave"])
+        bag.listen(room.settings.home / "outbox")
+        dial(room, bag, load_running(room.ledger, PLAN), now, attempts)
+        now += STEP
 
 
 def dial(room: Room, bag: Mailbag, running: Running, now: datetime, attempts: dict[str, int]) -> None:
