@@ -23,21 +23,25 @@ HOURS = Path("rules") / "hours.yaml"
 Types = Mapping[str, str]
 
 
-def rule_finding(
+def rule_findings(
     document: Document, steps: Steps, text: str, parse: Callable[..., Rule], *arguments: object
 ) -> Iterator[Finding]:
-    """The one problem of a rule, on the line of the file where it stands, block scalars included."""
+    """The problems of a rule, on the lines of the file where they stand, block scalars included."""
+    line, raw = document.scalars.get(steps, (document.line(steps), text))
+    found = _wrong(text, parse, arguments)
+    if raw.strip() != text.strip():  # folded (`>`, or a long plain line): ask again in the text as it stands
+        again = _wrong(raw, parse, arguments)
+        found = again if [message for message, _ in again] == [message for message, _ in found] else found
+    for message, offset in found:
+        yield Finding(steps, message, line + min(offset, len(raw.splitlines()) or 1) - 1)
+
+
+def _wrong(text: str, parse: Callable[..., Rule], arguments: tuple[object, ...]) -> list[tuple[str, int]]:
     try:
         parse(text, *arguments)
     except RuleError as error:
-        line, raw = document.scalars.get(steps, (document.line(steps), text))
-        offset = error.line
-        if raw.strip() != text.strip():  # folded (`>`, or a long plain line): ask again in the text as it stands
-            try:
-                parse(raw, *arguments)
-            except RuleError as again:
-                offset = again.line if str(again) == str(error) else offset
-        yield Finding(steps, str(error), line + min(offset, len(raw.splitlines()) or 1) - 1)
+        return [(str(each), each.line) for each in error.every]
+    return []
 
 
 def plan_rules(plan: Plan, document: Document, types: Types) -> Iterator[Finding]:
@@ -47,11 +51,11 @@ def plan_rules(plan: Plan, document: Document, types: Types) -> Iterator[Finding
         if wave.enter is not None:
             earlier = tuple(dict.fromkeys(names[:i]))
             later = tuple(name for name in names[i:] if name not in earlier)
-            yield from rule_finding(
+            yield from rule_findings(
                 document, ("waves", i, "enter"), wave.enter, parse_rule, types, earlier, True, later
             )
         if wave.rank is not None:
-            yield from rule_finding(document, ("waves", i, "rank"), wave.rank, parse_score, types)
+            yield from rule_findings(document, ("waves", i, "rank"), wave.rank, parse_score, types)
 
 
 def find_segment(
@@ -69,7 +73,7 @@ def find_segment(
         return None, "", list(error.problems), None
     findings = list(mended.findings)
     if mended.record and types is not None and mended.sound(("where",)):
-        findings += rule_finding(document, ("where",), mended.record.where, parse_rule, types)
+        findings += rule_findings(document, ("where",), mended.record.where, parse_rule, types)
     return mended.record, document.text, problems_of(document, findings), None
 
 

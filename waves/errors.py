@@ -31,11 +31,20 @@ class PlanError(MultiwaveError):
 
 
 class RuleError(MultiwaveError):
-    """A segment or enter rule that cannot be understood; `line` counts within the rule's own text, from 1."""
+    """A segment or enter rule that cannot be understood; `line` counts within the rule's own text, from 1.
 
-    def __init__(self, message: str, line: int = 1) -> None:
+    `also` holds what else is wrong with the same rule.
+    """
+
+    def __init__(self, message: str, line: int = 1, also: Sequence[RuleError] = ()) -> None:
         self.line = line
+        self.also = tuple(also)
         super().__init__(message)
+
+    @property
+    def every(self) -> tuple[RuleError, ...]:
+        """This error and all others of the rule, in the rule's order."""
+        return (self, *(deeper for other in self.also for deeper in other.every))
 
 
 class InputError(MultiwaveError):

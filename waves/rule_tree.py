@@ -70,12 +70,19 @@ def value_of(tree: Expr, scope: Scope, depth: int = 0) -> Node:
 def _joined(tree: Expr, scope: Scope, depth: int) -> Node:
     kind, waiting = type(tree), [tree]
     parts: list[Node] = []
+    wrong: list[RuleError] = []
     while waiting:  # a chain of and/or leans left, one level for each: unrolled, not recursed into
         part = waiting.pop()
         if type(part) is kind:
             waiting += [part.expression, part.this]
-        else:
+            continue
+        try:
             parts.append(condition_of(part, scope, depth))
+        except RuleError as error:
+            wrong.append(error)
+    if wrong:
+        first, *others = wrong
+        raise RuleError(str(first), first.line, (*first.also, *others))
     return (n.And if kind is sql.And else n.Or)(tuple(parts))
 
 

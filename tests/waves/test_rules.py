@@ -314,3 +314,14 @@ TOKENS += ["between", "=", "<", "-", "*", "/", "5", "0.5", "'x'", "true", "lower
 @given(st.lists(st.sampled_from(TOKENS), max_size=25))
 def test_any_words_are_a_rule_or_a_rule_error(words: list[str]) -> None:
     assert line_of_refusal(" ".join(words)) == 1
+
+
+def test_every_wrong_part_of_one_rule_is_named_in_order() -> None:
+    text = "agee > 5 and (job = 5\n or not notice.clickd) and vip"
+    with pytest.raises(RuleError) as refused:
+        parse(text)
+    assert [(error.line, str(error).split(";")[0]) for error in refused.value.every] == [
+        (1, "no column agee"),
+        (1, "job is text and 5 is a whole number: they cannot be compared"),
+        (2, "notice.clickd: a wave has no such word"),
+    ]
