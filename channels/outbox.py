@@ -17,17 +17,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from channels.mail_file import ADDRESS, CONTROL, head_of, is_sender, mail_bytes
-from waves.errors import MultiwaveError, SendRefused
+from waves.errors import SendInDoubt, SendRefused
 from waves.message import Capabilities, Message, Receipt
 from waves.outcomes import Action, Reason
 
 SENDER = "multiwave <no-reply@example.com>"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 RETRY_AFTER_S = 60.0
-
-
-class SendInDoubt(MultiwaveError):
-    """Nobody knows whether this chunk was sent."""
 
 
 class Outbox:

@@ -16,6 +16,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 from waves.errors import MultiwaveError
 
 PREFIX = "MULTIWAVE_"
+SHORTEST_LEASE = timedelta(seconds=10)
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -29,7 +30,10 @@ def _duration(value: object) -> object:
     match = re.fullmatch(r"(\d{1,6})\s*([smh])", str(value).strip())
     if not match or not int(match[1]):
         raise ValueError("write a length of time, such as 90s, 2m or 1h")
-    return timedelta(seconds=int(match[1]) * SECONDS[match[2]])
+    length = timedelta(seconds=int(match[1]) * SECONDS[match[2]])
+    if length < SHORTEST_LEASE:
+        raise ValueError("write 10s or more: a worker needs the time to send what it claimed")
+    return length
 
 
 class Settings(BaseSettings):

@@ -12,6 +12,7 @@ import typer
 from channels.registry import CAPABILITIES
 from config.bundle import Bundle
 from config.loading import load_plan
+from config.nearest import write_instead
 from config.settings import Settings, load_settings
 from waves.errors import InputError
 
@@ -55,8 +56,10 @@ def find_plan(settings: Settings, plan: str) -> Path:
     for path in (Path(plan), own):
         if path.is_file():
             return path
-    there = ", ".join(sorted(p.stem for p in own.parent.glob("*.yaml"))) or "none"
-    raise InputError(f"{plan}: there is no such file, nor a plan of that name in {own.parent} (there: {there})")
+    there = sorted(p.stem for p in own.parent.glob("*.yaml"))
+    raise InputError(
+        f"{plan}: there is no such file, nor a plan of that name in {own.parent}; {write_instead(plan, there)}"
+    )
 
 
 def bundle_of(settings: Settings, plan: str) -> Bundle:
@@ -88,6 +91,8 @@ def moment(text: str) -> datetime:
 
 def existing(path: Path) -> Path:
     """The path, if a file is there; InputError otherwise."""
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder; name a file in it")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     return path

@@ -12,6 +12,7 @@ from flows.wave import fall_through
 from ledger import campaigns
 from ledger.close import Balance, may_close
 from ledger.progress import batches_due, live_campaigns, wave_mark
+from waves.errors import SendInDoubt
 from waves.plan import Wave
 
 Launch = Callable[[Room, str, str, datetime], Balance | None]
@@ -30,20 +31,34 @@ class Moved:
 
 
 def advance(room: Room, now: datetime, launch: Launch) -> Iterator[Moved]:
-    """Take every running campaign as far as it gets at `now`, yielding each step that changed something."""
+    """Take every running campaign as far as it gets at `now`, yielding each step that changed something.
+
+    A provider that fails one campaign stops that campaign alone; its SendInDoubt is raised after the others moved.
+    """
     with room.ledger.read() as connection:
         names = live_campaigns(connection)
+    failed: list[SendInDoubt] = []
     for name in names:
-        while (wave := due_wave(room, name, now)) is not None and stirs(room, name, wave, now):
-            running = load_running(room.ledger, name)
-            before = _mark(room, running, wave)
-            balance = launch(room, name, wave.wave, now)
-            running = load_running(room.ledger, name)
-            after = _mark(room, running, wave)
-            if before == after:
-                break
-            yield Moved(name, wave.wave, before[0], after[0], balance)
-        finish_campaign(room, name, now)
+        try:
+            yield from advance_campaign(room, name, now, launch)
+        except SendInDoubt as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def advance_campaign(room: Room, name: str, now: datetime, launch: Launch) -> Iterator[Moved]:
+    """Take one campaign from wave to wave until nothing of it is due."""
+    while (wave := due_wave(room, name, now)) is not None and stirs(room, name, wave, now):
+        running = load_running(room.ledger, name)
+        before = _mark(room, running, wave)
+        balance = launch(room, name, wave.wave, now)
+        running = load_running(room.ledger, name)
+        after = _mark(room, running, wave)
+        if before == after:
+            break
+        yield Moved(name, wave.wave, before[0], after[0], balance)
+    finish_campaign(room, name, now)
 
 
 def _mark(room: Room, running: Running, wave: Wave) -> tuple[str, int, int]:

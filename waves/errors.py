@@ -63,5 +63,9 @@ class SendRefused(MultiwaveError):
     """A message that must not or cannot be sent."""
 
 
+class SendInDoubt(MultiwaveError):
+    """A send was cut off and nobody knows how much of the chunk left; none of it is ever sent again by itself."""
+
+
 class TokenError(MultiwaveError):
     """A token that this ledger did not make."""

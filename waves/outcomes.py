@@ -47,7 +47,7 @@ VERDICT_MEANINGS: dict[Verdict, str] = {
     Verdict.NOT_ENTERED: "the wave's enter rule is not true for this customer",
     Verdict.NO_ADDRESS: "no living address on any channel of the wave",
     Verdict.NO_CONSENT: "no granted consent, or a suppression on that channel or address",
-    Verdict.SHARED_ADDRESS: "another member of the campaign has the same address and is the one contacted",
+    Verdict.SHARED_ADDRESS: "another member of the campaign has the same address; only that one may be contacted there",
     Verdict.HOURS_UNKNOWN: "the time zone or the hours rule is unknown (acts with the hours rules)",
     Verdict.NO_LEGAL_HOUR: "no permitted hour before the wave ends (acts with the hours rules)",
     Verdict.OVER_LIMIT: "the contact limit is used up (acts with the contact limits)",

@@ -31,7 +31,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from channels.outbox import SendInDoubt
+from waves.errors import SendInDoubt
 from flows.driver import advance_embedded
 from tests.builders import DAY, HOUR, T0, make_world, plan_text, put, reachable, phone
 from tests.steps import touch_of
