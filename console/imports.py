@@ -46,7 +46,9 @@ def import_customers_file(
     became |= {"rejected": summary.rejected, "named again below": summary.superseded, "erased": summary.erased}
     say(f"{summary.rows:,} rows: {counts(became)}")
     if summary.reasons:
-        say(f"reasons: {counts(summary.reasons)}; each with its line in {target}")
+        say(f"what did not fit, each with its line in {target}:")
+        for reason, rows in sorted(summary.reasons.items(), key=lambda item: (-item[1], item[0])):
+            say(f"  {rows:,} x {reason}")
     if any(summary.shared.values()):
         say(f"addresses shared by several customers: {counts(summary.shared)}; each is contacted once")
     if summary.zones_unknown:

@@ -75,7 +75,8 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
     table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
     for sample in shown:
-        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}, variant {sample.variant}")
+        variant = f", variant {sample.variant}" if sample.variant else ""
+        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}")
         say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
     say(NOT_YET, style="yellow")
 

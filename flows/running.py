@@ -80,7 +80,7 @@ def enter_builder(rule: Rule, waves: dict[str, int], goal: str, since: datetime,
     """The enter rule as a function of the members it is asked about."""
 
     def build(members: Members) -> Any:
-        words = WaveWords(waves, members.c.customer)
+        words = WaveWords(waves, members.c.customer, members)
         columns = {name: members.c[name] for name in rule.columns}
         met = converted(members.c.customer, goal, since)
         return compile_rule(rule, Source(columns, today, words.word, words.value, met))
@@ -104,6 +104,7 @@ def gates_of(running: Running, wave: Wave, now: datetime) -> Gates:
         enter=enter,
         campaign=running.id,
         stopping_waves=stopping,
+        heard=tuple(sorted(earlier[name] for name in rule.waves)) if rule else (),
         holdout=holdout_of(plan, wave),
     )
 

@@ -96,9 +96,7 @@ def forecast(room: Room, bundle: Bundle, now: datetime) -> Forecast:
             gates = _dry_gates(bundle, wave, rule if exact or rule is None else rule.at_most(), now, opens)
             counted = count_verdicts(connection, members, gates)
             closes = opens + wave.release + wave.listen
-            found.append(
-                _wave_forecast(room, wave, exact, opens, closes, counted, examples(connection, members, gates))
-            )
+            found.append(_wave_forecast(room, wave, exact, opens, closes, counted, examples(connection, counted)))
         readers = one_of_each_language(connection, members)
     return Forecast(plan.campaign, bundle.digest, treated, held_out, tuple(found), tuple(readers))
 

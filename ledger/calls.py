@@ -179,7 +179,7 @@ def _suppress(connection: Connection, mark: int, now: datetime) -> None:
             literal(0, Integer),
             cast(case(reasons, value=k.disposition), Text).label("reason"),
             literal("call"),
-            func.min(k.at),
+            func.min(k.at).label("since"),
         )
         .join_from(t.call, t.touch, t.touch.c.id == k.touch)
         .where(k.event > mark, k.disposition.in_(reasons))
@@ -189,6 +189,12 @@ def _suppress(connection: Connection, mark: int, now: datetime) -> None:
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     columns = [s.customer, s.channel, s.reason, s.source, s.since]
     connection.execute(make(t.suppression).from_select(columns, rows).on_conflict_do_nothing())
+    # Since the first call that said so, whichever file was read first.
+    said = rows.subquery("said")
+    alike = (s.customer == said.c.customer, s.channel == 0, s.reason == said.c.reason, s.source == "call")
+    connection.execute(
+        update(t.suppression).where(*alike, s.until.is_(None), s.since > said.c.since).values(since=said.c.since)
+    )
 
 
 def _convert(connection: Connection, mark: int) -> None:

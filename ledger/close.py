@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, null, or_, select, update
 
 from ledger import tables as t
-from ledger.words import part_column, state_mask
+from ledger.words import heard, part_column
 from waves.message import CHANNEL_CODES
 from waves.outcomes import TERMINAL, Outcome, Part, Reason, State, Verdict, word
 
@@ -47,7 +47,7 @@ def balance(connection: Connection, wave: int, campaign: int) -> Balance:
         .order_by(c.outcome)
     )
     by_member = (
-        select(part_column(func.max(c.outcome), state_mask(c.state)).label("part"))
+        select(part_column(func.max(heard(c))).label("part"))
         .join_from(t.touch, t.enrolment, (e.wave == c.wave) & (e.customer == c.customer))
         .where(c.wave == wave, e.verdict == int(Verdict.GO))
         .group_by(c.customer)

@@ -1,23 +1,30 @@
-"""The enrolling statement, counted instead of written."""
+"""The enrolling sieve, counted instead of written."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
 from ledger import tables as t
-from ledger.gates import Gates, Members, verdicts
+from ledger.gates import Gates, Members, Span
+from ledger.sieve import sieved
 from waves.outcomes import Verdict
+
+RANGE = 50_000
+"""Customers sieved at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaveCount:
-    """How many members get each verdict, and how many touches each channel (by code) is asked for first."""
+    """How many members get each verdict, how many touches each channel (by code) is asked for first, and examples."""
 
     verdicts: Counter[Verdict]
     touches: Counter[int]
+    lowest: dict[Verdict, int]
+    """The lowest customer id of each verdict."""
 
 
 def count_members(connection: Connection, members: Members) -> tuple[int, int]:
@@ -28,28 +35,44 @@ def count_members(connection: Connection, members: Members) -> tuple[int, int]:
 
 
 def count_verdicts(connection: Connection, members: Members, gates: Gates) -> WaveCount:
-    """Count what opening the wave at `gates.now` would write for these members."""
-    v = verdicts(members, gates, dry=True).subquery("v")
-    rows = connection.execute(select(v.c.verdict, v.c.channels, func.count()).group_by(v.c.verdict, v.c.channels))
-    counted = WaveCount(Counter(), Counter())
-    for verdict, mask, count in rows:
-        counted.verdicts[Verdict(verdict)] += count
-        if verdict == Verdict.GO:
-            for group in gates.groups:
-                chosen = next((code for code in group if mask & 1 << code), None)
-                if chosen is not None:
-                    counted.touches[chosen] += count
+    """Count what opening the wave at `gates.now` would write for these members, by the enrolment's own sieve."""
+    counted = WaveCount(Counter(), Counter(), {})
+    for span in _spans(connection):
+        with sieved(connection, members, gates, span, rivals=members) as found:
+            f = found.c
+            query = select(f.verdict, f.channels, func.count(), func.min(f.customer)).group_by(f.verdict, f.channels)
+            for verdict, mask, count, lowest in connection.execute(query):
+                _add(counted, gates, Verdict(verdict), mask, count, lowest)
     return counted
 
 
-def examples(connection: Connection, members: Members, gates: Gates) -> dict[Verdict, str]:
+def _spans(connection: Connection) -> Iterator[Span]:
+    low, c = 0, t.customer.c
+    while True:
+        ahead = select(c.id).where(c.id > low).order_by(c.id)
+        high = connection.scalar(ahead.offset(RANGE - 1).limit(1))
+        if high is None:
+            yield low, connection.scalar(select(func.max(c.id))) or 0
+            return
+        yield low, high
+        low = high
+
+
+def _add(counted: WaveCount, gates: Gates, verdict: Verdict, mask: int, count: int, lowest: int) -> None:
+    counted.verdicts[verdict] += count
+    counted.lowest[verdict] = min(lowest, counted.lowest.get(verdict, lowest))
+    if verdict == Verdict.GO:
+        for group in gates.groups:
+            chosen = next((code for code in group if mask & 1 << code), None)
+            if chosen is not None:
+                counted.touches[chosen] += count
+
+
+def examples(connection: Connection, counted: WaveCount) -> dict[Verdict, str]:
     """One customer's key for each verdict."""
-    v = verdicts(members, gates, dry=True).subquery("v")
-    first = select(v.c.verdict, func.min(v.c.customer).label("customer")).group_by(v.c.verdict).subquery("first")
-    rows = connection.execute(
-        select(first.c.verdict, t.customer.c.key).join(t.customer, t.customer.c.id == first.c.customer)
-    )
-    return {Verdict(verdict): key for verdict, key in rows}
+    c = t.customer.c
+    keys = dict(connection.execute(select(c.id, c.key).where(c.id.in_(counted.lowest.values()))).tuples().all())
+    return {verdict: keys[customer] for verdict, customer in counted.lowest.items()}
 
 
 def one_of_each_language(connection: Connection, members: Members) -> list[str]:

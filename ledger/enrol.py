@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     FromClause,
@@ -16,19 +17,22 @@ from sqlalchemy import (
     Row,
     Select,
     Subquery,
+    Table,
     case,
     func,
     insert,
     literal,
     null,
     select,
+    type_coerce,
     union_all,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
 from ledger import tables as t
-from ledger.gates import Gates, best_address, live_members, verdicts
+from ledger.gates import Gates, best_address, live_members
+from ledger.sieve import sieved
 from ledger.store import next_batch_id
 from waves.draw import BUCKETS, Draw, threshold
 from waves.message import CHANNEL_CODES
@@ -78,13 +82,12 @@ def enrol_range(connection: Connection, opening: Opening) -> bool:
     if high is None:
         connection.execute(update(t.wave).where(t.wave.c.id == opening.wave).values(state="open"))
         return True
-    everyone = live_members(row.campaign, opening.types)
-    members = select(everyone).where(everyone.c.customer > low, everyone.c.customer <= high).subquery("m")
+    members = live_members(row.campaign, opening.types)
     e = t.enrolment.c
-    found = verdicts(members, opening.gates).subquery("v")
-    rows = select(literal(opening.wave), found.c.customer, found.c.verdict, found.c.channels)
-    connection.execute(insert(t.enrolment).from_select([e.wave, e.customer, e.verdict, e.channels], rows))
-    lay_down_touches(connection, opening, low, high)
+    with sieved(connection, members, opening.gates, (low, high)) as found:
+        rows = select(literal(opening.wave), found.c.customer, found.c.verdict, found.c.channels)
+        connection.execute(insert(t.enrolment).from_select([e.wave, e.customer, e.verdict, e.channels], rows))
+        lay_down_touches(connection, opening, found)
     connection.execute(update(t.wave).where(t.wave.c.id == opening.wave).values(enrolled_to=high))
     return False
 
@@ -98,21 +101,18 @@ def _range_end(connection: Connection, campaign: int, low: int, size: int) -> in
     return end
 
 
-def _chosen(opening: Opening, low: int, high: int) -> Subquery:
-    """(customer, channel, position) of the touches that the written verdicts ask for."""
-    e = t.enrolment.c
-    parts: list[Select[tuple[int, int, int]]] = []
+def _chosen(opening: Opening, found: Table) -> Subquery:
+    """(customer, bucket, channel, address, position) of the touches that the verdicts ask for."""
+    parts: list[Select[Any]] = []
     for group in opening.gates.groups:
         before = 0
         for code in group:
-            went = [e.wave == opening.wave, e.customer > low, e.customer <= high, e.verdict == int(Verdict.GO)]
-            passed = e.channels.op("&")(1 << code) != 0
-            free = e.channels.op("&")(before) == 0
-            parts.append(
-                select(
-                    e.customer, literal(code, Integer).label("channel"), literal(len(parts), Integer).label("pos")
-                ).where(*went, passed, free)
-            )
+            channel, pos = literal(code, Integer).label("channel"), literal(len(parts), Integer).label("pos")
+            passed = found.c.channels.op("&")(1 << code) != 0
+            free = found.c.channels.op("&")(before) == 0
+            place = found.c[f"place_{code}"].label("address")
+            row = select(found.c.customer, found.c.bucket, channel, place, pos)
+            parts.append(row.where(found.c.verdict == int(Verdict.GO), passed, free))
             before |= 1 << code
     return union_all(*parts).subquery("u")
 
@@ -129,23 +129,21 @@ def variant_of(bucket: ColumnElement[int], opening: Opening) -> ColumnElement[in
     return case(*cases, else_=len(opening.variants)) if cases else literal(1, Integer)
 
 
-def lay_down_touches(connection: Connection, opening: Opening, low: int, high: int) -> None:
+def lay_down_touches(connection: Connection, opening: Opening, found: Table) -> None:
     """One INSERT ... SELECT unpivots the `go` verdicts of a range into touches, one more gathers their batches."""
     base = next_batch_id(connection)
-    u = _chosen(opening, low, high)
+    u = _chosen(opening, found)
     room = opening.range_size // opening.batch_size + 2
-    within = func.row_number().over(partition_by=u.c.pos, order_by=u.c.customer) - 1
-    number = base + u.c.pos * room + within // opening.batch_size
-    by_hand = u.c.channel.in_(LISTED_BY_PEOPLE)
-    gates = opening.gates
+    within = type_coerce(func.row_number().over(partition_by=u.c.pos, order_by=u.c.customer), BigInteger) - 1
+    gates, by_hand = opening.gates, u.c.channel.in_(LISTED_BY_PEOPLE)
     rows = (
         select(
             literal(opening.wave),
             u.c.customer,
             u.c.channel,
-            case((by_hand, null()), else_=number),
-            best_address(u.c.customer, u.c.channel, gates),
-            variant_of(t.customer.c.bucket, opening),
+            case((by_hand, null()), else_=base + u.c.pos * room + within // opening.batch_size),
+            u.c.address,
+            variant_of(u.c.bucket, opening),
             literal(int(State.QUEUED), Integer),
             literal(gates.now, t.touch.c.not_before.type),
             case(
@@ -153,7 +151,7 @@ def lay_down_touches(connection: Connection, opening: Opening, low: int, high: i
                 else_=literal(opening.released, t.touch.c.not_after.type),
             ),
         )
-        .join_from(u, t.customer, t.customer.c.id == u.c.customer)
+        .select_from(u)
         .order_by(u.c.pos, u.c.customer)
     )
     c = t.touch.c
@@ -182,15 +180,14 @@ def fall_through(connection: Connection, wave: int, gates: Gates, now: datetime)
     made = 0
     for group in json.loads(row.channels):
         for position, failed in enumerate(group):
-            skipped = 0
-            for following in group[position + 1 :]:
-                made += _fall(connection, row, gates, failed, following, skipped)
-                skipped |= 1 << following
+            for end in range(position + 1, len(group)):
+                made += _fall(connection, row, gates, failed, group[position + 1 : end + 1])
     return made
 
 
-def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, following: int, skipped: int) -> int:
-    base = next_batch_id(connection)
+def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, ahead: Sequence[int]) -> int:
+    """Queue the last of the channels `ahead` of the failed one where none of them was tried: others have no address."""
+    base, following = next_batch_id(connection), ahead[-1]
     c, e = t.touch.c, t.enrolment.c
     tried = t.touch.alias("tried")
     address = best_address(c.customer, literal(following, Integer), gates)
@@ -214,16 +211,17 @@ def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, fol
             c.action.in_(FALLS_THROUGH),
             (c.state == int(State.REFUSED)) | c.outcome.in_(FAILURES),
             e.channels.op("&")(1 << following) != 0,
-            e.channels.op("&")(skipped) == 0,
             ~select(tried.c.id)
-            .where(tried.c.wave == c.wave, tried.c.customer == c.customer, tried.c.channel == following)
+            .where(tried.c.wave == c.wave, tried.c.customer == c.customer, tried.c.channel.in_(ahead))
             .exists(),
         )
         .subquery("w")
     )
     names = [c.wave, c.customer, c.channel, c.batch, c.address, c.variant, c.state, c.not_before, c.not_after]
     made = connection.execute(
-        insert(t.touch).from_select(names, select(wanted).where(wanted.c.address.is_not(None)))
+        insert(t.touch).from_select(
+            names, select(wanted).where(wanted.c.address.is_not(None)).order_by(wanted.c.customer)
+        )
     ).rowcount
     if made:
         gather_batches(connection, base)

@@ -9,29 +9,29 @@ from datetime import datetime
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Integer,
     ScalarSelect,
-    Select,
     Subquery,
     and_,
     case,
     false,
     func,
-    literal,
     or_,
     select,
     true,
 )
 
 from ledger import tables as t
-from ledger.sql import greatest
+from ledger.sql import unindexed
 from waves.draw import BUCKETS, Draw, threshold
 from waves.message import AddressState, Consent
 from waves.outcomes import Verdict
 
 OPEN_CASE = "open_case"
 PASSES = int(Verdict.GO)
+FALSE: ColumnElement[bool] = false()
 Members = FromClause
+Span = tuple[int, int]
+"""The customers whose id is above the first number and not above the second."""
 Enter = Callable[[Members], ColumnElement[bool]]
 """Builds the enter rule over a members' source: customer, arm, bucket, erased and the attributes."""
 
@@ -47,6 +47,10 @@ class Gates:
     enter: Enter | None = None
     campaign: int | None = None
     stopping_waves: tuple[int, ...] = ()
+    heard: tuple[int, ...] = ()
+    """The earlier waves whose outcomes `enter` reads."""
+    span: Span | None = None
+    """Where the members of a set-wise statement lie; None when each customer is to be looked up alone."""
     holdout: tuple[Draw, float] | None = None
 
     @property
@@ -81,46 +85,60 @@ def _standing(now: datetime) -> ColumnElement[bool]:
     return or_(t.suppression.c.until.is_(None), t.suppression.c.until > now)
 
 
-def suppressed(customer: ColumnElement[int], now: datetime, channel: int, reason_is_case: bool) -> ColumnElement[bool]:
-    """Whether a standing instruction names the customer on this channel; for 0, all, an open case is asked apart."""
+def listed(
+    customer: ColumnElement[int], column: ColumnElement[int], span: Span | None, *where: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Whether a row `where` holds names the customer in `column`: looked up, or in a list read once for the span."""
+    rows = select(column).where(*where)
+    if span is None:
+        return rows.where(column == customer).correlate_except(*rows.get_final_froms()).exists()
+    return customer.in_(rows.where(column > span[0], column <= span[1]))
+
+
+def instructed(
+    customer: ColumnElement[int],
+    now: datetime,
+    channel: int | ColumnElement[int],
+    *kind: ColumnElement[bool],
+    span: Span | None = None,
+) -> ColumnElement[bool]:
+    """Whether a standing instruction names the customer on exactly this channel (ix_suppression_customer)."""
     s = t.suppression.c
-    named = s.reason == OPEN_CASE if reason_is_case else s.reason != OPEN_CASE
-    kind = true() if channel else named
-    # ix_suppression_customer
-    return (
-        select(s.id)
-        .where(s.customer == customer, s.channel == channel, s.value.is_(None), kind, _standing(now))
-        .correlate_except(t.suppression)
-        .exists()
-    )
+    return listed(customer, s.customer, span, s.channel == channel, unindexed(s.value).is_(None), *kind, _standing(now))
 
 
-def converted(customer: ColumnElement[int], goal: str, since: datetime) -> ColumnElement[bool]:
+def suppressed(
+    customer: ColumnElement[int], now: datetime, channel: int, reason_is_case: bool, span: Span | None = None
+) -> ColumnElement[bool]:
+    """Whether a standing instruction names the customer on this channel; for 0, all, an open case is asked apart."""
+    if channel:
+        return instructed(customer, now, channel, span=span)
+    reason = t.suppression.c.reason
+    return instructed(customer, now, 0, reason == OPEN_CASE if reason_is_case else reason != OPEN_CASE, span=span)
+
+
+def converted(
+    customer: ColumnElement[int], goal: str, since: datetime, span: Span | None = None
+) -> ColumnElement[bool]:
     """Whether an unreversed conversion of the goal stands since the campaign began (ix_conversion_customer)."""
     c = t.conversion.c
-    return (
-        select(c.id)
-        .where(c.customer == customer, c.goal == goal, c.at >= since, c.reversed_at.is_(None))
-        .correlate_except(t.conversion)
-        .exists()
-    )
+    return listed(customer, c.customer, span, c.goal == goal, c.at >= since, c.reversed_at.is_(None))
 
 
 def member_gate(m: Members, gates: Gates) -> ColumnElement[int]:
     """The first member's gate that stops, as its verdict's number; 0 when the member passes."""
     stopped: ColumnElement[bool] = m.c.arm == 1
+    customer, span = m.c.customer, gates.span
     if gates.stopping_waves:
         e = t.enrolment.c
-        held = select(e.customer).where(
-            e.wave.in_(gates.stopping_waves), e.customer == m.c.customer, e.verdict == int(Verdict.WAVE_HELD_OUT)
-        )
-        stopped = or_(stopped, held.correlate_except(t.enrolment).exists())
+        held = e.verdict == int(Verdict.WAVE_HELD_OUT)
+        stopped = or_(stopped, listed(customer, e.customer, span, e.wave.in_(gates.stopping_waves), held))
     entered = func.coalesce(gates.enter(m), false()) if gates.enter else true()
     return case(
-        (converted(m.c.customer, gates.goal, gates.since), int(Verdict.CONVERTED)),
+        (converted(customer, gates.goal, gates.since, span), int(Verdict.CONVERTED)),
         (stopped, int(Verdict.HELD_OUT)),
-        (or_(m.c.erased, suppressed(m.c.customer, gates.now, 0, False)), int(Verdict.SUPPRESSED)),
-        (suppressed(m.c.customer, gates.now, 0, True), int(Verdict.OPEN_CASE)),
+        (or_(m.c.erased, suppressed(customer, gates.now, 0, False, span)), int(Verdict.SUPPRESSED)),
+        (suppressed(customer, gates.now, 0, True, span), int(Verdict.OPEN_CASE)),
         (~entered, int(Verdict.NOT_ENTERED)),
         else_=0,
     )
@@ -150,8 +168,11 @@ def _elsewhere(campaign: int | None, members: Members | None) -> ColumnElement[b
     )
 
 
-def address_gate(gates: Gates, members: Members | None) -> ColumnElement[int]:
-    """How far one row of `address` gets, as a verdict's number; PASSES when it may be contacted."""
+def address_gate(gates: Gates, members: Members | None, stopped: ColumnElement[bool] = FALSE) -> ColumnElement[int]:
+    """How far one row of `address` gets, as a verdict's number; PASSES when it may be contacted.
+
+    `stopped` says whether its customer is suppressed on its channel, where that is not asked apart.
+    """
     a, s = t.address.c, t.suppression.c
     value_stopped = (
         select(s.id)
@@ -161,25 +182,10 @@ def address_gate(gates: Gates, members: Members | None) -> ColumnElement[int]:
     )
     return case(
         (a.state >= int(AddressState.REPLACED), int(Verdict.NO_ADDRESS)),
-        (or_(a.consent != int(Consent.GRANTED), value_stopped), int(Verdict.NO_CONSENT)),
+        (or_(a.consent != int(Consent.GRANTED), stopped, value_stopped), int(Verdict.NO_CONSENT)),
         (and_(a.shared, _elsewhere(gates.campaign, members)), int(Verdict.SHARED_ADDRESS)),
         else_=PASSES,
     )
-
-
-def channel_gate(
-    customer: ColumnElement[int], channel: int, gates: Gates, members: Members | None
-) -> ColumnElement[int]:
-    """How far a member gets on one channel: the best of its addresses there (uq_address_customer_channel_value)."""
-    a = t.address.c
-    best: ScalarSelect[int] = (
-        select(func.max(address_gate(gates, members)))
-        .where(a.customer == customer, a.channel == channel)
-        .correlate_except(t.address, t.suppression)
-        .scalar_subquery()
-    )
-    stopped = and_(suppressed(customer, gates.now, channel, False), best > int(Verdict.NO_ADDRESS))
-    return case((stopped, int(Verdict.NO_CONSENT)), else_=func.coalesce(best, int(Verdict.NO_ADDRESS)))
 
 
 def best_address(customer: ColumnElement[int], channel: ColumnElement[int], gates: Gates) -> ScalarSelect[int]:
@@ -195,48 +201,10 @@ def best_address(customer: ColumnElement[int], channel: ColumnElement[int], gate
     )
 
 
-def verdicts(members: Members, gates: Gates, dry: bool = False) -> Select[tuple[int, int, int]]:
-    """(customer, verdict, mask of the channels that passed) for every member: the one statement of the spec."""
-    first = (
-        select(members.c.customer, members.c.bucket, member_gate(members, gates).label("gate"))
-        .cte("first_gate")
-        .prefix_with("MATERIALIZED")
-    )
-    rivals = members if dry else None
-    each = {
-        code: case((first.c.gate == 0, channel_gate(first.c.customer, code, gates, rivals)), else_=0)
-        for code in gates.channels
-    }
-    second = (
-        select(first.c.customer, first.c.bucket, first.c.gate, *[gate.label(f"g{code}") for code, gate in each.items()])
-        .cte("channel_gate")
-        .prefix_with("MATERIALIZED")
-    )
-    reached = [second.c[f"g{code}"] for code in gates.channels]
-    furthest = greatest(*reached) if len(reached) > 1 else reached[0]
-    mask: ColumnElement[int] = literal(0, Integer)
-    for code in gates.channels:
-        mask = mask + case((second.c[f"g{code}"] == PASSES, 1 << code), else_=0)
-    held = drawn(second.c.bucket, *gates.holdout) if gates.holdout else false()
-    verdict = case(
-        (second.c.gate != 0, second.c.gate),
-        (furthest < PASSES, furthest),
-        (held, int(Verdict.WAVE_HELD_OUT)),
-        else_=int(Verdict.GO),
-    )
-    return select(second.c.customer, verdict.label("verdict"), mask.label("channels"))
-
-
 def recheck(m: Members, gates: Gates, channel: ColumnElement[int]) -> ColumnElement[int]:
     """What stops a queued touch by what is known now, as a reason's number; 0 when it may go. Reads table address."""
     member = member_gate(m, gates)
-    s = t.suppression.c
-    channel_stopped = (
-        select(s.id)
-        .where(s.customer == m.c.customer, s.channel == channel, s.value.is_(None), _standing(gates.now))
-        .correlate_except(t.suppression)
-        .exists()
-    )
+    channel_stopped = instructed(m.c.customer, gates.now, channel)
     place = address_gate(gates, None)
     return case(
         (member != 0, member),

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger import tables as t
@@ -51,13 +51,14 @@ def make_engine(url: str) -> Engine:
     except ArgumentError as error:
         raise LedgerError("the ledger's address cannot be read; write sqlite:///FILE or postgresql://...") from error
     backend = parsed.get_backend_name()
+    # Addresses are parameters, and an error's text ends up in logs.
     if backend == "sqlite":
-        engine = create_engine(parsed)
+        engine = create_engine(parsed, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
     if backend == "postgresql":
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True)
         return engine.execution_options(preserve_rowcount=True)  # psycopg: INSERT ... SELECT counts -1 without it
     raise LedgerError(f"{backend!r} is no database multiwave knows; write sqlite:///FILE or postgresql://...")
 
@@ -176,6 +177,9 @@ def _disposed_if_refused(engine: Engine) -> Iterator[None]:
     except LedgerError:
         engine.dispose()
         raise
+    except DatabaseError as error:
+        engine.dispose()
+        raise LedgerError(f"{engine.url.database} is no ledger of multiwave: {error.orig}") from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import Connection, Integer, bindparam, case, func, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, case, func, literal, null, or_, select, update
 
 from ledger import tables as t
 from ledger.gates import Gates, live_members, recheck
@@ -182,22 +182,24 @@ def _change(
         return {"state": int(State.REFUSED), "provider": provider, "reason": why, "action": int(action)}
     if result == "not_sent":
         later = now + timedelta(seconds=wait or 60)
-        return {"state": int(State.QUEUED), "not_before": later, "claimed_by": None, "claimed_at": None, "reason": why}
-    return {"state": int(State.IN_DOUBT), "provider": provider, "sent_at": now, "reason": why}
+        open_still = select(t.wave.c.id).where(t.wave.c.id == t.touch.c.wave, t.wave.c.state == "open").exists()
+        state = case((open_still, int(State.QUEUED)), else_=int(State.EXPIRED))
+        return {"state": state, "not_before": later, "claimed_by": None, "claimed_at": None, "reason": why}
+    proven = _proven()
+    return {
+        "state": case((proven, int(State.SENT)), else_=int(State.IN_DOUBT)),
+        "provider": provider,
+        "sent_at": now,
+        "reason": case((proven, t.touch.c.reason), else_=literal(why, Integer)),
+    }
 
 
 def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> None:
     c = t.touch.c
-    values = dict(change)
-    if values["state"] == int(State.IN_DOUBT):
-        # A report that came first already proved the acceptance.
-        proven = c.outcome.is_not(None)
-        values["state"] = case((proven, int(State.SENT)), else_=int(State.IN_DOUBT))
-        values["reason"] = case((proven, c.reason), else_=literal(values["reason"], Integer))
     connection.execute(
         update(t.touch)
         .where(c.id.in_(touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)]))
-        .values(values)
+        .values(dict(change))
     )
 
 
@@ -206,11 +208,13 @@ def _act(connection: Connection, touches: Sequence[int], action: Action, now: da
     if action is Action.DROP_ADDRESS:
         connection.execute(update(t.address).where(t.address.c.id.in_(mine)).values(state=int(AddressState.DEAD)))
     if action is Action.DROP_CONSENT:
-        connection.execute(
-            update(t.address)
-            .where(t.address.c.id.in_(mine))
-            .values(consent=int(Consent.DENIED), consent_source="event", consent_at=now)
-        )
+        # As ledger.events.fold_consent: every address of the customer there, and everybody's row with that value.
+        a = t.address.c
+        said = select(a.customer, a.channel, a.value).where(a.id.in_(mine)).subquery("said")
+        covered = (a.channel == said.c.channel) & or_(a.customer == said.c.customer, a.value == said.c.value)
+        ids = select(a.id).join_from(t.address, said, covered)
+        denied = {"consent": int(Consent.DENIED), "consent_source": "event", "consent_at": now}
+        connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))
 
 
 def finish(connection: Connection, leased: Leased, now: datetime) -> None:
@@ -255,9 +259,14 @@ def _doubt(connection: Connection, batches: Sequence[int]) -> int:
         update(t.touch)
         .where(c.batch.in_(batches), c.state == int(State.CLAIMED))
         .values(
-            state=case((c.outcome.is_not(None), int(State.SENT)), else_=int(State.IN_DOUBT)),
-            reason=case((c.outcome.is_not(None), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
+            state=case((_proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
+            reason=case((_proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
             sent_at=func.coalesce(c.sent_at, c.claimed_at),
         )
     ).rowcount
     return int(doubted)
+
+
+def _proven() -> ColumnElement[bool]:
+    """Whether a report came first, a STOP as well as a delivery: the provider has the message (ix_event_touch)."""
+    return select(t.event.c.id).where(t.event.c.touch == t.touch.c.id).correlate(t.touch).exists()
