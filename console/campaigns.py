@@ -22,6 +22,7 @@ def advance(
 ) -> None:
     """Do everything that is due: open, enrol, send, close. Safe to kill at any moment and to run again."""
     from flows.driver import advance_embedded
+    from ledger import aggregates
 
     room = open_home(home)
     with progress() as bar:
@@ -31,9 +32,13 @@ def advance(
         print_json({"now": room.ledger.now(), "moves": moves})
         return
     for move in moves:
-        say(f"{move['campaign']}: wave {move['wave']} {move['before']} -> {move['after']}")
+        same = move["before"] == move["after"]
+        what = "more was sent or queued" if same else f"{move['before']} -> {move['after']}"
+        say(f"{move['campaign']}: wave {move['wave']} {what}")
     if not moves:
-        say("nothing is due")
+        with room.ledger.read() as connection:
+            paused = [row.name for row in aggregates.campaigns_at_a_glance(connection) if row.state == "paused"]
+        say("nothing is due" + (f"; paused: {', '.join(paused)}" if paused else ""))
 
 
 def status(

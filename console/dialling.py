@@ -67,6 +67,9 @@ def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"lists": rows})
         return
+    if not rows:
+        say("no dial list was pulled yet; see: multiwave dial-list pull --help")
+        return
     cells = [
         (
             r["id"],

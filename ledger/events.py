@@ -10,10 +10,13 @@ from datetime import datetime
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     ScalarSelect,
     Select,
     Subquery,
+    Text,
     case,
+    cast,
     func,
     literal,
     null,
@@ -24,8 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.addresses import bury
 from waves.message import AddressState, Consent, Event
-from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State
+from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State, word
 
 DENIALS = (int(Side.UNSUBSCRIBED), int(Side.COMPLAINED))
 OWN_REASONS = (int(State.REFUSED), int(State.EXPIRED), int(State.WITHDRAWN))
@@ -78,6 +82,9 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     mark = insert_events(connection, rows)
     new = connection.scalar(select(func.count()).where(t.event.c.id > mark)) or 0
     fold(connection, mark)
+    scoped = sorted({event.provider_event_id for event, _ in events if event.raw.get("scope") == "all"})
+    for start in range(0, len(scoped), CHUNK):
+        _fold_everywhere(connection, mark, scoped[start : start + CHUNK])
     return Recorded(new, len(rows) - new, sum(row["touch"] is None for row in rows))
 
 
@@ -141,22 +148,35 @@ def _fold_states(connection: Connection, mark: int) -> None:
 
 def _fold_addresses(connection: Connection, mark: int) -> None:
     ev, c, a = t.event.c, t.touch.c, t.address.c
-    verdict = case(
-        (ev.action == int(Action.DROP_ADDRESS), int(AddressState.DEAD)),
-        (ev.outcome == int(Outcome.BOUNCED_SOFT), int(AddressState.SOFT)),
-        else_=int(AddressState.OK),
-    )
-    worst = (
-        select(c.address, func.max(verdict).label("state"))
-        .join_from(t.event, t.touch, c.id == ev.touch)
-        .where(ev.id > mark, or_(ev.action == int(Action.DROP_ADDRESS), ev.outcome == int(Outcome.BOUNCED_SOFT)))
-        .where(~select(t.call.c.event).where(t.call.c.event == ev.id).exists())  # a call says it of the number dialled
-        .group_by(c.address)
-        .subquery("worst")
-    )
+    # A call speaks of the number that was dialled: ledger.calls.
+    called = select(t.call.c.event).where(t.call.c.event == ev.id).exists()
+    told = select(c.address).join_from(t.event, t.touch, c.id == ev.touch).where(ev.id > mark, ~called)
+    soft = told.where(ev.outcome == int(Outcome.BOUNCED_SOFT))
     connection.execute(
-        update(t.address).where(a.id == worst.c.address, a.state < worst.c.state).values(state=worst.c.state)
+        update(t.address).where(a.id.in_(soft), a.state < int(AddressState.SOFT)).values(state=int(AddressState.SOFT))
     )
+    bury(connection, told.where(ev.action == int(Action.DROP_ADDRESS)))
+
+
+def _fold_everywhere(connection: Connection, mark: int, scoped: Sequence[str]) -> None:
+    """Who unsubscribed from everything is suppressed on every channel; a person lifts that, no later report."""
+    ev, c, s = t.event.c, t.touch.c, t.suppression.c
+    reasons = {int(side): word(side) for side in Side}
+    rows = (
+        select(
+            c.customer,
+            literal(0, Integer),
+            cast(case(reasons, value=ev.outcome), Text),
+            literal(FROM_EVENT),
+            func.min(ev.at),
+        )
+        .join_from(t.event, t.touch, c.id == ev.touch)
+        .where(ev.id > mark, ev.outcome.in_(DENIALS), ev.provider_event_id.in_(scoped))
+        .group_by(c.customer, ev.outcome)
+    )
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    columns = [s.customer, s.channel, s.reason, s.source, s.since]
+    connection.execute(make(t.suppression).from_select(columns, rows).on_conflict_do_nothing())
 
 
 def fold_consent(connection: Connection, mark: int) -> None:

@@ -10,8 +10,9 @@ from decimal import Decimal
 from sqlalchemy import ColumnElement, Connection, Integer, bindparam, case, func, literal, null, or_, select, update
 
 from ledger import tables as t
+from ledger.addresses import bury
 from ledger.gates import Gates, live_members, recheck
-from waves.message import AddressState, Consent, Receipt
+from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
 
 
@@ -206,7 +207,7 @@ def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], ch
 def _act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
     mine = select(t.touch.c.address).where(t.touch.c.id.in_(touches))
     if action is Action.DROP_ADDRESS:
-        connection.execute(update(t.address).where(t.address.c.id.in_(mine)).values(state=int(AddressState.DEAD)))
+        bury(connection, mine)
     if action is Action.DROP_CONSENT:
         # As ledger.events.fold_consent: every address of the customer there, and everybody's row with that value.
         a = t.address.c

@@ -1,0 +1,157 @@
+"""A world that can be emptied and filled again in milliseconds, and channels whose every message is seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import event
+
+from channels.registry import CAPABILITIES
+from config.bundle import Bundle
+from flows import starting
+from flows.room import Room
+from ledger import campaigns
+from ledger import tables as t
+from ledger.store import Ledger
+from tests.builders import World, make_world
+from tests.laws.model import Books
+from waves.message import Capabilities, Message, Receipt
+from waves.outcomes import Action, Reason
+from waves.tokens import Kind, read_token
+
+KEPT = ("meta", "attribute")
+CAMPAIGN_TABLES = ("campaign", "wave", "approval", "member", "enrolment", "batch", "touch")
+MESSAGE_CHANNELS = ("web_push", "sms", "email")
+
+
+class PowerCut(Exception):
+    """The worker is killed here."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """One message that may have reached its customer."""
+
+    token: str
+    touch: int
+    address: str
+    campaign: str
+    wave: str
+    channel: str
+
+
+@dataclass
+class Desk:
+    """What the scripted channels share: what left, what they answer, when the lights go out."""
+
+    room: Room
+    log: list[Left] = field(default_factory=list)
+    answers: list[Receipt] = field(default_factory=lambda: [Receipt("", "accepted")])
+    fuse: int | None = None
+    cleared: set[int] = field(default_factory=set)
+    """Touches that were judged when they were claimed, and leave a moment later."""
+    asked: int = 0
+    alone: bool = True
+    """Whether one worker at a time is at work, so that any open transaction is its own."""
+
+    def judge(self, touches: Iterable[int], now: datetime) -> None:
+        """Law 5 by the ledger's rows of this moment."""
+        with self.room.ledger.read() as connection:
+            books = Books.read(connection)
+        hindered = {touch: why for touch in touches if (why := books.hindrances(touch, now))}
+        assert not hindered, f"law 5: {hindered}"
+
+    def answer(self, token: str) -> Receipt:
+        self.asked += 1
+        return replace(self.answers[self.asked % len(self.answers)], token=token)
+
+    def sent_twice(self) -> dict[str, int]:
+        """Law 1: tokens name one (wave, customer, channel) each."""
+        return {token: n for token, n in Counter(left.token for left in self.log).items() if n > 1}
+
+
+@dataclass
+class Wire:
+    """A channel that answers by the desk's script and is cut off when its fuse has burnt down."""
+
+    desk: Desk
+    capabilities: Capabilities
+    provider: str = "wire"
+
+    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
+        desk = self.desk
+        if desk.alone:
+            in_use = desk.room.ledger.engine.pool.checkedout()  # type: ignore[attr-defined]
+            assert in_use == 0, "a transaction is open while a provider is on the line"
+        named = {m.token: read_token(desk.room.token_key, m.token) for m in messages}
+        assert all(kind is Kind.TOUCH for kind, _ in named.values())
+        desk.judge({touch for _, touch in named.values()} - desk.cleared, now)
+        receipts = []
+        for m in messages:
+            if desk.fuse is not None:
+                if desk.fuse <= 0:
+                    desk.fuse = None
+                    raise PowerCut
+                desk.fuse -= 1
+            receipt = desk.answer(m.token)
+            if receipt.result in ("accepted", "in_doubt"):
+                channel = self.capabilities.channel
+                desk.log.append(Left(m.token, named[m.token][1], m.address, m.campaign, m.wave, channel))
+            receipts.append(receipt)
+        if desk.fuse == 0:
+            desk.fuse = None
+            raise PowerCut
+        return receipts
+
+
+REFUSALS = (Action.OK, Action.NEXT_CHANNEL, Action.DROP_ADDRESS, Action.DROP_CONSENT, Action.RETRY)
+ANSWERS = (
+    *[Receipt("", "accepted")] * 6,
+    Receipt("", "accepted", provider_ref="ref"),
+    *(Receipt("", "refused", reason=Reason.BLOCKED, action=action) for action in REFUSALS),
+    Receipt("", "not_sent", retry_after_s=600),
+    Receipt("", "not_sent"),
+    *[Receipt("", "in_doubt", reason=Reason.PROVIDER)] * 2,
+)
+
+
+def rig(home: Path, url: str) -> World:
+    """A world for many examples; its SQLite file skips the syncs that only a power cut needs."""
+    world = make_world(home, url)
+    engine = world.ledger.engine
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
+        event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
+    return world
+
+
+def empty(ledger: Ledger, tables: Iterable[str] | None = None) -> None:
+    """Delete the rows of these tables, by default of all that hold customers or campaigns."""
+    names = [name for name in t.metadata.tables if name not in KEPT] if tables is None else tables
+    with ledger.write() as connection:
+        for name in names:
+            connection.execute(t.metadata.tables[name].delete())
+
+
+def fresh(world: World, now: datetime, batch_size: int = 1000, enrol_range: int = 50_000) -> Desk:
+    """Empty the world, cut its batches and ranges anew, and wire its channels."""
+    empty(world.ledger)
+    room = world.room
+    room.settings = room.settings.model_copy(update={"batch_size": batch_size, "enrol_range": enrol_range})
+    world.now = now
+    desk = Desk(room)
+    for name in MESSAGE_CHANNELS:
+        room._channels[name] = Wire(desk, CAPABILITIES[name])
+    return desk
+
+
+def begin(world: World, bundle: Bundle) -> str:
+    """Approve and start; the campaign's name."""
+    with world.ledger.write() as connection:
+        campaigns.approve(connection, bundle.plan.campaign, bundle.digest, "tester", world.now)
+    starting.start(world.room, bundle, "tester", world.now)
+    return bundle.plan.campaign
