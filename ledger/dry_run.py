@@ -38,7 +38,8 @@ def count_verdicts(connection: Connection, members: Members, gates: Gates) -> Wa
     """Count what opening the wave at `gates.now` would write for these members, by the enrolment's own sieve."""
     counted = WaveCount(Counter(), Counter(), {})
     for span in _spans(connection):
-        with sieved(connection, members, gates, span, rivals=members) as found:
+        inside = select(members).where(members.c.customer > span[0], members.c.customer <= span[1]).subquery("m")
+        with sieved(connection, inside, gates, span, rivals=members) as found:
             f = found.c
             query = select(f.verdict, f.channels, func.count(), func.min(f.customer)).group_by(f.verdict, f.channels)
             for verdict, mask, count, lowest in connection.execute(query):

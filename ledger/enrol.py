@@ -82,7 +82,7 @@ def enrol_range(connection: Connection, opening: Opening) -> bool:
     if high is None:
         connection.execute(update(t.wave).where(t.wave.c.id == opening.wave).values(state="open"))
         return True
-    members = live_members(row.campaign, opening.types)
+    members = live_members(row.campaign, opening.types, (low, high))
     e = t.enrolment.c
     with sieved(connection, members, opening.gates, (low, high)) as found:
         rows = select(literal(opening.wave), found.c.customer, found.c.verdict, found.c.channels)

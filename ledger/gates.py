@@ -59,21 +59,24 @@ class Gates:
         return tuple(code for group in self.groups for code in group)
 
 
-def live_members(campaign: int, types: Mapping[str, str]) -> Subquery:
-    """The frozen members of a campaign as a members' source."""
-    member = t.member_table(types)
-    return (
+def live_members(campaign: int, types: Mapping[str, str], span: Span | None = None) -> Subquery:
+    """The frozen members of a campaign as a members' source; of the span alone when one is given."""
+    member, c = t.member_table(types), t.customer.c
+    found = (
         select(
             member.c.customer,
             member.c.arm,
-            t.customer.c.bucket,
-            t.customer.c.erased_at.is_not(None).label("erased"),
+            c.bucket,
+            c.erased_at.is_not(None).label("erased"),
             *[member.c[name] for name in types],
         )
-        .join(t.customer, t.customer.c.id == member.c.customer)
+        .join(t.customer, c.id == member.c.customer)
         .where(member.c.campaign == campaign)
-        .subquery("m")
     )
+    if span:  # said of both tables: PostgreSQL carries an equality over a join, but no range
+        within = (member.c.customer > span[0], member.c.customer <= span[1], c.id > span[0], c.id <= span[1])
+        found = found.where(*within)
+    return found.subquery("m")
 
 
 def drawn(bucket: ColumnElement[int], draw: Draw, share: float) -> ColumnElement[bool]:

@@ -45,10 +45,10 @@ NOWHERE = int(Verdict.NO_ADDRESS) * STEP
 def sieved(
     connection: Connection, members: Members, gates: Gates, span: Span, rivals: Members | None = None
 ) -> Iterator[Table]:
-    """A temporary table of the members in `span`: customer, bucket, verdict, channels, place_CODE; gone at the end.
+    """A temporary table of the members: customer, bucket, verdict, channels, place_CODE; gone at the end.
 
-    `channels` is the mask of those that passed, a place the address to use there. Run and dry run read the same table;
-    in a dry run `rivals` are the members among whom a shared address is somebody else's.
+    `channels` is the mask of those that passed, a place the address to use there. The members lie in `span`. Run and
+    dry run read the same table; in a dry run `rivals` are the members among whom a shared address is somebody else's.
     """
     gates = replace(gates, span=span)
     with ExitStack() as kept:
@@ -57,8 +57,7 @@ def sieved(
             return kept.enter_context(_kept(connection, name, rows, columns))
 
         heard = [keep(heard_name(wave), heard_by(wave, span), **{heard_name(wave): Integer}) for wave in gates.heard]
-        inside = select(members).where(members.c.customer > span[0], members.c.customer <= span[1]).subquery("m")
-        first = keep("first_gates", _asked(inside, heard, gates), bucket=BigInteger, gate=Integer)
+        first = keep("first_gates", _asked(members, heard, gates), bucket=BigInteger, gate=Integer)
         places = {f"place_{code}": BigInteger for code in gates.channels}
         rows = _verdicts(_reaches(first, gates, span, rivals), gates)
         yield keep("sieve", rows, bucket=BigInteger, verdict=SmallInteger, channels=Integer, **places)
@@ -118,9 +117,9 @@ def _reaches(first: FromClause, gates: Gates, span: Span, rivals: Members | None
         first.c.gate < 1,  # not = 0: PostgreSQL takes a third of the members to pass it, where it would take one in 200
     )
     return (
-        select(first.c.customer, first.c.bucket, first.c.gate, *best)
+        select(first.c.customer, func.max(first.c.bucket).label("bucket"), func.max(first.c.gate).label("gate"), *best)
         .outerjoin_from(first, t.address, wanted)
-        .group_by(first.c.customer, first.c.bucket, first.c.gate)
+        .group_by(first.c.customer)
     )
 
 
