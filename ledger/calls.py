@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.events import CHUNK, Recorded, fold, insert_events
+from ledger.suppressions import suppress_since
 from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
 from waves.message import AddressState
 from waves.outcomes import Action, Side, State, word
@@ -176,25 +177,16 @@ def _suppress(connection: Connection, mark: int, now: datetime) -> None:
     rows = (
         select(
             t.touch.c.customer,
-            literal(0, Integer),
+            literal(0, Integer).label("channel"),
             cast(case(reasons, value=k.disposition), Text).label("reason"),
-            literal("call"),
+            literal("call").label("source"),
             func.min(k.at).label("since"),
         )
         .join_from(t.call, t.touch, t.touch.c.id == k.touch)
         .where(k.event > mark, k.disposition.in_(reasons))
         .group_by(t.touch.c.customer, k.disposition)
     )
-    s = t.suppression.c
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    columns = [s.customer, s.channel, s.reason, s.source, s.since]
-    connection.execute(make(t.suppression).from_select(columns, rows).on_conflict_do_nothing())
-    # Since the first call that said so, whichever file was read first.
-    said = rows.subquery("said")
-    alike = (s.customer == said.c.customer, s.channel == 0, s.reason == said.c.reason, s.source == "call")
-    connection.execute(
-        update(t.suppression).where(*alike, s.until.is_(None), s.since > said.c.since).values(since=said.c.since)
-    )
+    suppress_since(connection, rows)
 
 
 def _convert(connection: Connection, mark: int) -> None:

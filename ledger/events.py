@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.addresses import bury
+from ledger.suppressions import suppress_since
 from waves.message import AddressState, Consent, Event
 from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State, word
 
@@ -160,23 +161,21 @@ def _fold_addresses(connection: Connection, mark: int) -> None:
 
 def _fold_everywhere(connection: Connection, mark: int, scoped: Sequence[str]) -> None:
     """Who unsubscribed from everything is suppressed on every channel; a person lifts that, no later report."""
-    ev, c, s = t.event.c, t.touch.c, t.suppression.c
+    ev, c = t.event.c, t.touch.c
     reasons = {int(side): word(side) for side in Side}
     rows = (
         select(
             c.customer,
-            literal(0, Integer),
-            cast(case(reasons, value=ev.outcome), Text),
-            literal(FROM_EVENT),
-            func.min(ev.at),
+            literal(0, Integer).label("channel"),
+            cast(case(reasons, value=ev.outcome), Text).label("reason"),
+            literal(FROM_EVENT).label("source"),
+            func.min(ev.at).label("since"),
         )
         .join_from(t.event, t.touch, c.id == ev.touch)
         .where(ev.id > mark, ev.outcome.in_(DENIALS), ev.provider_event_id.in_(scoped))
         .group_by(c.customer, ev.outcome)
     )
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    columns = [s.customer, s.channel, s.reason, s.source, s.since]
-    connection.execute(make(t.suppression).from_select(columns, rows).on_conflict_do_nothing())
+    suppress_since(connection, rows)
 
 
 def fold_consent(connection: Connection, mark: int) -> None:

@@ -47,8 +47,8 @@ def sieved(
 ) -> Iterator[Table]:
     """A temporary table of the members: customer, bucket, verdict, channels, place_CODE; gone at the end.
 
-    `channels` is the mask of those that passed, a place the address to use there. The members lie in `span`. Run and
-    dry run read the same table; in a dry run `rivals` are the members among whom a shared address is somebody else's.
+    `channels` is the mask of those that passed; there, and only there, the place is the address to use. The members lie
+    in `span`. Run and dry run read the same table; in a dry run `rivals` are those among whom an address is shared.
     """
     gates = replace(gates, span=span)
     with ExitStack() as kept:
@@ -124,19 +124,22 @@ def _reaches(first: FromClause, gates: Gates, span: Span, rivals: Members | None
 
 
 def _verdicts(reaches: Select[Any], gates: Gates) -> Select[Any]:
+    """What the reaches come to; whoever a member's gate stopped has reached nothing."""
     r = reaches.subquery("reaches")
-    reached = [r.c[f"reach_{code}"] for code in gates.channels]
-    furthest = type_coerce(greatest(*reached) if len(reached) > 1 else reached[0], BigInteger) + (STEP - 1)
-    passed = {code: and_(r.c.gate == 0, r.c[f"reach_{code}"] > (PASSES - 1) * STEP) for code in gates.channels}
+    reached = {code: r.c[f"reach_{code}"] for code in gates.channels}
+    best = type_coerce(
+        greatest(*reached.values()) if len(reached) > 1 else r.c[f"reach_{gates.channels[0]}"], BigInteger
+    )
+    short = (PASSES - 1) * STEP
     mask: ColumnElement[int] = literal(0, Integer)
-    for code in gates.channels:
-        mask = mask + case((passed[code], 1 << code), else_=0)
+    for code, reach in reached.items():
+        mask = mask + case((reach > short, 1 << code), else_=0)
     held = drawn(r.c.bucket, *gates.holdout) if gates.holdout else false()
     verdict = case(
         (r.c.gate != 0, r.c.gate),
-        (furthest < PASSES * STEP, furthest // STEP),
+        (best <= short, (best + (STEP - 1)) // STEP),
         (held, int(Verdict.WAVE_HELD_OUT)),
         else_=int(Verdict.GO),
     )
-    places = [case((passed[code], (PASSES * STEP - r.c[f"reach_{code}"]) % NEXT)) for code in gates.channels]
+    places = [(PASSES * STEP - reach) % NEXT for reach in reached.values()]
     return select(r.c.customer, r.c.bucket, verdict, mask, *places)

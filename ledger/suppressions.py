@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
@@ -40,6 +41,21 @@ def suppress(
     if added:
         record(connection, now, by, "suppress", f"customer {customer}" if customer else "an address", after=reason)
     return bool(added)
+
+
+def suppress_since(connection: Connection, rows: Select[Any]) -> None:
+    """Suppress whom reports named, as rows of (customer, channel, reason, source, since).
+
+    An instruction stands since the first report that gave it, whichever came in first.
+    """
+    s = t.suppression.c
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    columns = [s.customer, s.channel, s.reason, s.source, s.since]
+    connection.execute(make(t.suppression).from_select(columns, rows).on_conflict_do_nothing())
+    said = rows.subquery("said")
+    customer, channel, reason, source, since = said.c
+    alike = (s.customer == customer, s.channel == channel, s.reason == reason, s.source == source, s.value.is_(None))
+    connection.execute(update(t.suppression).where(*alike, s.until.is_(None), s.since > since).values(since=since))
 
 
 def unsuppress(

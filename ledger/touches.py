@@ -159,6 +159,8 @@ def settle(
     for (result, reason, action, wait), touches in kinds.items():
         _settle_alike(connection, owner, touches, _change(result, reason, action, wait, provider, cost, now))
         _act(connection, touches, action, now)
+        if result == "not_sent":
+            _reopen(connection, touches)
     refs = [{"touch_id": i, "ref": r.provider_ref} for i, r in receipts if r.provider_ref]
     if refs:
         connection.execute(
@@ -201,6 +203,16 @@ def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], ch
         update(t.touch)
         .where(c.id.in_(touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)]))
         .values(dict(change))
+    )
+
+
+def _reopen(connection: Connection, touches: Sequence[int]) -> None:
+    """A batch that others finished meanwhile is due again for what its late worker did not send."""
+    c, b = t.touch.c, t.batch.c
+    waits = select(func.min(c.not_before)).where(c.batch == b.id, c.state == int(State.QUEUED)).scalar_subquery()
+    batches = select(c.batch).where(c.id.in_(touches), c.state == int(State.QUEUED))
+    connection.execute(
+        update(t.batch).where(b.id.in_(batches), b.done_at.is_not(None)).values(done_at=null(), due=waits)
     )
 
 

@@ -117,9 +117,20 @@ class Books:
                 yield from self._unbalanced(wave)
             if wave.state == "closed":
                 yield from self._badly_closed(wave)
+        stopped = self._stopped()
         for touch in self.touches.values():
             yield from self._misplaced(touch)
+            if self.waves[touch.wave].seq > stopped.get((self.waves[touch.wave].campaign, touch.customer), 99):
+                yield f"touch {touch.id} is of a member whom the holdout of an earlier wave stopped"
         yield from self._dialled_twice()
+
+    def _stopped(self) -> dict[tuple[int, int], int]:
+        """(campaign, customer) to the number of the wave whose holdout stopped them."""
+        return {
+            (self.waves[wave].campaign, customer): self.waves[wave].seq
+            for (wave, customer), row in self.enrolments.items()
+            if row.verdict == Verdict.WAVE_HELD_OUT and self.waves[wave].holdout_stops
+        }
 
     def _unbalanced(self, wave: Row) -> Iterator[str]:
         """Law 2: every member has one verdict; exactly the `go` ones have touches."""

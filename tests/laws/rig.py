@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from channels.registry import CAPABILITIES
 from config.bundle import Bundle
@@ -108,24 +108,28 @@ class Wire:
         return receipts
 
 
+ACCEPTED = Receipt("", "accepted")
 REFUSALS = (Action.OK, Action.NEXT_CHANNEL, Action.DROP_ADDRESS, Action.DROP_CONSENT, Action.RETRY)
 ANSWERS = (
-    *[Receipt("", "accepted")] * 6,
-    Receipt("", "accepted", provider_ref="ref"),
-    *(Receipt("", "refused", reason=Reason.BLOCKED, action=action) for action in REFUSALS),
-    Receipt("", "not_sent", retry_after_s=600),
-    Receipt("", "not_sent"),
-    *[Receipt("", "in_doubt", reason=Reason.PROVIDER)] * 2,
+    [ACCEPTED, Receipt("", "accepted", provider_ref="ref")],
+    [Receipt("", "refused", reason=Reason.BLOCKED, action=action) for action in REFUSALS],
+    [Receipt("", "not_sent", retry_after_s=600), Receipt("", "not_sent")],
+    [Receipt("", "in_doubt", reason=Reason.PROVIDER)],
 )
+"""What a provider may say, by kind."""
 
 
 def rig(home: Path, url: str) -> World:
-    """A world for many examples; its SQLite file skips the syncs that only a power cut needs."""
+    """A world for many examples, without the syncs that only a power cut needs."""
     world = make_world(home, url)
     engine = world.ledger.engine
     if engine.dialect.name == "sqlite":
-        engine.dispose()
         event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
+    else:
+        with engine.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {engine.url.database} SET synchronous_commit = off"))
+            connection.commit()
+    engine.dispose()
     return world
 
 

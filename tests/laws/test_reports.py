@@ -28,7 +28,7 @@ from waves.dispositions import ABSORBING, ENDS_NUMBER, Disposition
 from waves.message import CHANNEL_CODES, Consent, Event
 from waves.outcomes import Reason, State
 
-EXAMPLES = 120
+EXAMPLES = 80
 SMS = CHANNEL_CODES["sms"]
 PEOPLE = (
     Person("c0", (("sms", phone(0)), ("sms", phone(1)), ("call_list", phone(0)))),
@@ -63,10 +63,11 @@ class Said:
     reason: Any = None
     disposition: Disposition | None = None
     number: str | None = None
+    scope: str = ""
 
 
 WHO = st.sampled_from([0, 0, 0, 1, 2])
-REPORTED = st.builds(Said, WHO, REPORTS | SIDES, TIMES, ACTIONS, REASONS)
+REPORTED = st.builds(Said, WHO, REPORTS | SIDES, TIMES, ACTIONS, REASONS, scope=st.sampled_from(["", "all"]))
 NUMBERS = st.none() | st.sampled_from([phone(0), phone(3), phone(9)])
 CALLED = st.builds(Said, WHO, st.just(0), TIMES, disposition=st.sampled_from(list(Disposition)), number=NUMBERS)
 ENDED = st.builds(
@@ -122,7 +123,9 @@ def record(connection: Connection, touches: dict[int, list[int]], said: Sequence
     events, calls = [], []
     for number, one in said:
         if one.disposition is None:
-            report = Event("", int(one.outcome), one.at, "wire", f"e{number}", one.reason, one.action)
+            report = Event(
+                "", int(one.outcome), one.at, "wire", f"e{number}", one.reason, one.action, {"scope": one.scope}
+            )
             events.append((report, touches[SMS][one.who]))
         else:
             calls.append(

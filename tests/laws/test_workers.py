@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from threading import Barrier
@@ -17,7 +18,9 @@ from flows.wave import Sent, live, send_batch
 from ledger import tables as t
 from ledger import touches
 from tests.builders import T0, World, plan_text, put, reachable
-from tests.laws.rig import Desk, begin, fresh, rig
+from tests.laws.rig import ACCEPTED, Desk, begin, fresh, rig
+from tests.laws.worker import Worker
+from waves.message import Receipt
 from waves.outcomes import State
 
 WAVE = "  - {wave: notice, channels: [sms, email], message: hello, release: 2h, listen: 1d}\n"
@@ -90,3 +93,35 @@ def test_workers_send_every_message_once(enrolled: tuple[World, Desk, list[int]]
     assert not desk.sent_twice()
     assert len(world.touches("notice", state=int(State.SENT))) == 2 * PEOPLE
     world.ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("closed", "state"), [(False, State.SENT), (True, State.EXPIRED)], ids=["while it is open", "after it closed"]
+)
+def test_a_worker_that_comes_back_late_says_not_sent(
+    enrolled: tuple[World, Desk, list[int]], closed: bool, state: State
+) -> None:
+    """What was provably not sent goes out while its wave is open, though its batch was done, and not after that."""
+    world, desk, batches = enrolled
+    late = Worker(world, desk, _leased(world, batches[0]), "test", "notice")
+    desk.answers = [Receipt("", "not_sent")]
+    assert late.step(3)
+    assert late.step(3)
+    late_touches = [touch.touch for touch in late.claimed]
+    desk.answers = [ACCEPTED]
+    world.advance(T0 + timedelta(hours=1))  # sweeps, and sends all the rest
+    if closed:
+        world.advance(T0 + timedelta(days=3))
+    late.step(3)
+    for minutes in (5, 10):
+        world.advance(world.now + timedelta(minutes=minutes))
+    assert {row.state for row in world.touches("notice") if row.id in late_touches} == {state}
+    assert not desk.sent_twice()
+    world.ledger.close()
+
+
+def _leased(world: World, batch: int) -> touches.Leased:
+    with world.ledger.write() as connection:
+        leased = touches.lease(connection, batch, "late", T0, world.room.settings.lease)
+    assert leased is not None
+    return leased

@@ -1,0 +1,36 @@
+"""The benchmarks' two sides do the same work: nothing is timed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from bench.campaign import FIRST, SECOND
+from bench.databases import Database, Postgresql, Sqlite
+from bench.import_customers import import_into, write_customers
+from bench.race import compare, race_on
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    if request.param == "sqlite":
+        return Sqlite(tmp_path)
+    server = make_url(request.getfixturevalue("pg_url")).set(drivername="postgresql")
+    return Postgresql(server.render_as_string(hide_password=False))
+
+
+@pytest.mark.parametrize("wave", [FIRST, SECOND])
+def test_the_sql_by_hand_writes_what_multiwave_writes(database: Database, wave: str) -> None:
+    assert race_on(database, wave, 2000, rounds=1)["n"] == 2000
+
+
+def test_the_load_by_hand_stores_what_the_import_stores(database: Database, tmp_path: Path) -> None:
+    write_customers(tmp_path / "customers.csv", 2000)
+    assert import_into(database, tmp_path / "customers.csv", 2000)["n"] == 2000
+
+
+def test_a_difference_is_told() -> None:
+    with pytest.raises(RuntimeError, match=r"\[\(2, 3\), \(4, None\)\]"):
+        compare([1, 2, 4], [1, 3])
