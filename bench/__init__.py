@@ -1,0 +1,1 @@
+"""How fast the hot paths are, next to the fastest the same machine does the same work in plain SQL."""
