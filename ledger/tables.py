@@ -56,6 +56,26 @@ zone_set = _table(
     UniqueConstraint("zones", "jurisdictions"),
 )
 
+legal_window = _table(
+    "legal_window",
+    Column("rules", BigInteger, primary_key=True, autoincrement=False),  # the set's digest, its first 60 bits
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("zone_set", BigInteger, primary_key=True, autoincrement=False),
+    Column("opens", Moment, primary_key=True, autoincrement=False),
+    Column("closes", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+legal_span = _table(
+    "legal_span",
+    Column("rules", BigInteger, primary_key=True, autoincrement=False),
+    Column("zone_set", BigInteger, primary_key=True, autoincrement=False),
+    Column("known", Boolean(create_constraint=False), nullable=False),  # false: the hours there are unknown
+    Column("covered_from", Moment, nullable=False),
+    Column("covered_until", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 customer = _table(
     "customer",
     _id(),
@@ -128,6 +148,9 @@ campaign = _table(
     Column("goal_dispositions", Text, nullable=False),  # words, joined by spaces
     Column("started_at", Moment, nullable=False),
     Column("started_by", Text, nullable=False),
+    Column("limit_contacts", SmallInteger),  # null: the plan sets no limit
+    Column("limit_within_us", BigInteger),
+    Column("paused_at", Moment),  # null unless paused
 )
 
 wave = _table(
@@ -148,6 +171,10 @@ wave = _table(
     Column("event_mark", BigInteger),
     Column("enrolled_to", BigInteger, nullable=False, server_default=text("0")),
     Column("balance", Text),
+    Column("rest_from", Moment),  # a ramp's rest is not sent before; null: the wave has no ramp
+    Column("ramp_passed", Moment),  # when the rest was let go; null: not yet
+    Column("alarm", Text),  # what the ramp's first part rang for
+    Column("stopped_at", Moment),  # it sends nothing more; it listens on and closes as planned
     UniqueConstraint("campaign", "seq"),
     UniqueConstraint("campaign", "name"),
 )
@@ -193,6 +220,7 @@ batch = _table(
     Column("wave", BigInteger, nullable=False),
     Column("channel", SmallInteger, nullable=False),
     Column("due", Moment, nullable=False),
+    Column("rest", Boolean(create_constraint=False), nullable=False, server_default=text("false")),  # of a ramp
     Column("done_at", Moment),
     Column("lease_owner", Text),
     Column("lease_until", Moment),
@@ -306,6 +334,7 @@ dial_entry = _table(
     Column("customer", BigInteger, nullable=False),
     Column("number", Text, nullable=False),
     Column("household", Text),
+    Column("call_until", Moment),  # the end of the customer's permitted hours, or of the list
     Column("active", Boolean(create_constraint=False), nullable=False),
     Index("ix_dial_entry_list", "list"),
     Index("ix_dial_entry_touch", "touch"),

@@ -48,9 +48,9 @@ VERDICT_MEANINGS: dict[Verdict, str] = {
     Verdict.NO_ADDRESS: "no living address on any channel of the wave",
     Verdict.NO_CONSENT: "no granted consent, or a suppression on that channel or address",
     Verdict.SHARED_ADDRESS: "another member of the campaign has the same address; only that one may be contacted there",
-    Verdict.HOURS_UNKNOWN: "the time zone or the hours rule is unknown (acts with the hours rules)",
-    Verdict.NO_LEGAL_HOUR: "no permitted hour before the wave ends (acts with the hours rules)",
-    Verdict.OVER_LIMIT: "the contact limit is used up (acts with the contact limits)",
+    Verdict.HOURS_UNKNOWN: "nobody knows the customer's time zone, or the holidays there",
+    Verdict.NO_LEGAL_HOUR: "no permitted hour on any channel before sending ends",
+    Verdict.OVER_LIMIT: "a contact limit is used up",
     Verdict.WAVE_HELD_OUT: "eligible, but drawn into the wave's own holdout",
     Verdict.GO: "takes part",
 }
@@ -74,6 +74,8 @@ class Reason(IntEnum):
     WAVE_CLOSED = 102
     OVER_CAPACITY = 103
     WORKER_LOST = 104
+    PAUSED = 105
+    STOPPED = 106
     INVALID_ADDRESS = 110
     ADDRESS_GONE = 111
     NOT_CAPABLE = 112

@@ -101,11 +101,19 @@ class Limits(Record):
     within: Duration
 
 
+class Alarm(Record):
+    """What holds the rest of a ramp back: more than these shares of the first part failed, or opted out."""
+
+    failed: Share = 0.10
+    opted_out: Share = 0.02
+
+
 class Ramp(Record):
-    """The first share, a hold, then the rest."""
+    """The first share, a hold, then the rest unless an alarm rang."""
 
     first: Share
     hold: Duration
+    alarm: Alarm = Alarm()
 
 
 class Capacity(Record):
@@ -176,12 +184,21 @@ class Wave(Record):
         return {0: self.message} if self.message else {}
 
 
+class Audience(Record):
+    """Customers named by what they got from a wave that ran: `got` its message, or were to and did `not_got` it."""
+
+    campaign: str = Field(pattern=CAMPAIGN_NAME)
+    wave: str = Field(pattern=NAME)
+    who: Literal["got", "not_got"]
+
+
 class Plan(Record):
     """A whole plan; `check` looks up what it names."""
 
     campaign: str = Field(pattern=CAMPAIGN_NAME)
     title: str = Field(min_length=1, max_length=200)
-    segment: str = Field(pattern=NAME)
+    segment: str | None = Field(default=None, pattern=NAME)
+    audience: Audience | None = None
     starts: When
     holdout: Share = 0.0
     goal: Goal
