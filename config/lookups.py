@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from config.hours import FILE as HOURS
+from config.hours import hours_problems
 from config.nearest import nearest, write_instead
 from config.segment import FOLDER as SEGMENTS
 from config.segment import Segment, mend_segment, segment_path
@@ -18,7 +20,6 @@ from waves.plan import Plan
 from waves.rules import Rule, parse_rule, parse_score
 
 TEMPLATES = "templates"
-HOURS = Path("rules") / "hours.yaml"
 
 Types = Mapping[str, str]
 
@@ -84,9 +85,10 @@ def find_hours(config_dir: Path, name: str) -> tuple[str, list[Problem], str | N
         document = read_document(path)
     except PlanError as error:
         return "", list(error.problems), None
+    problems = hours_problems(document)
     if name in document.data:
-        return document.text, [], None
-    return document.text, [], f"there is no set of hours {name} in {HOURS}; {write_instead(name, document.data)}"
+        return document.text, problems, None
+    return document.text, problems, f"there is no set of hours {name} in {HOURS}; {write_instead(name, document.data)}"
 
 
 class TemplateFolder:

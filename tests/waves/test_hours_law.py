@@ -1,0 +1,168 @@
+"""The law of permitted hours: an instant is in a window exactly when every zone's clock and calendar allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import holidays
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from waves.hours import HoursSet, Kind, open_windows
+
+STEP = timedelta(minutes=15)
+"""Every zone's clock reads a quarter of an hour on a quarter of UTC, and every window drawn ends on a half."""
+CHANGES = [
+    ("Europe/London", date(2026, 3, 29)),
+    ("Europe/London", date(2026, 10, 25)),
+    ("America/New_York", date(2026, 11, 1)),
+    ("Australia/Sydney", date(2026, 4, 5)),
+    ("Australia/Lord_Howe", date(2026, 4, 5)),
+    ("Australia/Lord_Howe", date(2026, 10, 4)),
+    ("Africa/Cairo", date(2026, 4, 24)),
+    ("Africa/Cairo", date(2026, 10, 30)),
+    ("America/Santiago", date(2026, 4, 5)),
+    ("America/Havana", date(2026, 11, 1)),
+    ("Asia/Kathmandu", date(2026, 12, 25)),
+    ("Pacific/Kiritimati", date(2026, 12, 25)),
+    ("Pacific/Apia", date(2011, 12, 30)),  # a whole day skipped
+]
+COUNTRY = {
+    "Europe/London": "GB",
+    "America/New_York": "US",
+    "Australia/Sydney": "AU",
+    "Australia/Lord_Howe": "AU",
+    "Africa/Cairo": "EG",
+    "America/Santiago": "CL",
+    "America/Havana": "CU",
+    "Asia/Kathmandu": "NP",
+    "Pacific/Kiritimati": "KI",
+    "Pacific/Apia": "WS",
+}
+PLACES = ("US", "US-TX", "GB", "UA", "AU", "CL", "EG")
+Day = list[tuple[int, int]]
+
+
+@st.composite
+def a_day(draw: st.DrawFn) -> Day:
+    """Up to two windows on the half hours; often about the hours when clocks change, often the whole day."""
+    if draw(st.booleans()):
+        return draw(st.sampled_from([[], [(0, 48)], [(18, 40)], [(0, 3)], [(3, 48)], [(46, 48)]]))
+    marks = sorted(draw(st.sets(st.integers(0, 8) | st.integers(40, 48), min_size=4, max_size=4)))
+    return draw(st.sampled_from([[(marks[0], marks[3])], [(marks[0], marks[1]), (marks[2], marks[3])]]))
+
+
+@st.composite
+def a_row(draw: st.DrawFn, place: str) -> dict[str, Any]:
+    week = {"mon_fri": draw(a_day()), "sat": draw(a_day()), "sun": draw(a_day())}
+    asked = draw(st.sampled_from(["local", "none", ["US-TX"]]))
+    return {"for": place, **week, "holiday": draw(st.just("inherit") | a_day()), "holidays": asked}
+
+
+@st.composite
+def a_case(draw: st.DrawFn) -> dict[str, Any]:
+    zone, day = draw(st.sampled_from(CHANGES))
+    local = draw(st.lists(st.sampled_from(PLACES), max_size=2, unique=True))
+    rows = [draw(a_row(place)) for place in ("everywhere", *local)]
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) + STEP * draw(st.integers(-144, 48))
+    return {
+        "rows": rows,
+        "zones": [zone, *draw(st.lists(st.sampled_from([zone for zone, _ in CHANGES]), max_size=1))],
+        "places": draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2)),
+        "start": start,
+        "end": start + STEP * draw(st.integers(1, 200)),
+    }
+
+
+def half_hours(count: int) -> str:
+    return f"{count // 2:02d}:{count % 2 * 30:02d}"
+
+
+def written(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row as its author would write it."""
+
+    def windows(day: Any) -> Any:
+        return day if day == "inherit" else [[half_hours(a), half_hours(b)] for a, b in day] or None
+
+    hours = {kind: windows(row[kind]) for kind in ("mon_fri", "sat", "sun", "holiday")}
+    review = {"by": "a test", "on": "2026-11-24"}
+    more = {
+        "for": row["for"],
+        "holidays": row["holidays"],
+        "source": "drawn",
+        "as_of": "2026-11-24",
+        "reviewed": review,
+    }
+    return {"messages": hours, "calls": hours, **more}
+
+
+def candidate_places(zones: Sequence[str], given_places: Sequence[str]) -> set[str]:
+    """The places, their countries, and the countries of zones that lie in none of these."""
+    countries = {place.partition("-")[0] for place in given_places}
+    return {*given_places, *countries, *(COUNTRY[zone] for zone in zones if COUNTRY[zone] not in countries)}
+
+
+@cache
+def calendar(place: str, year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays(*place.split("-"), years=year))
+
+
+def is_holiday(row: Mapping[str, Any], places: Collection[str], day: date) -> bool:
+    if row["holidays"] == "none":
+        return False
+    more = row["holidays"] if isinstance(row["holidays"], list) else []
+    return any(day in calendar(place, day.year) for place in (*places, *more))
+
+
+def reads_open(row: Mapping[str, Any], places: Collection[str], wall: datetime) -> bool:
+    """Whether a clock on the wall that reads this is inside one of the row's windows."""
+    day: Any = row["sat"] if wall.weekday() == 5 else row["sun"] if wall.weekday() == 6 else row["mon_fri"]
+    if row["holiday"] != "inherit" and is_holiday(row, places, wall.date()):
+        day = row["holiday"]
+    return any(a <= wall.hour * 2 + wall.minute // 30 < b for a, b in day)
+
+
+def allows(row: Mapping[str, Any], places: Collection[str], zone: str, at: datetime) -> bool:
+    """Whether a row is open at an instant: of an hour that comes twice, the first pass only if it was open before the
+    hour and ever since, the second only if it stays open to the hour's end.
+    """
+    place = ZoneInfo(zone)
+
+    def opens(moment: datetime) -> bool:
+        return reads_open(row, places, moment.astimezone(place))
+
+    def twice(moment: datetime) -> bool:
+        wall = moment.astimezone(place)
+        return wall.replace(fold=0).utcoffset() > wall.replace(fold=1).utcoffset()  # type: ignore[operator]
+
+    step = STEP if at.astimezone(place).fold else -STEP
+    while opens(at) and twice(at):
+        at += step
+        if step > STEP * 0 and not twice(at):
+            return True
+    return opens(at)
+
+
+@settings(max_examples=120, deadline=None)
+@given(case=a_case())
+def test_an_instant_is_permitted_exactly_when_every_clock_and_calendar_allow_it(case: dict[str, Any]) -> None:
+    chosen = HoursSet.model_validate({"title": "Drawn", "rows": [written(row) for row in case["rows"]]})
+    found = open_windows(chosen, Kind.MESSAGE, case["zones"], case["places"], case["start"], case["end"])
+    assert found is not None
+    assert all(case["start"] <= opens < closes <= case["end"] for opens, closes in found)
+    assert all(one[1] < two[0] for one, two in pairwise(found))
+
+    places = candidate_places(case["zones"], case["places"])
+    binding = [row for row in case["rows"] if row["for"] in ("everywhere", *places)]
+    at = case["start"]
+    while at < case["end"]:
+        allowed = all(allows(row, places, zone, at) for row in binding for zone in case["zones"])
+        inside = any(opens <= at and at + STEP <= closes for opens, closes in found)
+        touched = any(opens < at + STEP and at < closes for opens, closes in found)
+        assert (inside, touched) == (allowed, allowed), at
+        at += STEP
