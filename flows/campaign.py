@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from flows.hours import keep_hours
 from flows.room import Room
-from flows.running import Running, load_running
-from flows.wave import fall_through
+from flows.running import Running, load_running, opens_at
+from flows.wave import fall_through, pass_ramp
 from ledger import campaigns
 from ledger.close import Balance, may_close
 from ledger.progress import batches_due, live_campaigns, wave_mark
-from waves.errors import SendInDoubt
+from waves.errors import PlanError, SendInDoubt
 from waves.plan import Wave
 
 Launch = Callable[[Room, str, str, datetime], Balance | None]
@@ -33,15 +34,17 @@ class Moved:
 def advance(room: Room, now: datetime, launch: Launch) -> Iterator[Moved]:
     """Take every running campaign as far as it gets at `now`, yielding each step that changed something.
 
-    A provider that fails one campaign stops that campaign alone; its SendInDoubt is raised after the others moved.
+    A provider that fails one campaign stops that campaign alone, and so do hours rules that it cannot find any more;
+    the error is raised after the others moved.
     """
+    keep_hours(room, now)
     with room.ledger.read() as connection:
         names = live_campaigns(connection)
-    failed: list[SendInDoubt] = []
+    failed: list[SendInDoubt | PlanError] = []
     for name in names:
         try:
             yield from advance_campaign(room, name, now, launch)
-        except SendInDoubt as error:
+        except (SendInDoubt, PlanError) as error:
             failed.append(error)
     if failed:
         raise failed[0]
@@ -82,12 +85,6 @@ def due_wave(room: Room, name: str, now: datetime) -> Wave | None:
     return None
 
 
-def opens_at(running: Running, wave: Wave, previous_closed: datetime | None) -> datetime:
-    """When a wave opens: the campaign's start, or the previous close plus the wait; never before its own `at`."""
-    due = running.plan.starts.at if previous_closed is None else previous_closed + wave.wait
-    return max(due, wave.at.at) if wave.at else due
-
-
 def finish_campaign(room: Room, name: str, now: datetime) -> None:
     """A campaign whose waves are all closed is finished."""
     running = load_running(room.ledger, name)
@@ -104,6 +101,8 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
         return True
     if running.state == "running":
         fall_through(room, running, wave, now)
+        if pass_ramp(room, running, wave, now):
+            return False
     with room.ledger.read() as connection:
         return batches_due(connection, row.id, now) > 0 or may_close(
             connection, row.id, now, aborted=running.state == "aborted"
@@ -112,6 +111,7 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
 
 def anything_due(room: Room, now: datetime) -> bool:
     """Whether `advance` would find work at `now`, asked without starting any flow."""
+    keep_hours(room, now)
     with room.ledger.read() as connection:
         names = live_campaigns(connection)
     found = ((name, due_wave(room, name, now)) for name in names)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from channels.call_list.generic_csv import DialRow, write_list
+from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import gates_of, load_running, score_of
 from ledger import dial_lists
@@ -33,6 +34,7 @@ def pull(
     room: Room, campaign: str, wave_name: str, team: str, shift: str, size: int, hours: float, by: str, now: datetime
 ) -> Cut:
     """The best `size` callable members of a call wave as a CSV file; CampaignError when it is none, or not open."""
+    keep_hours(room, now)
     running = load_running(room.ledger, campaign)
     wave = next((wave for wave in running.plan.waves if wave.wave == wave_name), None)
     if wave is None or "call_list" not in wave.channel_names:
@@ -50,7 +52,7 @@ def pull(
         number, entries = dial_lists.pull(connection, ask, gates, running.types, score, now)
         if number:
             # Written before the commit: a list that no file holds would keep its people from everybody else.
-            file = _write(room, number, entries, team, shift, campaign, wave_name, now, valid_until)
+            file = _write(room, number, entries, team, shift, campaign, wave_name, now)
     return Cut(number, entries, file if number else None, valid_until)
 
 
@@ -63,7 +65,6 @@ def _write(
     campaign: str,
     wave: str,
     now: datetime,
-    valid_until: datetime,
 ) -> Path:
     folder = room.settings.home / "dial-lists"
     folder.mkdir(exist_ok=True, mode=0o700)
@@ -79,10 +80,11 @@ def _write(
             tier=entry.tier,
             score=entry.score,
             not_before=now,
+            valid_until=entry.call_until,
             team=team,
             extra=extra,
         )
         for entry in entries
     )
-    write_list(path, rows, valid_until, tuple(extra))
+    write_list(path, rows, tuple(extra))
     return path

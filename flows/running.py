@@ -9,11 +9,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.bundle import Bundle
+from flows.hours import KEY, set_in
 from ledger import campaigns
 from ledger.dial_lists import Score
 from ledger.enrol import Opening
 from ledger.gates import Enter, Gates, Members, converted
-from ledger.store import Ledger
+from ledger.legal_hours import Rules
+from ledger.limits import Limit
+from ledger.store import Ledger, read_meta
 from ledger.words import WaveWords
 from segments.select import Source, compile_rule
 from waves.draw import Draw
@@ -32,6 +35,8 @@ class Running:
     started_at: datetime
     bundle: Bundle
     rows: tuple[Any, ...]
+    hours_now: str | None = None
+    """The hours file as the ledger last took it over."""
 
     @property
     def plan(self) -> Plan:
@@ -48,6 +53,11 @@ class Running:
         """Types of the columns that members of this campaign carry."""
         return {name: self.bundle.types[name] for name in sorted(self.bundle.member_columns)}
 
+    @property
+    def rules(self) -> Rules:
+        """The permitted hours: those it was started with and those of today, the stricter of the two at any moment."""
+        return rules_of(self.bundle, self.hours_now)
+
     def row(self, wave: str) -> Any:
         """The ledger's row of a wave; KeyError when the plan has no such wave."""
         return next(row for row in self.rows if row.name == wave)
@@ -58,12 +68,26 @@ def load_running(ledger: Ledger, name: str) -> Running:
     with ledger.read() as connection:
         row = campaigns.find(connection, name)
         rows = tuple(campaigns.waves_of(connection, row.id))
-    return Running(row.id, row.name, row.state, row.started_at, _bundle(row.bundle), rows)
+        hours = read_meta(connection, KEY)
+    return Running(row.id, row.name, row.state, row.started_at, _bundle(row.bundle), rows, hours)
+
+
+def rules_of(bundle: Bundle, hours_now: str | None) -> Rules:
+    """A bundle's own hours with those of the same name in today's file, once one was taken over."""
+    own = bundle.hours
+    now = own if hours_now is None else set_in(hours_now, bundle.plan.hours)
+    return Rules((own,) if now == own else (own, now))
 
 
 @lru_cache(maxsize=32)
 def _bundle(text: str) -> Bundle:
     return Bundle.from_json(text)
+
+
+def opens_at(running: Running, wave: Wave, previous_closed: datetime | None) -> datetime:
+    """When a wave opens: the campaign's start, or the previous close plus the wait; never before its own `at`."""
+    due = running.plan.starts.at if previous_closed is None else previous_closed + wave.wait
+    return max(due, wave.at.at) if wave.at else due
 
 
 def groups_of(wave: Wave) -> tuple[tuple[int, ...], ...]:
@@ -96,17 +120,35 @@ def gates_of(running: Running, wave: Wave, now: datetime) -> Gates:
     rule = running.bundle.enter_rule(wave.wave)
     since = running.since
     enter = enter_builder(rule, earlier, plan.goal.event, since, local_day(plan, now)) if rule else None
+    row = running.row(wave.wave)
     return Gates(
         groups=groups_of(wave),
         goal=plan.goal.event,
         since=since,
         now=now,
+        rules=running.rules,
+        released=row.released,
+        closes=row.closes,
+        priority=plan.priority,
+        limit=limit_of(plan),
+        ramp=ramp_of(plan, wave),
+        rest_from=row.rest_from,
         enter=enter,
         campaign=running.id,
         stopping_waves=stopping,
         heard=tuple(sorted(earlier[name] for name in rule.waves)) if rule else (),
         holdout=holdout_of(plan, wave),
     )
+
+
+def limit_of(plan: Plan) -> Limit | None:
+    """The plan's own contact limit."""
+    return Limit(plan.limits.contacts, plan.limits.within) if plan.limits else None
+
+
+def ramp_of(plan: Plan, wave: Wave) -> tuple[Draw, float] | None:
+    """The lottery of those who come first in a wave with a ramp, and their share."""
+    return (Draw.named("wave", plan.campaign, wave.wave, "ramp"), wave.ramp.first) if wave.ramp else None
 
 
 def holdout_of(plan: Plan, wave: Wave) -> tuple[Draw, float] | None:
@@ -123,8 +165,6 @@ def opening_of(running: Running, wave: Wave, now: datetime, batch_size: int, ran
         wave=row.id,
         gates=gates_of(running, wave, now),
         types=running.types,
-        released=row.released,
-        closes=row.closes,
         batch_size=batch_size,
         range_size=range_size,
         variants=tuple(variant.weight for variant in wave.variants.values()),

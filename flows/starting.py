@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from config.bundle import Bundle
+from flows.hours import KEY, keep_hours
+from flows.rivals import rivals_of
 from flows.room import Room
-from flows.running import enter_builder, groups_of, holdout_of, local_day
+from flows.running import enter_builder, groups_of, holdout_of, limit_of, local_day, ramp_of, rules_of
 from ledger import campaigns
 from ledger.attributes import attribute_types
 from ledger.dry_run import WaveCount, count_members, count_verdicts, examples, one_of_each_language
-from ledger.gates import Gates
+from ledger.gates import Gates, Rival
+from ledger.legal_hours import Rules, cover
+from ledger.overlap import Overlap, overlaps
+from ledger.recall import audience
+from ledger.store import read_meta
 from segments.select import Source, compile_rule
 from waves.errors import LedgerError
 from waves.message import CHANNEL_NAMES
@@ -48,12 +54,16 @@ class Forecast:
     waves: tuple[WaveForecast, ...]
     readers: tuple[str, ...]
     """One member's key for each language."""
+    overlaps: tuple[Overlap, ...] = ()
 
 
-def _segment(bundle: Bundle, types: Mapping[str, str], now: datetime) -> tuple[Any, Any]:
-    """(source of profiles, the segment's clause over it)."""
+def _chosen(room: Room, bundle: Bundle, types: Mapping[str, str], now: datetime) -> tuple[Any, Any]:
+    """(source of profiles, the clause over it that says whom the plan is for: its segment's rule, or its audience)."""
     source = campaigns.profiles(types)
     rule = bundle.segment_rule()
+    if rule is None:
+        with room.ledger.read() as connection:
+            return source, source.c.customer.in_(audience(connection, bundle.plan.audience))
     columns = {name: source.c[name] for name in rule.columns}
     clause = compile_rule(rule, Source(columns, local_day(bundle.plan, now), _no_word, _no_word, None))
     return source, clause
@@ -80,12 +90,15 @@ def forecast(room: Room, bundle: Bundle, now: datetime) -> Forecast:
     """The dry run: the statement that enrols, counted. Exact for the first wave, an upper bound for the others."""
     types = _known_types(room, bundle)
     plan = bundle.plan
-    source, clause = _segment(bundle, types, now)
+    source, clause = _chosen(room, bundle, types, now)
     members = campaigns.future_members(source, clause, plan.campaign, plan.holdout)
     found: list[WaveForecast] = []
     opens = max(now, plan.starts.at)
+    rivals = rivals_of(room.ledger, plan, opens)
+    rules = cover_plan(room, bundle, now, opens, rivals)
     with room.ledger.read() as connection:
         treated, held_out = count_members(connection, members)
+        shared = overlaps(connection, members)
         for wave in plan.waves:
             if found:
                 opens = found[-1].closes + wave.wait
@@ -93,20 +106,48 @@ def forecast(room: Room, bundle: Bundle, now: datetime) -> Forecast:
                 opens = max(opens, wave.at.at)
             rule = bundle.enter_rule(wave.wave)
             exact = not found
-            gates = _dry_gates(bundle, wave, rule if exact or rule is None else rule.at_most(), now, opens)
-            counted = count_verdicts(connection, members, gates)
             closes = opens + wave.release + wave.listen
+            gates = _dry_gates(bundle, wave, rule if exact or not rule else rule.at_most(), now, opens, rules)
+            gates = replace(gates, rivals=rivals) if exact else gates
+            counted = count_verdicts(connection, members, gates)
             found.append(_wave_forecast(room, wave, exact, opens, closes, counted, examples(connection, counted)))
         readers = one_of_each_language(connection, members)
-    return Forecast(plan.campaign, bundle.digest, treated, held_out, tuple(found), tuple(readers))
+    return Forecast(plan.campaign, bundle.digest, treated, held_out, tuple(found), tuple(readers), tuple(shared))
 
 
-def _dry_gates(bundle: Bundle, wave: Wave, rule: Rule | None, now: datetime, opens: datetime) -> Gates:
+def cover_plan(room: Room, bundle: Bundle, now: datetime, opens: datetime, rivals: tuple[Rival, ...]) -> Rules:
+    """The hours a plan would run by, worked out from `now` to the end that its waves can have at the latest."""
+    keep_hours(room, now)
+    with room.ledger.write() as connection:
+        for rival in rivals:
+            cover(connection, rival.gates.rules, now, rival.gates.closes)
+        rules = rules_of(bundle, read_meta(connection, KEY))
+        end = opens
+        for wave in bundle.plan.waves:
+            end = max(end + wave.wait, wave.at.at if wave.at else end) + wave.release + wave.listen
+        cover(connection, rules, now, end)
+    return rules
+
+
+def _dry_gates(bundle: Bundle, wave: Wave, rule: Rule | None, now: datetime, opens: datetime, rules: Rules) -> Gates:
     plan = bundle.plan
     goal = plan.goal.event
     since = min(now, plan.starts.at)
-    enter = enter_builder(rule, {}, goal, since, local_day(plan, opens)) if rule else None
-    return Gates(groups_of(wave), goal, since, opens, enter, holdout=holdout_of(plan, wave))
+    return Gates(
+        groups=groups_of(wave),
+        goal=goal,
+        since=since,
+        now=opens,
+        rules=rules,
+        released=opens + wave.release,
+        closes=opens + wave.release + wave.listen,
+        priority=plan.priority,
+        enter=enter_builder(rule, {}, goal, since, local_day(plan, opens)) if rule else None,
+        limit=limit_of(plan),
+        ramp=ramp_of(plan, wave),
+        rest_from=opens + wave.ramp.hold if wave.ramp else None,
+        holdout=holdout_of(plan, wave),
+    )
 
 
 def _wave_forecast(
@@ -131,7 +172,7 @@ def start(room: Room, bundle: Bundle, by: str, now: datetime) -> tuple[int, int]
     """Freeze an approved plan and its members; (campaign id, members)."""
     types = _known_types(room, bundle)
     plan = bundle.plan
-    source, clause = _segment(bundle, types, now)
+    source, clause = _chosen(room, bundle, types, now)
     new = campaigns.NewCampaign(
         name=plan.campaign,
         title=plan.title,
@@ -147,6 +188,7 @@ def start(room: Room, bundle: Bundle, by: str, now: datetime) -> tuple[int, int]
         ],
         member_columns=bundle.member_columns,
         types=types,
+        limits=plan.limits,
     )
     with room.ledger.write() as connection:
         return campaigns.start(connection, new, source, clause, by, now)

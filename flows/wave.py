@@ -7,14 +7,15 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from config.templates import Templates
 from flows.render import render
+from flows.rivals import rivals_of
 from flows.room import Room
 from flows.running import Running, gates_of, load_running, opening_of
-from ledger import campaigns, enrol, touches
+from ledger import campaigns, enrol, ramps, touches
 from ledger.close import Balance, close, may_close
 from ledger.recipients import recipients
 from waves.errors import SendRefused
@@ -41,6 +42,8 @@ def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dis
     enrol_wave(room, running, wave, now)
     if running.state == "running":
         fall_through(room, running, wave, now)
+        if pass_ramp(room, running, wave, now):
+            return None
         send_due(room, running, wave, now, dispatch)
     return None if running.state == "paused" else close_wave(room, running, wave, now)
 
@@ -51,8 +54,9 @@ def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
     if row.state != "pending":
         return True
     released = now + wave.release
+    rest_from = now + wave.ramp.hold if wave.ramp else None
     with room.ledger.write() as connection:
-        return enrol.begin(connection, row.id, now, released, released + wave.listen)
+        return enrol.begin(connection, row.id, now, released, released + wave.listen, rest_from)
 
 
 def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
@@ -60,8 +64,9 @@ def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
     if running.row(wave.wave).state != "enrolling":
         return
     opening = opening_of(running, wave, now, room.settings.batch_size, room.settings.enrol_range)
+    opening = replace(opening, gates=replace(opening.gates, rivals=rivals_of(room.ledger, running.plan, now)))
     done = False
-    while not done:
+    while not done and not room.stopping:
         with room.ledger.write() as connection:
             done = enrol.enrol_range(connection, opening)
 
@@ -71,6 +76,15 @@ def fall_through(room: Room, running: Running, wave: Wave, now: datetime) -> Non
     if any(len(group.first_of) > 1 for group in wave.channels):
         with room.ledger.write() as connection:
             enrol.fall_through(connection, running.row(wave.wave).id, gates_of(running, wave, now), now)
+
+
+def pass_ramp(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
+    """Let the rest of a ramp go once its first part was heard; True when an alarm paused the campaign instead."""
+    row = running.row(wave.wave)
+    if wave.ramp is None or row.rest_from is None or row.rest_from > now or row.ramp_passed or row.stopped_at:
+        return False
+    with room.ledger.write() as connection:
+        return ramps.judge(connection, running.name, row.id, wave.ramp, now)
 
 
 def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: Dispatch) -> None:
@@ -115,7 +129,7 @@ def send_batch(room: Room, running: Running, wave_name: str, batch: int, now: da
         return Sent(Counter())
     templates = running.bundle.open_templates()
     receipts, size = list[Receipt](), CHUNK
-    while size:
+    while size and not room.stopping:
         moment = _moment(room, now)
         if leased.until - moment < timedelta(seconds=2 * BEGIN_WITHIN_S):
             break

@@ -29,8 +29,12 @@ from sqlalchemy import (
 from ledger import tables as t
 from ledger.audit import record
 from ledger.gates import Gates, Members, live_members, recheck
+from ledger.legal_hours import cover, open_until
+from ledger.limits import over_limit
+from ledger.store import keep_out_new_touches
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
+from waves.hours import kind_of
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
 
@@ -65,26 +69,34 @@ class Entry:
     rank: int
     tier: str
     score: float | None
+    call_until: datetime
+    """The end of the customer's permitted hours, or of the list."""
 
 
 def pull(
     connection: Connection, ask: Pull, gates: Gates, types: Mapping[str, str], score: Score | None, now: datetime
 ) -> tuple[int, list[Entry]]:
-    """Cut a list of at most `size` entries, best first, each re-checked; what fails the re-check is withdrawn."""
+    """Cut a list of at most `size` entries, best first, each re-checked; what fails the re-check is withdrawn.
+
+    Who may not be called at this hour, or not that often, waits for a later list.
+    """
     if gates.campaign is None:
         raise ValueError("a dry run lists nobody")
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": DIAL_LOCK})
+    keep_out_new_touches(connection)
     state = connection.execute(
-        select(t.wave.c.state, t.wave.c.name, t.campaign.c.state.label("campaign"))
+        select(t.wave.c.state, t.wave.c.name, t.wave.c.stopped_at, t.campaign.c.state.label("campaign"))
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
         .where(t.wave.c.id == ask.wave)
     ).one()
-    if state.state != "open" or state.campaign != "running":
+    if state.state != "open" or state.stopped_at or state.campaign != "running":
         raise CampaignError(
-            f"the wave {state.name} is {state.state} and its campaign {state.campaign}: "
+            f"the wave {state.name} is {'stopped' if state.stopped_at else state.state} and its campaign "
+            f"{state.campaign}: "
             "a list is cut only from an open wave of a running campaign"
         )
+    cover(connection, gates.rules, now, gates.closes)
     found = _callable(ask.wave, gates, types, score, now)
     stopped = select(found.c.touch, found.c.stopped_by).where(found.c.stopped_by != 0).cte("stopped")
     connection.execute(
@@ -111,6 +123,8 @@ def _callable(wave: int, gates: Gates, types: Mapping[str, str], score: Score | 
             m.c.bucket,
             value.label("score"),
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
+            open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now).label("call_until"),
+            over_limit(c.id, c.customer, now, None).label("over"),
         )
         .join_from(t.touch, m, m.c.customer == c.customer)
         .join(t.address, t.address.c.id == c.address)
@@ -146,7 +160,7 @@ def _best(found: Subquery, size: int) -> Select[Any]:
             func.row_number().over(partition_by=f.number, order_by=best).label("by_number"),
             func.row_number().over(partition_by=household, order_by=best).label("by_household"),
         )
-        .where(f.stopped_by == 0, ~taken)
+        .where(f.stopped_by == 0, f.call_until.is_not(None), ~f.over, ~taken)
         .subquery("free")
     )
     order = (free.c.score.is_(None), free.c.score.desc(), free.c.bucket, free.c.touch)
@@ -181,6 +195,7 @@ def _write(connection: Connection, ask: Pull, chosen: Sequence[Row[Any]], now: d
                 "customer": row.customer,
                 "number": row.number,
                 "household": row.household,
+                "call_until": min(row.call_until, ask.valid_until),
                 "active": True,
             }
             for rank, row in enumerate(chosen, 1)
@@ -196,7 +211,17 @@ def _write(connection: Connection, ask: Pull, chosen: Sequence[Row[Any]], now: d
     record(connection, now, ask.by, "dial-list pull", f"list {number}", after=f"{len(chosen)} entries for {ask.team}")
     ids = {row.touch: row.id for row in connection.execute(select(e.touch, e.id).where(e.list == number))}
     return number, [
-        Entry(ids[row.touch], row.customer, row.number, row.name, row.language, rank, "normal", row.score)
+        Entry(
+            ids[row.touch],
+            row.customer,
+            row.number,
+            row.name,
+            row.language,
+            rank,
+            "normal",
+            row.score,
+            min(row.call_until, ask.valid_until),
+        )
         for rank, row in enumerate(chosen, 1)
     ]
 

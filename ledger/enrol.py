@@ -19,6 +19,7 @@ from sqlalchemy import (
     Subquery,
     Table,
     case,
+    false,
     func,
     insert,
     literal,
@@ -32,6 +33,8 @@ from sqlalchemy.exc import IntegrityError
 
 from ledger import tables as t
 from ledger.gates import Gates, best_address, live_members
+from ledger.legal_hours import cover
+from ledger.pausing import withdraw_stopped
 from ledger.sieve import sieved
 from ledger.store import next_batch_id
 from waves.draw import BUCKETS, Draw, threshold
@@ -50,21 +53,27 @@ class Opening:
     wave: int
     gates: Gates
     types: Mapping[str, str]
-    released: datetime
-    closes: datetime
     batch_size: int
     range_size: int
     variants: tuple[float, ...] = ()
     variant_draw: Draw | None = None
 
 
-def begin(connection: Connection, wave: int, opened: datetime, released: datetime, closes: datetime) -> bool:
+def begin(
+    connection: Connection,
+    wave: int,
+    opened: datetime,
+    released: datetime,
+    closes: datetime,
+    rest_from: datetime | None = None,
+) -> bool:
     """Move a pending wave to `enrolling`, one at a time per ledger; False when another one is being enrolled."""
     mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0)))
     change = (
         update(t.wave)
         .where(t.wave.c.id == wave, t.wave.c.state == "pending")
-        .values(state="enrolling", opened=opened, released=released, closes=closes, event_mark=mark, enrolled_to=0)
+        .values(state="enrolling", opened=opened, released=released, closes=closes, rest_from=rest_from)
+        .values(event_mark=mark, enrolled_to=0)
     )
     try:
         with connection.begin_nested():
@@ -81,7 +90,11 @@ def enrol_range(connection: Connection, opening: Opening) -> bool:
     low, high = row.enrolled_to, _range_end(connection, row.campaign, row.enrolled_to, opening.range_size)
     if high is None:
         connection.execute(update(t.wave).where(t.wave.c.id == opening.wave).values(state="open"))
+        if row.stopped_at is not None:
+            withdraw_stopped(connection, opening.wave, opening.gates.now)
         return True
+    for gates in (opening.gates, *[rival.gates for rival in opening.gates.rivals]):
+        cover(connection, gates.rules, gates.now, gates.closes)
     members = live_members(row.campaign, opening.types, (low, high))
     e = t.enrolment.c
     with sieved(connection, members, opening.gates, (low, high)) as found:
@@ -102,7 +115,7 @@ def _range_end(connection: Connection, campaign: int, low: int, size: int) -> in
 
 
 def _chosen(opening: Opening, found: Table) -> Subquery:
-    """(customer, bucket, channel, address, position) of the touches that the verdicts ask for."""
+    """(customer, bucket, rest, channel, address, hour, position) of the touches that the verdicts ask for."""
     parts: list[Select[Any]] = []
     for group in opening.gates.groups:
         before = 0
@@ -110,8 +123,8 @@ def _chosen(opening: Opening, found: Table) -> Subquery:
             channel, pos = literal(code, Integer).label("channel"), literal(len(parts), Integer).label("pos")
             passed = found.c.channels.op("&")(1 << code) != 0
             free = found.c.channels.op("&")(before) == 0
-            place = found.c[f"place_{code}"].label("address")
-            row = select(found.c.customer, found.c.bucket, channel, place, pos)
+            place, hour = found.c[f"place_{code}"].label("address"), found.c[f"hour_{code}"].label("hour")
+            row = select(found.c.customer, found.c.bucket, found.c.rest, channel, place, hour, pos)
             parts.append(row.where(found.c.verdict == int(Verdict.GO), passed, free))
             before |= 1 << code
     return union_all(*parts).subquery("u")
@@ -134,48 +147,51 @@ def lay_down_touches(connection: Connection, opening: Opening, found: Table) -> 
     base = next_batch_id(connection)
     u = _chosen(opening, found)
     room = opening.range_size // opening.batch_size + 2
-    within = type_coerce(func.row_number().over(partition_by=u.c.pos, order_by=u.c.customer), BigInteger) - 1
-    gates, by_hand = opening.gates, u.c.channel.in_(LISTED_BY_PEOPLE)
+    gates, order = opening.gates, (u.c.hour, u.c.customer)
+    lots = (u.c.pos, u.c.rest) if gates.ramp else (u.c.pos,)
+    within = type_coerce(func.row_number().over(partition_by=lots, order_by=order), BigInteger) - 1
+    lot = u.c.pos * 2 + case((u.c.rest, 1), else_=0) if gates.ramp else u.c.pos * 2
+    by_hand = u.c.channel.in_(LISTED_BY_PEOPLE)
     rows = (
         select(
             literal(opening.wave),
             u.c.customer,
             u.c.channel,
-            case((by_hand, null()), else_=base + u.c.pos * room + within // opening.batch_size),
+            case((by_hand, null()), else_=base + lot * room + within // opening.batch_size),
             u.c.address,
             variant_of(u.c.bucket, opening),
             literal(int(State.QUEUED), Integer),
-            literal(gates.now, t.touch.c.not_before.type),
+            u.c.hour,
             case(
-                (by_hand, literal(opening.closes, t.touch.c.not_after.type)),
-                else_=literal(opening.released, t.touch.c.not_after.type),
+                (by_hand, literal(gates.closes, t.touch.c.not_after.type)),
+                else_=literal(gates.released, t.touch.c.not_after.type),
             ),
         )
         .select_from(u)
-        .order_by(u.c.pos, u.c.customer)
+        .order_by(*lots, *order)
     )
     c = t.touch.c
     names = [c.wave, c.customer, c.channel, c.batch, c.address, c.variant, c.state, c.not_before, c.not_after]
     connection.execute(insert(t.touch).from_select(names, rows))
-    gather_batches(connection, base)
+    gather_batches(connection, base, rest=(c.batch - base) // room % 2 == 1 if gates.ramp else false())
 
 
-def gather_batches(connection: Connection, base: int) -> None:
+def gather_batches(connection: Connection, base: int, rest: ColumnElement[bool]) -> None:
     """A batch row for every batch number from `base` on that touches carry (ix_touch_batch)."""
     c = t.touch.c
     rows = (
-        select(c.batch, c.wave, c.channel, func.min(c.not_before))
+        select(c.batch, c.wave, c.channel, func.min(c.not_before), rest)
         .where(c.batch >= base)
         .group_by(c.batch, c.wave, c.channel)
     )
     b = t.batch.c
-    connection.execute(insert(t.batch).from_select([b.id, b.wave, b.channel, b.due], rows))
+    connection.execute(insert(t.batch).from_select([b.id, b.wave, b.channel, b.due, b.rest], rows))
 
 
 def fall_through(connection: Connection, wave: int, gates: Gates, now: datetime) -> int:
     """Queue the next channel of each `first_of` whose touch failed in a way that another channel can mend; how many."""
     row = connection.execute(select(t.wave).where(t.wave.c.id == wave)).one()
-    if row.state != "open" or now >= row.closes:
+    if row.state != "open" or row.stopped_at is not None or now >= row.closes:
         return 0
     made = 0
     for group in json.loads(row.channels):
@@ -190,7 +206,7 @@ def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, ahe
     base, following = next_batch_id(connection), ahead[-1]
     c, e = t.touch.c, t.enrolment.c
     tried = t.touch.alias("tried")
-    address = best_address(c.customer, literal(following, Integer), gates)
+    address = best_address(c.customer, literal(following, Integer), gates.now, gates.campaign)
     source: FromClause = t.touch.join(t.enrolment, (e.wave == c.wave) & (e.customer == c.customer))
     wanted = (
         select(
@@ -224,5 +240,5 @@ def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, ahe
         )
     ).rowcount
     if made:
-        gather_batches(connection, base)
+        gather_batches(connection, base, rest=false())
     return int(made)

@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 
 from ledger import tables as t
+from ledger.legal_hours import Rules
+from ledger.limits import Limit
 from ledger.sql import unindexed
 from waves.draw import BUCKETS, Draw, threshold
 from waves.message import AddressState, Consent
@@ -44,7 +46,19 @@ class Gates:
     goal: str
     since: datetime
     now: datetime
+    rules: Rules
+    """The permitted hours."""
+    released: datetime
+    """Messages are sent before this moment."""
+    closes: datetime
+    """Calls are made before this moment."""
+    priority: int
     enter: Enter | None = None
+    limit: Limit | None = None
+    ramp: tuple[Draw, float] | None = None
+    """The lottery of the ramp's first part and its share."""
+    rest_from: datetime | None = None
+    """The rest of a ramp is not sent before."""
     campaign: int | None = None
     stopping_waves: tuple[int, ...] = ()
     heard: tuple[int, ...] = ()
@@ -52,11 +66,21 @@ class Gates:
     span: Span | None = None
     """Where the members of a set-wise statement lie; None when each customer is to be looked up alone."""
     holdout: tuple[Draw, float] | None = None
+    rivals: tuple[Rival, ...] = ()
+    """Waves of more important campaigns that open on the same day: the contacts they will make are kept for them."""
 
     @property
     def channels(self) -> tuple[int, ...]:
         """Every channel code of the wave, in the plan's order."""
         return tuple(code for group in self.groups for code in group)
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A wave about to open, as it would be enrolled: its gates and the types of its members' columns."""
+
+    gates: Gates
+    types: Mapping[str, str]
 
 
 def live_members(campaign: int, types: Mapping[str, str], span: Span | None = None) -> Subquery:
@@ -67,6 +91,7 @@ def live_members(campaign: int, types: Mapping[str, str], span: Span | None = No
             member.c.customer,
             member.c.arm,
             c.bucket,
+            c.zone_set,
             c.erased_at.is_not(None).label("erased"),
             *[member.c[name] for name in types],
         )
@@ -171,7 +196,9 @@ def _elsewhere(campaign: int | None, members: Members | None) -> ColumnElement[b
     )
 
 
-def address_gate(gates: Gates, members: Members | None, stopped: ColumnElement[bool] = FALSE) -> ColumnElement[int]:
+def address_gate(
+    now: datetime, campaign: int | None, members: Members | None, stopped: ColumnElement[bool] = FALSE
+) -> ColumnElement[int]:
     """How far one row of `address` gets, as a verdict's number; PASSES when it may be contacted.
 
     `stopped` says whether its customer is suppressed on its channel, where that is not asked apart.
@@ -179,24 +206,26 @@ def address_gate(gates: Gates, members: Members | None, stopped: ColumnElement[b
     a, s = t.address.c, t.suppression.c
     value_stopped = (
         select(s.id)
-        .where(s.value == a.value, s.channel.in_([0, a.channel]), _standing(gates.now))
+        .where(s.value == a.value, s.channel.in_([0, a.channel]), _standing(now))
         .correlate(t.address)
         .exists()
     )
     return case(
         (a.state >= int(AddressState.REPLACED), int(Verdict.NO_ADDRESS)),
         (or_(a.consent != int(Consent.GRANTED), stopped, value_stopped), int(Verdict.NO_CONSENT)),
-        (and_(a.shared, _elsewhere(gates.campaign, members)), int(Verdict.SHARED_ADDRESS)),
+        (and_(a.shared, _elsewhere(campaign, members)), int(Verdict.SHARED_ADDRESS)),
         else_=PASSES,
     )
 
 
-def best_address(customer: ColumnElement[int], channel: ColumnElement[int], gates: Gates) -> ScalarSelect[int]:
+def best_address(
+    customer: ColumnElement[int], channel: ColumnElement[int], now: datetime, campaign: int | None
+) -> ScalarSelect[int]:
     """The id of the address to use: among those that pass, the most preferred, then the oldest."""
     a = t.address.c
     return (
         select(a.id)
-        .where(a.customer == customer, a.channel == channel, address_gate(gates, None) == PASSES)
+        .where(a.customer == customer, a.channel == channel, address_gate(now, campaign, None) == PASSES)
         .order_by(a.preference, a.id)
         .limit(1)
         .correlate_except(t.address, t.suppression)
@@ -205,10 +234,13 @@ def best_address(customer: ColumnElement[int], channel: ColumnElement[int], gate
 
 
 def recheck(m: Members, gates: Gates, channel: ColumnElement[int]) -> ColumnElement[int]:
-    """What stops a queued touch by what is known now, as a reason's number; 0 when it may go. Reads table address."""
+    """What stops a queued touch by what is known now, as a reason's number; 0 when only its hour and limit are left.
+
+    Reads table address.
+    """
     member = member_gate(m, gates)
     channel_stopped = instructed(m.c.customer, gates.now, channel)
-    place = address_gate(gates, None)
+    place = address_gate(gates.now, gates.campaign, None)
     return case(
         (member != 0, member),
         (and_(channel_stopped, place > int(Verdict.NO_ADDRESS)), int(Verdict.NO_CONSENT)),

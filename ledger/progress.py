@@ -7,17 +7,24 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from ledger import tables as t
+from ledger.touches import let_go
 
 
-def live_campaigns(connection: Connection) -> list[str]:
-    """Names of the campaigns that may still have something to do, the most important first."""
+def live_campaigns(connection: Connection, above: int = -1) -> list[str]:
+    """Names of the campaigns of a priority above that may still have something to do, the most important first."""
     c, w = t.campaign.c, t.wave.c
     unclosed = select(w.id).where(w.campaign == c.id, w.state.in_(["enrolling", "open"])).exists()
     # An enrolment that a pause cut short is finished all the same: it keeps every other campaign from enrolling.
     enrolling = select(w.id).where(w.campaign == c.id, w.state == "enrolling").exists()
     due = (c.state == "running") | ((c.state == "aborted") & unclosed) | ((c.state == "paused") & enrolling)
-    query = select(c.name).where(due)
+    query = select(c.name).where(due, c.priority > above)
     return list(connection.scalars(query.order_by(c.priority.desc(), c.id)))
+
+
+def finished_campaigns(connection: Connection) -> list[str]:
+    """Names of the campaigns whose every wave has closed, in the order they started."""
+    c = t.campaign.c
+    return list(connection.scalars(select(c.name).where(c.state == "finished").order_by(c.id)))
 
 
 def wave_mark(connection: Connection, wave: int) -> tuple[str, int, int]:
@@ -31,4 +38,13 @@ def wave_mark(connection: Connection, wave: int) -> tuple[str, int, int]:
 def batches_due(connection: Connection, wave: int, now: datetime) -> int:
     """How many batches of a wave are due at `now`."""
     b = t.batch.c
-    return connection.scalar(select(func.count()).where(b.wave == wave, b.done_at.is_(None), b.due <= now)) or 0
+    due = select(func.count()).join(t.wave, t.wave.c.id == b.wave).where(b.wave == wave, b.done_at.is_(None))
+    return connection.scalar(due.where(b.due <= now, let_go(), t.wave.c.stopped_at.is_(None))) or 0
+
+
+def next_due(connection: Connection, wave: int) -> list[datetime]:
+    """The times at which the clock alone brings an open wave something to do: a batch that waits, its end."""
+    b, w = t.batch.c, t.wave.c
+    waiting = connection.scalar(select(func.min(b.due)).where(b.wave == wave, b.done_at.is_(None)))
+    closes = connection.scalar(select(w.closes).where(w.id == wave))
+    return [at for at in (waiting, closes) if at is not None]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     FromClause,
@@ -25,19 +27,24 @@ from sqlalchemy import (
     insert,
     literal,
     select,
-    type_coerce,
 )
 from sqlalchemy.schema import Column
 from sqlalchemy.types import TypeEngine
 
 from ledger import tables as t
-from ledger.gates import PASSES, Gates, Members, Span, address_gate, drawn, member_gate, suppressed
+from ledger.gates import PASSES, Gates, Members, Span, address_gate, drawn, live_members, member_gate, suppressed
+from ledger.legal_hours import first_hours
+from ledger.limits import Pressure, room_left
 from ledger.sql import greatest, unindexed
+from ledger.types import Moment
 from ledger.words import heard_by, heard_name
+from waves.hours import Kind, kind_of
 from waves.outcomes import Verdict
 
 STEP, NEXT = 1 << 55, 1 << 40
 """A reach is gate * STEP - preference * NEXT - address id: the largest is the furthest gate, there the best address."""
+LOOKED_UP = frozenset({"first_gates", "hours", "pressed"})
+"""Tables that are joined: PostgreSQL, told nothing of their size, would read one for every row of another."""
 NOWHERE = int(Verdict.NO_ADDRESS) * STEP
 
 
@@ -45,10 +52,11 @@ NOWHERE = int(Verdict.NO_ADDRESS) * STEP
 def sieved(
     connection: Connection, members: Members, gates: Gates, span: Span, rivals: Members | None = None
 ) -> Iterator[Table]:
-    """A temporary table of the members: customer, bucket, verdict, channels, place_CODE; gone at the end.
+    """A temporary table of the members: customer, bucket, verdict, channels, rest, hour_CODE, place_CODE.
 
-    `channels` is the mask of those that passed; there, and only there, the place is the address to use. The members lie
-    in `span`. Run and dry run read the same table; in a dry run `rivals` are those among whom an address is shared.
+    `channels` is the mask of those that passed; there, and only there, the place is the address to use and the hour the
+    first permitted one. `rest` marks those whom a ramp keeps for later. The members lie in `span`. Run and dry run read
+    the same table, gone at the end; in a dry run `rivals` are those among whom an address is shared.
     """
     gates = replace(gates, span=span)
     with ExitStack() as kept:
@@ -56,11 +64,33 @@ def sieved(
         def keep(name: str, rows: Select[Any], **columns: Any) -> Table:
             return kept.enter_context(_kept(connection, name, rows, columns))
 
+        kept_for = [keep(f"kept_for_{n}", rows, contacts=Integer) for n, rows in enumerate(_rivals(connection, gates))]
         heard = [keep(heard_name(wave), heard_by(wave, span), **{heard_name(wave): Integer}) for wave in gates.heard]
-        first = keep("first_gates", _asked(members, heard, gates), bucket=BigInteger, gate=Integer)
-        places = {f"place_{code}": BigInteger for code in gates.channels}
-        rows = _verdicts(_reaches(first, gates, span, rivals), gates)
-        yield keep("sieve", rows, bucket=BigInteger, verdict=SmallInteger, channels=Integer, **places)
+        first = keep("first_gates", _asked(members, heard, gates), bucket=BigInteger, zone_set=BigInteger, gate=Integer)
+        kinds = {kind_of(code) for code in gates.channels}
+        hours = keep("hours", _hours(gates, kinds), known=Boolean, **dict.fromkeys(_hour_names(gates, kinds), Moment))
+        pressure = Pressure(gates.now, gates.priority, gates.limit, len(gates.groups), kept_for)
+        short, room = room_left(connection, span, pressure)
+        pressed = None if short is None else keep("pressed", short, left_over=Integer)
+        columns = {f"hour_{code}": Moment for code in gates.channels} | {
+            f"place_{code}": BigInteger for code in gates.channels
+        }
+        rows = _verdicts(_reaches(first, gates, span, rivals), gates, hours, pressed, room)
+        yield keep("sieve", rows, bucket=BigInteger, verdict=SmallInteger, channels=Integer, rest=Boolean, **columns)
+
+
+def _rivals(connection: Connection, gates: Gates) -> Iterator[Select[Any]]:
+    """(customer, contacts) of whom each rival wave would take, and how often it would contact them."""
+    for rival in gates.rivals:
+        span = gates.span or (0, 0)
+        members = live_members(rival.gates.campaign or 0, rival.types, span)
+        with sieved(connection, members, rival.gates, span) as found:
+            each = [case((found.c.channels.op("&")(_bits(group)) != 0, 1), else_=0) for group in rival.gates.groups]
+            yield select(found.c.customer, sum(each[1:], each[0])).where(found.c.verdict == int(Verdict.GO))
+
+
+def _bits(group: Iterable[int]) -> int:
+    return sum(1 << code for code in group)
 
 
 def _asked(members: Members, heard: list[Table], gates: Gates) -> Select[Any]:
@@ -70,7 +100,23 @@ def _asked(members: Members, heard: list[Table], gates: Gates) -> Select[Any]:
         source = source.outerjoin(table, table.c.customer == members.c.customer)
         columns.append(table.c[table.name])
     m = select(*members.c, *columns).select_from(source).subquery("m") if heard else members
-    return select(m.c.customer, m.c.bucket, member_gate(m, gates))
+    return select(m.c.customer, m.c.bucket, m.c.zone_set, member_gate(m, gates))
+
+
+def _hour_names(gates: Gates, kinds: Iterable[Kind]) -> list[str]:
+    parts = ("first", "rest") if gates.ramp else ("first",)
+    return [f"{part}_{int(kind)}" for kind in sorted(kinds) for part in parts]
+
+
+def _hours(gates: Gates, kinds: Iterable[Kind]) -> Select[Any]:
+    """Each zone set with the first permitted hour of each kind, for the first part of a ramp and for its rest."""
+    asked = {}
+    for name in _hour_names(gates, kinds):
+        part, kind = name.split("_")
+        start = gates.now if part == "first" else gates.rest_from or gates.now
+        end = gates.closes if int(kind) == Kind.CALL else gates.released
+        asked[name] = (Kind(int(kind)), start, end)
+    return first_hours(gates.rules.id, asked)
 
 
 @contextmanager
@@ -78,6 +124,8 @@ def _kept(connection: Connection, name: str, rows: Select[Any], columns: Mapping
     table = _table(name, tuple(columns.items()), connection.dialect.name == "sqlite")
     table.create(connection, checkfirst=False)
     connection.execute(insert(table).from_select(list(table.c), rows))
+    if connection.dialect.name == "postgresql" and name in LOOKED_UP:
+        connection.exec_driver_sql(f"ANALYZE {name}")
     yield table
     table.drop(connection, checkfirst=False)
 
@@ -88,14 +136,15 @@ def _table(name: str, columns: tuple[tuple[str, type[TypeEngine[Any]]], ...], ke
 
     SQLite gets a key: it would read a CTE or an unkeyed table again for every row joined. PostgreSQL hashes.
     """
-    key = Column("customer", t.Id, primary_key=keyed, autoincrement=False)
+    key = Column("zone_set" if name == "hours" else "customer", t.Id, primary_key=keyed, autoincrement=False)
     return Table(name, MetaData(), key, *[Column(*column) for column in columns], prefixes=["TEMPORARY"])
 
 
 def _reach(first: FromClause, channel: int, gates: Gates, rivals: Members | None) -> ColumnElement[int]:
     """How far a row of `address` gets, and how good it is there, as one number."""
     a = t.address.c
-    gate = address_gate(gates, rivals, suppressed(first.c.customer, gates.now, channel, False, gates.span))
+    stopped = suppressed(first.c.customer, gates.now, channel, False, gates.span)
+    gate = address_gate(gates.now, gates.campaign, rivals, stopped)
     step, following = literal(STEP, BigInteger), literal(NEXT, BigInteger)
     return gate * step - a.preference * following - a.id
 
@@ -116,30 +165,64 @@ def _reaches(first: FromClause, gates: Gates, span: Span, rivals: Members | None
         unindexed(a.channel).in_(gates.channels),
         first.c.gate < 1,  # not = 0: PostgreSQL takes a third of the members to pass it, where it would take one in 200
     )
-    return (
-        select(first.c.customer, func.max(first.c.bucket).label("bucket"), func.max(first.c.gate).label("gate"), *best)
-        .outerjoin_from(first, t.address, wanted)
-        .group_by(first.c.customer)
-    )
+    known = [func.max(first.c[name]).label(name) for name in ("bucket", "zone_set", "gate")]
+    return select(first.c.customer, *known, *best).outerjoin_from(first, t.address, wanted).group_by(first.c.customer)
 
 
-def _verdicts(reaches: Select[Any], gates: Gates) -> Select[Any]:
-    """What the reaches come to; whoever a member's gate stopped has reached nothing."""
+def _verdicts(reaches: Select[Any], gates: Gates, hours: Table, pressed: Table | None, room: int) -> Select[Any]:
+    """What the reaches come to; whoever a member's gate stopped has reached nothing.
+
+    Past its address each channel meets the hours, then the limit, of which `room` is left where nothing else is said.
+    """
     r = reaches.subquery("reaches")
-    reached = {code: r.c[f"reach_{code}"] for code in gates.channels}
-    best = type_coerce(
-        greatest(*reached.values()) if len(reached) > 1 else r.c[f"reach_{gates.channels[0]}"], BigInteger
-    )
-    short = (PASSES - 1) * STEP
-    mask: ColumnElement[int] = literal(0, Integer)
-    for code, reach in reached.items():
-        mask = mask + case((reach > short, 1 << code), else_=0)
+    source = r.outerjoin(hours, hours.c.zone_set == r.c.zone_set)
+    left: ColumnElement[int] = literal(room, Integer)
+    if pressed is not None:
+        source = source.outerjoin(pressed, pressed.c.customer == r.c.customer)
+        left = func.coalesce(pressed.c.left_over, room)
+    rest = ~drawn(r.c.bucket, *gates.ramp) if gates.ramp else false()
+    reach = {code: r.c[f"reach_{code}"] for code in gates.channels}
+    hour = {code: _hour(hours, rest, code, gates) for code in gates.channels}
+    gate = {code: _gate(reach[code], hours, hour[code], left) for code in gates.channels}
+    mask, best = _mask(gate, gates, left), greatest(*gate.values()) if len(gate) > 1 else gate[gates.channels[0]]
     held = drawn(r.c.bucket, *gates.holdout) if gates.holdout else false()
     verdict = case(
         (r.c.gate != 0, r.c.gate),
-        (best <= short, (best + (STEP - 1)) // STEP),
+        (best < PASSES, best),
         (held, int(Verdict.WAVE_HELD_OUT)),
         else_=int(Verdict.GO),
     )
-    places = [(PASSES * STEP - reach) % NEXT for reach in reached.values()]
-    return select(r.c.customer, r.c.bucket, verdict, mask, *places)
+    places = [(PASSES * STEP - place) % NEXT for place in reach.values()]
+    return select(r.c.customer, r.c.bucket, verdict, mask, rest, *hour.values(), *places).select_from(source)
+
+
+def _hour(hours: Table, rest: ColumnElement[bool], code: int, gates: Gates) -> ColumnElement[datetime]:
+    kind = int(kind_of(code))
+    first = hours.c[f"first_{kind}"]
+    return case((rest, hours.c[f"rest_{kind}"]), else_=first) if gates.ramp else first
+
+
+def _gate(
+    reach: ColumnElement[int], hours: Table, hour: ColumnElement[datetime], left: ColumnElement[int]
+) -> ColumnElement[int]:
+    """The gate at which one channel stops, as its verdict's number; PASSES when none does."""
+    return case(
+        (reach <= (PASSES - 1) * STEP, (reach + (STEP - 1)) // STEP),
+        (~func.coalesce(hours.c.known, false()), int(Verdict.HOURS_UNKNOWN)),
+        (hour.is_(None), int(Verdict.NO_LEGAL_HOUR)),
+        (left <= 0, int(Verdict.OVER_LIMIT)),
+        else_=PASSES,
+    )
+
+
+def _mask(gate: Mapping[int, ColumnElement[int]], gates: Gates, left: ColumnElement[int]) -> ColumnElement[int]:
+    """The channels that passed; of several groups the first in the plan's order, as far as the limit's room goes."""
+    mask: ColumnElement[int] = literal(0, Integer)
+    taken: ColumnElement[int] = literal(0, Integer)
+    for group in gates.groups:
+        bits: ColumnElement[int] = literal(0, Integer)
+        for code in group:
+            bits = bits + case((gate[code] == PASSES, 1 << code), else_=0)
+        mask = mask + (case((taken < left, bits), else_=0) if len(gates.groups) > 1 else bits)
+        taken = taken + case((bits > 0, 1), else_=0)
+    return mask

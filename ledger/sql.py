@@ -26,6 +26,23 @@ def _max(element: greatest, compiler: Any, **kw: Any) -> str:
     return f"max({compiler.process(element.clauses, **kw)})"
 
 
+class least(FunctionElement[int]):
+    """The smallest of several numbers; NULL is not expected among them."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(least, "postgresql")
+def _least(element: least, compiler: Any, **kw: Any) -> str:
+    return f"least({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(least, "sqlite")
+def _min(element: least, compiler: Any, **kw: Any) -> str:
+    return f"min({compiler.process(element.clauses, **kw)})"
+
+
 class unindexed(FunctionElement[Any]):
     """A column that SQLite is not to look up in an index of its own: by ANALYZE's counts it prefers the wrong one."""
 

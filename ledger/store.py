@@ -20,7 +20,7 @@ from ledger import tables as t
 from waves.errors import LedgerError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-ENROL_LOCK = 0x6D77_656E  # PostgreSQL advisory lock: who may number batches
+ENROL_LOCK = 0x6D77_656E  # PostgreSQL advisory lock: who may number batches and lay down their touches
 
 
 def _prepare_sqlite(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # type: ignore[no-untyped-def]
@@ -192,8 +192,17 @@ def _translated(engine: Engine) -> Iterator[None]:
         raise LedgerError(f"the ledger at {where} does not answer: {reason}") from error
 
 
+def keep_out_new_touches(connection: Connection) -> None:
+    """Until the transaction ends nobody lays down touches that its count of contacts would miss; claims share it.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": ENROL_LOCK})
+
+
 def next_batch_id(connection: Connection) -> int:
-    """The first free batch number; holds the right to number batches until the transaction ends."""
+    """The first free batch number; holds the right to number batches, and to lay down touches, to the end."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ENROL_LOCK})
     return 1 + (connection.scalar(text("SELECT max(id) FROM batch")) or 0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select, type_coerce
 
 from ledger import tables as t
 from waves.outcomes import Outcome, Part, State, Verdict, part_of
@@ -59,6 +59,8 @@ class Story:
     waves: Sequence[WaveStory]
     conversions: Sequence[Row[Any]]
     suppressions: Sequence[Row[Any]]
+    contacts: Sequence[Row[Any]]
+    """Every touch over all campaigns that was or may yet be a contact: campaign, wave, channel, state, at."""
 
 
 def story(connection: Connection, campaign: int, customer: int, types: Mapping[str, str]) -> Story:
@@ -78,7 +80,21 @@ def story(connection: Connection, campaign: int, customer: int, types: Mapping[s
         suppressions=connection.execute(
             select(t.suppression).where(s.customer == customer).order_by(s.since, s.id)
         ).all(),
+        contacts=_contacts(connection, customer),
     )
+
+
+def _contacts(connection: Connection, customer: int) -> Sequence[Row[Any]]:
+    c, w = t.touch.c, t.wave.c
+    made = [int(state) for state in (State.QUEUED, State.CLAIMED, State.SENT, State.IN_DOUBT, State.LISTED)]
+    at = type_coerce(func.coalesce(c.sent_at, c.claimed_at), c.sent_at.type).label("at")
+    return connection.execute(
+        select(t.campaign.c.name.label("campaign"), w.name.label("wave"), c.channel, c.state, at, c.not_before)
+        .join(t.wave, w.id == c.wave)
+        .join(t.campaign, t.campaign.c.id == w.campaign)
+        .where(c.customer == customer, c.state.in_(made))  # ix_touch_customer
+        .order_by(func.coalesce(c.sent_at, c.claimed_at, c.not_before), c.id)
+    ).all()
 
 
 def _wave_story(connection: Connection, row: Row[Any], customer: int) -> WaveStory:

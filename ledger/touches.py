@@ -7,11 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Connection, Integer, bindparam, case, func, literal, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    SmallInteger,
+    bindparam,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from ledger import tables as t
 from ledger.addresses import bury
 from ledger.gates import Gates, live_members, recheck
+from ledger.legal_hours import cover, first_hour, is_known
+from ledger.limits import over_limit
+from ledger.store import keep_out_new_touches
+from waves.hours import kind_of
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
 
@@ -49,12 +66,21 @@ def due_batches(connection: Connection, wave: int, now: datetime) -> list[int]:
             b.done_at.is_(None),
             b.due <= now,
             or_(b.lease_until.is_(None), b.lease_until <= now),
-            t.wave.c.state == "open",
-            t.campaign.c.state == "running",
+            *_sending(),
         )
         .order_by(b.due, b.id)
     )
     return list(connection.scalars(query))
+
+
+def _sending() -> tuple[ColumnElement[bool], ...]:
+    """That a batch, joined to its wave and campaign, may be sent at all."""
+    return t.wave.c.state == "open", t.wave.c.stopped_at.is_(None), let_go(), t.campaign.c.state == "running"
+
+
+def let_go() -> ColumnElement[bool]:
+    """Whether a batch, joined to its wave, is not the rest of a ramp that still waits."""
+    return or_(~t.batch.c.rest, t.wave.c.ramp_passed.is_not(None))
 
 
 def lease(connection: Connection, batch: int, owner: str, now: datetime, length: timedelta) -> Leased | None:
@@ -77,11 +103,14 @@ def claim(
 ) -> list[Claimed] | None:
     """Claim up to `size` touches, re-checking each in the same statement; None when the batch has none left to look at.
 
-    What fails the re-check is withdrawn with its reason. A paused campaign, a closed wave or a lost lease yields None.
+    What fails the re-check is withdrawn with its reason, and what may not go at this hour waits for its next one. A
+    paused campaign, a closed or stopped wave or a lost lease yields None.
     """
     if gates.campaign is None:
         raise ValueError("a dry run claims nothing")
-    c, b = t.touch.c, t.batch.c
+    keep_out_new_touches(connection)
+    cover(connection, gates.rules, now, gates.closes)
+    c, b, rules = t.touch.c, t.batch.c, gates.rules.id
     m = live_members(gates.campaign, types)
     mine = (
         select(b.id)
@@ -91,13 +120,12 @@ def claim(
             b.id == leased.batch,
             b.lease_owner == leased.owner,
             b.lease_until > now,
-            t.wave.c.state == "open",
-            t.campaign.c.state == "running",
+            *_sending(),
         )
         .exists()
     )
     picked = (
-        select(c.id, c.customer, c.address, c.channel)
+        select(c.id, c.customer, c.address, c.not_after)
         .where(
             c.batch == leased.batch,  # ix_touch_batch
             c.state == int(State.QUEUED),
@@ -110,19 +138,35 @@ def claim(
         .with_for_update(skip_locked=True)
         .cte("picked")
     )
+    kind = literal(int(kind_of(leased.channel)), SmallInteger)
+    hour = first_hour(rules, kind, m.c.zone_set, now, picked.c.not_after)
+    found = recheck(m, gates, literal(leased.channel, SmallInteger))
+    over = over_limit(picked.c.id, picked.c.customer, now, gates.priority)
     checked = (
-        select(picked.c.id, recheck(m, gates, picked.c.channel).label("stopped_by"))
+        select(
+            picked.c.id,
+            case(
+                (found != 0, found),
+                (hour.is_(None) & ~is_known(rules, m.c.zone_set), int(Reason.HOURS_UNKNOWN)),
+                (hour.is_(None), int(Reason.NO_LEGAL_HOUR)),
+                ((hour <= now) & over, int(Reason.OVER_LIMIT)),
+                else_=0,
+            ).label("stopped_by"),
+            func.coalesce(hour, literal(now, c.not_before.type)).label("hour"),
+        )
         .join_from(picked, m, m.c.customer == picked.c.customer)
         .join(t.address, t.address.c.id == picked.c.address)
         .subquery("checked")
     )
-    goes = checked.c.stopped_by == 0
+    stopped, waits = checked.c.stopped_by != 0, checked.c.hour > now
+    goes = ~stopped & ~waits
     rows = connection.execute(
         update(t.touch)
         .where(c.id == checked.c.id, c.state == int(State.QUEUED))
         .values(
-            state=case((goes, int(State.CLAIMED)), else_=int(State.WITHDRAWN)),
-            reason=case((goes, null()), else_=checked.c.stopped_by),
+            state=case((stopped, int(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
+            reason=case((stopped, checked.c.stopped_by), else_=null()),
+            not_before=case((~stopped & waits, checked.c.hour), else_=c.not_before),
             claimed_by=case((goes, leased.owner), else_=null()),
             claimed_at=case((goes, literal(now, c.claimed_at.type)), else_=null()),
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from channels.registry import CAPABILITIES
 from config.bundle import Bundle
@@ -27,6 +27,7 @@ from ledger.calls import Call, record_calls
 from ledger.close import Balance
 from ledger.events import Recorded, record_events
 from ledger.store import Ledger, create_ledger
+from tests.hours_rows import hours_yaml
 from waves.dispositions import Disposition
 from waves.draw import bucket_of
 from waves.message import CHANNEL_CODES, AddressState, Consent, Event
@@ -95,14 +96,14 @@ def plan_text(waves: str = FOUR_WAVES, name: str = "test", holdout: str = "0%", 
     return HEAD.format(name=name, starts=starts, holdout=holdout) + waves
 
 
-def write_config(folder: Path, where: str = "age >= 0", hours: str = "house: {reviewed: true}\n") -> Path:
+def write_config(folder: Path, where: str = "age >= 0", hours: str | None = None) -> Path:
     """A configuration folder with one segment and one message on three channels."""
     for name in ("plans", "segments", "templates", "rules"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "customers.yaml").write_text(CUSTOMERS_YAML)
     segment = f"segment: everybody\ntitle: Everybody\nwhere: {where}\n"
     (folder / "segments" / "everybody.yaml").write_text(segment)
-    (folder / "rules" / "hours.yaml").write_text(hours)
+    (folder / "rules" / "hours.yaml").write_text(hours or hours_yaml())
     for name, text in TEMPLATES.items():
         (folder / "templates" / name).write_text(text)
     return folder
@@ -121,6 +122,8 @@ class Person:
     consent: Consent = Consent.GRANTED
     denied: frozenset[str] = frozenset()
     dead: frozenset[str] = frozenset()
+    zones: str = "Europe/London"
+    jurisdictions: str = "GB"
 
 
 def phone(number: int) -> str:
@@ -139,6 +142,14 @@ def reachable(number: int, channels: Iterable[str] = ("web_push", "sms", "email"
     return Person(f"c{number}", tuple((name, values[name]) for name in channels), **more)
 
 
+def zone_set(connection: Connection, zones: str, jurisdictions: str) -> int:
+    """The id of this set of zones and jurisdictions, made when it is new."""
+    z = t.zone_set.c
+    known = select(z.id).where(z.zones == zones, z.jurisdictions == jurisdictions)
+    make = insert(t.zone_set).values(zones=zones, jurisdictions=jurisdictions).returning(z.id)
+    return int(connection.scalar(known) or connection.execute(make).scalar_one())
+
+
 def put(ledger: Ledger, people: Iterable[Person], now: datetime = T0 - DAY) -> dict[str, int]:
     """Insert people as customers with profile and addresses; key to customer id."""
     people = list(people)
@@ -153,6 +164,7 @@ def put(ledger: Ledger, people: Iterable[Person], now: datetime = T0 - DAY) -> d
                     key=person.key,
                     name=f"Name of {person.key}",
                     household=person.household,
+                    zone_set=zone_set(connection, person.zones, person.jurisdictions),
                     bucket=bucket_of(person.key),
                     imported_at=now,
                 )
@@ -200,6 +212,10 @@ class World:
         path = self.config / "plans" / "plan.yaml"
         path.write_text(text)
         return load_plan(path, self.config, CAPABILITIES)
+
+    def forecast(self, text: str, now: datetime) -> starting.Forecast:
+        """The dry run of a plan's text."""
+        return starting.forecast(self.room, self.bundle(text), now)
 
     def start(self, text: str | None = None, now: datetime | None = None) -> str:
         """Approve and start a plan; its campaign's name."""

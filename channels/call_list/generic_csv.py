@@ -42,6 +42,7 @@ class DialRow:
     tier: str
     score: float | None
     not_before: datetime | None
+    valid_until: datetime
     team: str
     extra: Mapping[str, object] = field(default_factory=dict)
 
@@ -62,20 +63,22 @@ class DispositionRow:
     wrap_s: float | None
 
 
-def write_list(path: Path, rows: Iterable[DialRow], valid_until: datetime, extra: Sequence[str] = ()) -> int:
+def write_list(path: Path, rows: Iterable[DialRow], extra: Sequence[str] = ()) -> int:
     """Writes the list whole or not at all, readable by its owner alone, and says how many entries; else SendRefused."""
     if twice := sorted({name for name in extra if name in HEADER or extra.count(name) > 1}):
         raise SendRefused(f"column {', '.join(twice)} would come twice in the dial list; give it another name")
     text = io.StringIO(newline="")
     out = csv.writer(text, lineterminator="\r\n")
     out.writerow((*HEADER, *map(cell, extra)))
-    until, count = _utc(valid_until), 0
+    count = 0
     for row in rows:
         if not PHONE.fullmatch(row.phone):
             raise SendRefused(f"the phone of dial entry {row.token} is not + and 6 to 15 digits; no list was written")
         start = _utc(row.not_before) if row.not_before else ""
         own = (cell(row.token), row.phone, *map(cell, (row.name, row.language, row.rank, row.tier, row.score)))
-        out.writerow((*own, start, until, cell(row.team), *(cell(row.extra.get(name)) for name in extra)))
+        out.writerow(
+            (*own, start, _utc(row.valid_until), cell(row.team), *(cell(row.extra.get(name)) for name in extra))
+        )
         count += 1
     _replace(path, text.getvalue().encode("utf-8", "replace"))
     return count

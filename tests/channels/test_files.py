@@ -83,6 +83,18 @@ def test_conversions_are_read_with_their_lines(tmp_path):
     assert (second.value, second.currency, second.product) == (None, None, None)
 
 
+def test_a_conversion_may_say_when_it_was_reversed_but_not_before_it_happened(tmp_path):
+    path = tmp_path / "conversions.csv"
+    row = "b,deposit,2026-12-02T10:00Z,1,USD,crm,1,"
+    path.write_text(HEAD.replace("\n", ",reversed_at\n") + f"{row}2026-12-05T12:00+02:00\n{row}\n")
+    assert [found.reversed_at for found in read_conversions(path)] == [datetime(2026, 12, 5, 10, tzinfo=UTC), None]
+    path.write_text(HEAD.replace("\n", ",reversed_at\n") + f"{row}2026-12-02T09:59Z\n{row}yesterday\n")
+    with pytest.raises(InputError) as error:
+        read_conversions(path)
+    assert ":2: reversed_at is before at" in str(error.value)
+    assert ":3: reversed_at" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

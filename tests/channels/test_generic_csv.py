@@ -20,7 +20,7 @@ AT = "2026-12-04T15:00:00-05:00"
 
 def row(**changes):
     made = {"token": "T1", "phone": "+12025550100", "name": "Customer 1", "language": "en", "rank": 1, "tier": "A"}
-    return DialRow(**{**made, "score": 12.5, "not_before": START, "team": "east", **changes})
+    return DialRow(**{**made, "score": 12.5, "not_before": START, "valid_until": UNTIL, "team": "east", **changes})
 
 
 def cells_of(path):
@@ -30,7 +30,7 @@ def cells_of(path):
 
 def test_a_list_is_written_whole_for_its_owner_alone(tmp_path):
     path = tmp_path / "lists" / "east.csv"
-    assert write_list(path, [row(extra={"job": "admin."}), row(token="T2", score=None)], UNTIL, ["reason", "job"]) == 2
+    assert write_list(path, [row(extra={"job": "admin."}), row(token="T2", score=None)], ["reason", "job"]) == 2
     header, first, second = cells_of(path)
     assert header == [*HEADER, "reason", "job"]
     assert first == ["T1", "+12025550100", "Customer 1", "en", "1", "A", "12.5", "2026-12-04T14:00:00+00:00",
@@ -49,7 +49,7 @@ OWASP += ['=1+2";=1+2', "=1+2'\" ;,=1+2", "=cmd|' /C calc'!A0", "  =1+2", "'=1+2
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_no_cell_begins_a_formula_whatever_the_spreadsheet_cuts_at(tmp_path, text, separator):
     path = tmp_path / "list.csv"
-    write_list(path, [row(name=text, extra={"why": text})], UNTIL, ["why"])
+    write_list(path, [row(name=text, extra={"why": text})], ["why"])
     with path.open(newline="", encoding="utf-8") as file:
         for line in csv.reader(file, delimiter=separator):
             for part in line:
@@ -86,14 +86,14 @@ def test_a_phone_of_another_form_stops_the_list_and_is_not_named(tmp_path, phone
     path = tmp_path / "list.csv"
     path.write_text("the old list")
     with pytest.raises(SendRefused, match="dial entry T1") as refused:
-        write_list(path, [row(phone=phone)], UNTIL)
+        write_list(path, [row(phone=phone)])
     assert path.read_text() == "the old list"
     assert len(phone) < 5 or phone not in str(refused.value)
 
 
 def test_a_column_that_comes_twice_is_refused(tmp_path):
     with pytest.raises(SendRefused, match="rank"):
-        write_list(tmp_path / "list.csv", [], UNTIL, ["rank"])
+        write_list(tmp_path / "list.csv", [], ["rank"])
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

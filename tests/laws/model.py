@@ -5,20 +5,58 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Table, select
 
 from ledger import tables as t
 from tests.builders import T0
+from waves.dispositions import Disposition
+from waves.draw import Draw, threshold
 from waves.message import CHANNEL_CODES, AddressState, Consent
-from waves.outcomes import State, Verdict
+from waves.outcomes import Reason, State, Verdict
 
 CALL = CHANNEL_CODES["call_list"]
 Row = Any
 ENDED = (State.REFUSED, State.EXPIRED, State.WITHDRAWN)
+LIVE = ("running", "paused")
+COUNTRY = {"Europe/London": "GB", "Europe/Paris": "FR", "Asia/Tokyo": "JP"}
+"""Of the zones of these tests; every other one is of the United States."""
+D = Disposition
+SILENT = (D.WRONG_TIME, D.SUPPRESSED_DNC, D.SUPPRESSED_RULE, D.NOT_ATTEMPTED)
+
+
+def permitted(rows: list[dict[str, Any]], call: bool, zones: str, jurisdictions: str, at: datetime) -> bool:
+    """Whether every row that binds allows a contact at this instant on the clock of every zone."""
+    places = {"everywhere"} | {COUNTRY.get(zone, "US") for zone in zones.split()}
+    places |= {place for whole in jurisdictions.split() for place in (whole, whole.split("-")[0])}
+    binding = [row for row in rows if row["for"] in places]
+    if not zones or any(row["reviewed"] == "no" for row in binding):
+        return False
+    for local in (at.astimezone(ZoneInfo(zone)) for zone in zones.split()):
+        day = {5: "sat", 6: "sun"}.get(local.weekday(), "mon_fri")
+        for row in binding:
+            windows = row["calls" if call else "messages"][day] or []
+            windows = [windows] if windows and isinstance(windows[0], str) else windows
+            if not any(opens <= f"{local:%H:%M}" < closes for opens, closes in windows):
+                return False
+    return True
+
+
+@dataclass
+class Known:
+    """What is known of the plans and the hours outside of the ledger, and what the channels received."""
+
+    hours: dict[str, list[list[dict[str, Any]]]] = field(default_factory=dict)
+    """By campaign the rows of hours that bind it: those that it was started with, and those of today."""
+    hold: timedelta = timedelta(0)
+    ramps: dict[str, float] = field(default_factory=dict)
+    """`campaign wave` to the first share."""
+    received: list[tuple[int, datetime]] = field(default_factory=list)
+    """(touch, when) of every message that may have reached its customer."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +74,8 @@ class Books:
     conversions: list[Row]
     entries: list[Row]
     batches: list[Row]
+    calls: list[Row]
+    zone_sets: dict[int, Row]
 
     @classmethod
     def read(cls, connection: Connection) -> Books:
@@ -54,6 +94,8 @@ class Books:
             rows(t.conversion),
             rows(t.dial_entry),
             rows(t.batch),
+            rows(t.call),
+            {row.id: row for row in rows(t.zone_set)},
         )
 
     def running(self, state: str) -> set[int]:
@@ -67,6 +109,8 @@ class Books:
             b
             for b in self.batches
             if b.wave in waves
+            and self.waves[b.wave].stopped_at is None
+            and (not b.rest or self.waves[b.wave].ramp_passed is not None)
             and b.done_at is None
             and b.due <= now
             and (b.lease_until is None or b.lease_until <= now)
@@ -75,10 +119,10 @@ class Books:
     def callable_waves(self) -> list[Row]:
         """The open waves with somebody to call."""
         calls = {x.wave for x in self.touches.values() if x.channel == CALL and x.state == State.QUEUED}
-        return [self.waves[number] for number in sorted(self.running("open") & calls)]
+        return [self.waves[n] for n in sorted(self.running("open") & calls) if self.waves[n].stopped_at is None]
 
-    def hindrances(self, touch: int, now: datetime) -> list[str]:
-        """Law 5: every fact of this moment that forbids this touch to leave."""
+    def hindrances(self, touch: int, now: datetime, known: Known) -> list[str]:
+        """Law 5 and 6, limits, hours and ramps: every fact of this moment that forbids this touch to leave."""
         row = self.touches[touch]
         wave = self.waves[row.wave]
         campaign, place = self.campaigns[wave.campaign], self.addresses[row.address]
@@ -86,6 +130,10 @@ class Books:
         found = {
             "its campaign is not running": campaign.state != "running",
             "its wave is not open": wave.state != "open",
+            "its wave was stopped": wave.stopped_at is not None,
+            "outside of its hours": not self.hours_allow(touch, now, known),
+            "of a ramp's rest, too early": self._of_rest(touch, known)
+            and (wave.ramp_passed is None or wave.ramp_passed > now or now < wave.opened + known.hold),
             "before its time": row.not_before > now,
             "after its time": row.not_after <= now,
             "held out": member.arm != 0,
@@ -102,7 +150,48 @@ class Books:
                 for c in self.conversions
             ),
         }
-        return [reason for reason, true in found.items() if true]
+        return [reason for reason, true in found.items() if true] + list(self._too_many(row.customer, now, known))
+
+    def hours_allow(self, touch: int, now: datetime, known: Known) -> bool:
+        """Whether every set of hours that binds the campaign allows this touch at this instant."""
+        row = self.touches[touch]
+        home = self.zone_sets[self.customers[row.customer].zone_set]
+        sets = known.hours.get(self.campaigns[self.waves[row.wave].campaign].name, [])
+        return all(permitted(rows, row.channel == CALL, home.zones, home.jurisdictions, now) for rows in sets)
+
+    def _of_rest(self, touch: int, known: Known) -> bool:
+        row = self.touches[touch]
+        wave = self.waves[row.wave]
+        campaign = self.campaigns[wave.campaign].name
+        share = known.ramps.get(f"{campaign} {wave.name}")
+        bucket = self.customers[row.customer].bucket
+        return share is not None and Draw.named("wave", campaign, wave.name, "ramp").ticket(bucket) >= threshold(share)
+
+    def _too_many(self, customer: int, now: datetime, known: Known) -> Iterator[str]:
+        """Each limit that binds the customer now and is broken by all that went or is on its way."""
+        for campaign in self.campaigns.values():
+            if campaign.limit_contacts is None or campaign.state not in LIVE:
+                continue
+            if (campaign.id, customer) in self.members:
+                since = now - timedelta(microseconds=campaign.limit_within_us)
+                counted = self._contacts(customer, since, known)
+                if counted > campaign.limit_contacts:
+                    yield f"{counted} contacts, where {campaign.name} allows {campaign.limit_contacts}"
+
+    def _contacts(self, customer: int, since: datetime, known: Known) -> int:
+        mine = {number: row for number, row in self.touches.items() if row.customer == customer}
+        found = {touch for touch, at in known.received if touch in mine and at > since}
+        active = {entry.touch for entry in self.entries if entry.active}
+        rang = [call for call in self.calls if call.touch in mine and call.disposition not in SILENT]
+        called = {call.touch for call in rang}
+        for number, row in mine.items():
+            at = row.sent_at or row.claimed_at
+            if row.state == State.CLAIMED or (row.state in (State.SENT, State.IN_DOUBT) and at > since):
+                found.add(number)
+            listed = row.state == State.LISTED and number not in called
+            if listed and (number in active or (row.claimed_at is not None and row.claimed_at > since)):
+                found.add(number)
+        return len(found) + sum(call.at > since for call in rang)
 
     @staticmethod
     def _stops(row: Row, customer: int, channel: int, value: str, now: datetime) -> bool:
@@ -123,6 +212,15 @@ class Books:
             if self.waves[touch.wave].seq > stopped.get((self.waves[touch.wave].campaign, touch.customer), 99):
                 yield f"touch {touch.id} is of a member whom the holdout of an earlier wave stopped"
         yield from self._dialled_twice()
+        yield from self._doubted_too_much()
+
+    def _doubted_too_much(self) -> Iterator[str]:
+        """Law 3: of one lost worker's touches no more than one chunk is in doubt."""
+        chunks: dict[str, set[tuple[Any, ...]]] = {}
+        for touch in self.touches.values():
+            if touch.state == State.IN_DOUBT and touch.reason == Reason.WORKER_LOST:
+                chunks.setdefault(touch.claimed_by, set()).add((touch.batch, touch.claimed_at))
+        yield from (f"{owner} left {len(of)} chunks in doubt" for owner, of in chunks.items() if len(of) > 1)
 
     def _stopped(self) -> dict[tuple[int, int], int]:
         """(campaign, customer) to the number of the wave whose holdout stopped them."""

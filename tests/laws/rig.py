@@ -18,13 +18,12 @@ from ledger import campaigns
 from ledger import tables as t
 from ledger.store import Ledger
 from tests.builders import World, make_world
-from tests.laws.model import Books
+from tests.laws.model import Books, Known
 from waves.message import Capabilities, Message, Receipt
 from waves.outcomes import Action, Reason
 from waves.tokens import Kind, read_token
 
 KEPT = ("meta", "attribute")
-CAMPAIGN_TABLES = ("campaign", "wave", "approval", "member", "enrolment", "batch", "touch")
 MESSAGE_CHANNELS = ("web_push", "sms", "email")
 
 
@@ -55,15 +54,16 @@ class Desk:
     cleared: set[int] = field(default_factory=set)
     """Touches that were judged when they were claimed, and leave a moment later."""
     asked: int = 0
+    known: Known = field(default_factory=Known)
     alone: bool = True
     """Whether one worker at a time is at work, so that any open transaction is its own."""
 
     def judge(self, touches: Iterable[int], now: datetime) -> None:
-        """Law 5 by the ledger's rows of this moment."""
+        """Whether each may leave, by the ledger's rows of this moment and by what was received."""
         with self.room.ledger.read() as connection:
             books = Books.read(connection)
-        hindered = {touch: why for touch in touches if (why := books.hindrances(touch, now))}
-        assert not hindered, f"law 5: {hindered}"
+        hindered = {touch: why for touch in touches if (why := books.hindrances(touch, now, self.known))}
+        assert not hindered, f"{hindered} at {now}"
 
     def answer(self, token: str) -> Receipt:
         self.asked += 1
@@ -101,6 +101,7 @@ class Wire:
             if receipt.result in ("accepted", "in_doubt"):
                 channel = self.capabilities.channel
                 desk.log.append(Left(m.token, named[m.token][1], m.address, m.campaign, m.wave, channel))
+                desk.known.received.append((named[m.token][1], now))
             receipts.append(receipt)
         if desk.fuse == 0:
             desk.fuse = None

@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
 
 from flows.running import gates_of, load_running
-from ledger import tables as t
 from ledger.aggregates import wave_statuses
 from ledger.touches import claim, lease, sweep
-from tests.builders import DAY, HOUR, T0, Person, World, phone, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, Person, World, phone, plan_text, put, reachable, zone_set
+from tests.hours_rows import hours_yaml
 from tests.steps import (
     address_words,
     convert,
@@ -191,14 +190,12 @@ def in_doubt_then_a_delivery_receipt(world: World) -> dict[str, Any]:
 
 
 def moved_across_a_time_zone_between_the_waves(world: World) -> dict[str, Any]:
-    hours = 'house: {reviewed: true, messages: {mon_fri: ["09:00", "20:00"]}, calls: {mon_fri: ["09:00", "19:00"]}}\n'
-    (world.config / "rules" / "hours.yaml").write_text(hours)
+    nine_to_eight = '{mon_fri: ["09:00", "20:00"], sat: null, sun: null, holiday: null}'
+    (world.config / "rules" / "hours.yaml").write_text(hours_yaml(nine_to_eight, nine_to_eight))
     put(world.ledger, [reachable(1)])
     with world.ledger.write() as connection:
-        z = t.zone_set
-        zones = {"America/New_York": "US US-NY", "America/Los_Angeles": "US US-CA"}
-        connection.execute(insert(z), [{"zones": a, "jurisdictions": b} for a, b in zones.items()])
-        east, west = connection.scalars(select(z.c.id).order_by(z.c.id))
+        east = zone_set(connection, "America/New_York", "US US-NY")
+        west = zone_set(connection, "America/Los_Angeles", "US US-CA")
     nine_in_new_york = T0 + 5 * HOUR
     at = f"{nine_in_new_york + 3 * DAY:%Y-%m-%d %H:%M} UTC"
     again = f"  - {{wave: again, at: {at}, channels: [sms], message: hello, listen: 2d}}\n"
@@ -215,15 +212,12 @@ def moved_across_a_time_zone_between_the_waves(world: World) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Awkward:
-    """One customer, the story told to a world, what must have become of them, and the issue that makes it so."""
+    """One customer: the story told to a world, and what must have become of them."""
 
     story: Callable[[World], dict[str, Any]]
     becomes: dict[str, Any]
-    awaits: str = ""
 
 
-LIMITS = "contact limits act with issue 3 (Operable: limits, hours, rehearsal): today both campaigns write"
-HOURS = "hours rules act with issue 3 (Operable: limits, hours, rehearsal): today the message leaves at 06:00 local"
 NOTHING = (None, None)
 AWKWARD = [
     Awkward(
@@ -233,7 +227,6 @@ AWKWARD = [
     Awkward(
         two_campaigns_on_one_day,
         {"major": "go", "minor": "over_limit", "sent by": ["major"]},
-        LIMITS,
     ),
     Awkward(
         stop_between_enrolment_and_claim,
@@ -291,17 +284,10 @@ AWKWARD = [
     Awkward(
         moved_across_a_time_zone_between_the_waves,
         {"sent at": ["2026-12-01T14:00:00+00:00", "2026-12-04T17:00:00+00:00"]},
-        HOURS,
     ),
 ]
 
 
-def told(case: Awkward) -> Any:
-    """The case as a parameter: its story's name in words, a strict expectation of failure while it awaits an issue."""
-    marks = [pytest.mark.xfail(reason=case.awaits, strict=True, raises=AssertionError)] if case.awaits else []
-    return pytest.param(case, id=case.story.__name__.replace("_", " "), marks=marks)
-
-
-@pytest.mark.parametrize("case", [told(case) for case in AWKWARD])
+@pytest.mark.parametrize("case", AWKWARD, ids=[case.story.__name__.replace("_", " ") for case in AWKWARD])
 def test_awkward_customer(world: World, case: Awkward) -> None:
     assert case.story(world) == case.becomes

@@ -1,0 +1,135 @@
+"""Permitted hours as rows: worked out once for each set of zones, so that the gates ask them in SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, case, func, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger import tables as t
+from waves.hours import HoursSet, Kind, open_windows, rules_id
+
+Window = tuple[datetime, datetime]
+DAY = timedelta(days=1)
+AHEAD = 2 * DAY
+"""Windows are followed this far beyond what is asked, so that the last of them is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The sets of hours that bind together: every one of them has to allow a moment."""
+
+    sets: tuple[HoursSet, ...]
+
+    @property
+    def id(self) -> int:
+        """The key of these sets' rows in legal_window: below 2**60, the same for the same rules."""
+        ids = sorted({rules_id(one) for one in self.sets})
+        return ids[0] if len(ids) == 1 else int(hashlib.sha256(repr(ids).encode()).hexdigest()[:15], 16)
+
+
+def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) -> int:
+    """Work out the permitted windows from `start` to `end` of every set of zones that lacks them; of how many sets.
+
+    Safe to run twice and by several at once: windows that overlap say the same.
+    """
+    missing = uncovered(connection, rules, end)
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    for row in missing:
+        begins, ends = row.covered_until or start, end + DAY
+        found = {kind: _windows(rules, kind, row, begins, ends) for kind in Kind}
+        rows = [
+            {"rules": rules.id, "kind": int(kind), "zone_set": row.id, "opens": opens, "closes": closes}
+            for kind, windows in found.items()
+            for opens, closes in windows or ()
+            if opens < ends
+        ]
+        if rows:
+            connection.execute(make(t.legal_window).on_conflict_do_nothing(), rows)
+        known = all(windows is not None for windows in found.values())
+        span = make(t.legal_span).values(
+            rules=rules.id, zone_set=row.id, known=known, covered_from=begins, covered_until=ends
+        )
+        connection.execute(
+            span.on_conflict_do_update(index_elements=["rules", "zone_set"], set_={"covered_until": ends})
+        )
+    return len(missing)
+
+
+def uncovered(connection: Connection, rules: Rules, end: datetime) -> Sequence[Row[tuple[int, str, str, datetime]]]:
+    """The sets of zones whose windows are not worked out as far as `end`."""
+    z, s = t.zone_set.c, t.legal_span.c
+    query = (
+        select(z.id, z.zones, z.jurisdictions, s.covered_until)
+        .outerjoin(t.legal_span, (s.zone_set == z.id) & (s.rules == rules.id))
+        .where(s.covered_until.is_(None) | (s.covered_until < end))
+        .order_by(z.id)
+    )
+    return connection.execute(query).all()
+
+
+def _windows(
+    rules: Rules, kind: Kind, row: Row[tuple[int, str, str, datetime]], start: datetime, end: datetime
+) -> list[Window] | None:
+    zones, places = row.zones.split(), row.jurisdictions.split()
+    allowed: list[Window] | None = [(start, end + AHEAD)]
+    for one in rules.sets:
+        found = open_windows(one, kind, zones, places, start, end + AHEAD)
+        allowed = None if found is None or allowed is None else list(_both(allowed, found))
+    return allowed
+
+
+def _both(first: Iterable[Window], second: Sequence[Window]) -> Iterable[Window]:
+    for opens, closes in first:
+        for other_opens, other_closes in second:
+            if max(opens, other_opens) < min(closes, other_closes):
+                yield max(opens, other_opens), min(closes, other_closes)
+
+
+def first_hours(rules: int, asked: Mapping[str, tuple[Kind, datetime, datetime]]) -> Select[Any]:
+    """Each zone set: `known`, and under each name asked its first permitted moment from a start to an end."""
+    w, s = t.legal_window.c, t.legal_span.c
+    columns = [
+        func.min(case(((w.kind == int(kind)) & (w.closes > start) & (w.opens < end), _from(start)))).label(name)
+        for name, (kind, start, end) in asked.items()
+    ]
+    beside = (w.rules == s.rules) & (w.zone_set == s.zone_set)
+    return (
+        select(s.zone_set, s.known, *columns)
+        .outerjoin_from(t.legal_span, t.legal_window, beside)
+        .where(s.rules == rules)
+        .group_by(s.zone_set, s.known)
+    )
+
+
+def first_hour(
+    rules: int, kind: ColumnElement[int], zone_set: ColumnElement[int], start: datetime, end: ColumnElement[datetime]
+) -> ScalarSelect[datetime]:
+    """The first permitted moment from `start` to `end` of one zone set; NULL when there is none (pk_legal_window)."""
+    w = t.legal_window.c
+    mine = (w.rules == rules, w.kind == kind, w.zone_set == zone_set, w.closes > start, w.opens < end)
+    return select(func.min(_from(start))).where(*mine).correlate_except(t.legal_window).scalar_subquery()
+
+
+def open_until(rules: int, kind: Kind, zone_set: ColumnElement[int], now: datetime) -> ScalarSelect[datetime]:
+    """The end of the permitted window that one zone set is in at `now`; NULL outside of one (pk_legal_window)."""
+    w = t.legal_window.c
+    mine = (w.rules == rules, w.kind == int(kind), w.zone_set == zone_set, w.opens <= now, w.closes > now)
+    return select(func.max(w.closes)).where(*mine).correlate_except(t.legal_window).scalar_subquery()
+
+
+def is_known(rules: int, zone_set: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether anybody knows the hours of a zone set (pk_legal_span)."""
+    s = t.legal_span.c
+    mine = select(s.zone_set).where(s.rules == rules, s.zone_set == zone_set, s.known)
+    return mine.correlate_except(t.legal_span).exists()
+
+
+def _from(start: datetime) -> ColumnElement[datetime]:
+    opens = t.legal_window.c.opens
+    return case((opens < start, literal(start, opens.type)), else_=opens)

@@ -1,0 +1,60 @@
+"""Ramps: the first share of a wave is heard before the rest goes; an alarm pauses the campaign instead."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from ledger import tables as t
+from ledger.audit import record
+from ledger.campaigns import find, set_state
+from waves.outcomes import FAILURES, Side, State
+from waves.plan import Ramp
+
+LEFT = frozenset({int(Side.UNSUBSCRIBED), int(Side.COMPLAINED)})
+
+
+def judge(connection: Connection, campaign: str, wave: int, ramp: Ramp, now: datetime) -> bool:
+    """Pass the ramp of a wave when its first part is out, held and fit; True when an alarm paused the campaign instead.
+
+    Out is a first part with nothing left to send; held, when the ramp's hold has gone by since its last message. The
+    shares are of the messages tried: handed over, refused or in doubt.
+    """
+    if find(connection, campaign).state != "running":
+        return False
+    b, c = t.batch.c, t.touch.c
+    first = (c.wave == wave, c.batch.in_(select(b.id).where(b.wave == wave, ~b.rest)))
+    tried = c.state.in_([int(State.SENT), int(State.REFUSED), int(State.IN_DOUBT)])
+    waits = or_(c.state == int(State.CLAIMED), (c.state == int(State.QUEUED)) & (c.not_after > now))
+    failed = or_(c.state == int(State.REFUSED), c.outcome.in_(FAILURES))
+    left = select(t.event.c.id).where(t.event.c.touch == c.id, t.event.c.outcome.in_(LEFT)).exists()  # ix_event_touch
+    row = connection.execute(
+        select(
+            func.count().filter(tried).label("tried"),
+            func.count().filter(waits).label("waiting"),
+            func.count().filter(tried & failed).label("failed"),
+            func.count().filter(tried & left).label("left"),
+            func.max(c.sent_at).label("last"),
+        ).where(*first)
+    ).one()
+    if row.waiting or (row.last is not None and row.last + ramp.hold > now):
+        return False
+    rung = [
+        f"{n} of {row.tried} messages {what}, more than {share:.1%}"
+        for n, what, share in (
+            (row.failed, "failed", ramp.alarm.failed),
+            (row.left, "were answered with an opt-out", ramp.alarm.opted_out),
+        )
+        if n > share * row.tried
+    ]
+    w = t.wave.c
+    name = connection.scalar(select(w.name).where(w.id == wave))
+    if not rung:
+        connection.execute(update(t.wave).where(w.id == wave, w.ramp_passed.is_(None)).values(ramp_passed=now))
+        record(connection, now, "advance", "ramp passed", f"{campaign} {name}", after=f"{row.tried} tried, no alarm")
+        return False
+    connection.execute(update(t.wave).where(w.id == wave).values(alarm="; ".join(rung)))
+    record(connection, now, "advance", "alarm", f"{campaign} {name}", after="; ".join(rung))
+    set_state(connection, campaign, "paused", ("running",), "advance", now)
+    return True
