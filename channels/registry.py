@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from channels.call_list import generic_csv
 from channels.outbox import Outbox
 from waves.errors import SendRefused
-from waves.message import Capabilities, Channel
+from waves.message import Cap, Capabilities, Channel
+
+CALL_CAPS = (
+    Cap(3, timedelta(days=1), "house rule for calls to one person"),
+    Cap(7, timedelta(days=7), "house rule for calls to one person"),
+)
+"""Stricter than the laws that count calls: 3 in 24 hours in Florida, Maryland and Oklahoma (Fla. Stat. 501.616(6))."""
 
 CAPABILITIES: dict[str, Capabilities] = {
     "web_push": Capabilities("web_push", "message", ("title", "url"), ("title",), "push"),
     "sms": Capabilities("sms", "message", (), (), "phone"),
     "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
-    "call_list": Capabilities("call_list", "call", (), (), "phone"),
+    "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
 }
 
 Opener = Callable[[Capabilities, Path], Channel]

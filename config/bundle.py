@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from config.hours import FILE as HOURS_FILE
+from config.hours import hours_set
 from config.segment import Segment
 from config.templates import Templates
 from config.yaml_lines import parse_document
+from waves.hours import HoursSet
 from waves.plan import Plan, plan_of
 from waves.rules import Rule, parse_rule, parse_score
 
@@ -21,11 +24,14 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked plan with the texts it was read from; `templates` are by file name, `types` attribute to type word."""
+    """A checked plan with the texts it was read from; `templates` are by file name, `types` attribute to type word.
+
+    A plan for an `audience` has no segment, and its text is empty.
+    """
 
     plan: Plan
     plan_text: str
-    segment: Segment
+    segment: Segment | None
     segment_text: str
     templates: Mapping[str, str]
     hours_text: str
@@ -39,7 +45,7 @@ class Bundle:
         return cls(
             plan_of(parse_document(plan_text, "plan").data),
             plan_text,
-            Segment.model_validate(parse_document(segment_text, "segment").data),
+            Segment.model_validate(parse_document(segment_text, "segment").data) if segment_text else None,
             segment_text,
             dict(texts["templates"]),
             str(texts["hours_text"]),
@@ -69,6 +75,11 @@ class Bundle:
         """SHA-256, in hex, of the hours rules alone."""
         return _sha256(self.hours_text)
 
+    @property
+    def hours(self) -> HoursSet:
+        """The set of hours that the plan names, as frozen; PlanError for a text that this version does not read."""
+        return _hours(self.hours_text, self.plan.hours)
+
     def to_json(self) -> str:
         """The bundle as the ledger stores it."""
         return _canonical({"format": FORMAT, **self.texts})
@@ -88,9 +99,9 @@ class Bundle:
         rank = self.plan.wave(wave_name).rank
         return None if rank is None else _rank(rank, self._columns)
 
-    def segment_rule(self) -> Rule:
-        """The rule that says who is in the segment."""
-        return _where(self.segment.where, self._columns)
+    def segment_rule(self) -> Rule | None:
+        """The rule that says who is in the segment, None when the plan names an audience instead."""
+        return None if self.segment is None else _where(self.segment.where, self._columns)
 
     @property
     def member_columns(self) -> frozenset[str]:
@@ -124,6 +135,11 @@ def _rank(text: str, columns: Columns) -> Rule:
 @lru_cache(maxsize=512)
 def _where(text: str, columns: Columns) -> Rule:
     return parse_rule(text, dict(columns))
+
+
+@lru_cache(maxsize=512)
+def _hours(text: str, name: str) -> HoursSet:
+    return hours_set(parse_document(text, str(HOURS_FILE)), name)
 
 
 def _canonical(value: object) -> str:

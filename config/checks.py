@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from math import isclose
+from math import ceil, isclose
 from zoneinfo import ZoneInfo
 
 from config.nearest import write_instead
@@ -29,6 +29,8 @@ Said = Iterator[tuple[Steps, str]]
 def plan_findings(plan: Plan, capabilities: Mapping[str, Capabilities], sound: Sound) -> Iterator[Finding]:
     """Every problem of the plan and of each of its waves; `sound` says which parts its author wrote as they stand."""
     yield from _top(plan, capabilities)
+    yield from _audience(plan, capabilities)
+    yield from _law(plan, capabilities)
     yield from _wave_names(plan)
     yield from _times(plan, sound)
     for i, wave in enumerate(plan.waves):
@@ -55,6 +57,46 @@ def _top(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Iterator[Findi
         yield Finding(("holdout",), "a holdout of 100% leaves nobody to contact; write a smaller share, such as 5%")
     if plan.starts.at.year > LAST_YEAR:
         yield Finding(("starts",), f"`starts` is in the year {plan.starts.at.year}; write a year up to {LAST_YEAR}")
+
+
+def _audience(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Iterator[Finding]:
+    chosen = plan.audience
+    if chosen is None:
+        if plan.segment is None:
+            yield Finding(("segment",), "`segment` is missing; write segment: renewal_due")
+        return
+    if plan.segment is not None:
+        yield Finding(("audience",), "the plan names a segment and an audience; keep one of the two")
+    if chosen.campaign == plan.campaign:
+        yield Finding(("audience", "campaign"), "a plan cannot be for its own audience; write an earlier campaign")
+    if chosen.by is not None and chosen.by not in capabilities:
+        yield Finding(("audience", "by"), f"there is no channel {chosen.by}; {write_instead(chosen.by, capabilities)}")
+    for key in ("by", "variant"):
+        if chosen.who == "not_got" and getattr(chosen, key) is not None:
+            yield Finding(("audience", key), f"`{key}` says how a message was got, and these did not get it; delete it")
+
+
+def _law(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Iterator[Finding]:
+    """Where the plan's own limits let more happen than a law of one of its channels, counted in the law's window."""
+    limits = plan.limits
+    if limits is None or limits.within <= ZERO:
+        return
+    used = {name: capabilities[name] for wave in plan.waves for name in wave.channel_names if name in capabilities}
+    for name, channel in used.items():
+        for cap in channel.caps:
+            possible = limits.contacts * ceil(cap.within / limits.within)
+            if possible > cap.contacts:
+                message = (
+                    f"these limits allow {possible} contacts within {_days(cap.within)}, and {name} {cap.contacts}"
+                )
+                fewest, longest = min(c.contacts for c in channel.caps), max(c.within for c in channel.caps)
+                instead = f"write such as {{contacts: {fewest}, within: {_days(longest)}}}"
+                yield Finding(("limits",), f"{message} ({cap.source}); {instead}")
+                break
+
+
+def _days(length: timedelta) -> str:
+    return f"{length / timedelta(days=1):g}d"
 
 
 def _wave_names(plan: Plan) -> Iterator[Finding]:
@@ -167,11 +209,14 @@ def _shares(wave: Wave, capabilities: Mapping[str, Capabilities]) -> Said:
         yield ("holdout",), "a holdout of 100% leaves nobody to contact; write a smaller share, such as 5%"
     if wave.ramp and not 0 < wave.ramp.first < 1:
         yield ("ramp", "first"), "the first share of a ramp is all or nothing; write one between, such as 1%"
+    for key in ("failed", "opted_out") if wave.ramp else ():
+        if getattr(wave.ramp.alarm, key) >= 1:
+            yield ("ramp", "alarm", key), f"`{key}` of all never rings; write a smaller share, such as 5%"
     if wave.ramp and not ZERO < wave.ramp.hold < wave.release and wave.release > ZERO:
         hours = f"{wave.release / timedelta(hours=1):.10g}h"
         yield (
             ("ramp", "hold"),
-            f"the hold of a ramp is not between 0 and `release` ({hours}); write such as 2h",
+            f"the hold of a ramp is not between 0 and `release` ({hours}), so the rest never goes; write such as 2h",
         )
 
 

@@ -19,6 +19,10 @@ SAMPLES: Mapping[str, str] = {
     "campaign": "autumn-renewal",
     "title": "Autumn contract renewal",
     "segment": "renewal_due",
+    "audience": "{campaign: autumn-renewal, wave: notice, who: not_got}",
+    "who": "not_got",
+    "by": "sms",
+    "variant": "1",
     "starts": "2026-12-01 09:00 Europe/Kyiv",
     "at": "2026-12-01 09:00 Europe/Kyiv",
     "holdout": "5%",
@@ -49,6 +53,9 @@ SAMPLES: Mapping[str, str] = {
     "ramp": "{first: 1%, hold: 2h}",
     "first": "1%",
     "hold": "2h",
+    "alarm": "{failed: 10%, opted_out: 2%}",
+    "failed": "10%",
+    "opted_out": "2%",
     "wait": "2h",
     "release": "24h",
     "listen": "48h",
@@ -104,7 +111,9 @@ def _examine(
     findings += template_findings(plan, mended, folder)
     problems += folder.problems
 
-    segment, segment_text, said, unknown = find_segment(config_dir, plan.segment, types)
+    segment, segment_text, said, unknown = (
+        find_segment(config_dir, plan.segment, types) if plan.segment else (None, "", [], None)
+    )
     problems += said if mended.sound(("segment",)) else []
     findings += [Finding(("segment",), unknown)] if unknown else []
     hours_text, said, unknown = find_hours(config_dir, plan.hours)
@@ -113,7 +122,7 @@ def _examine(
 
     kept = [finding for finding in findings if mended.sound(finding.steps)]
     problems += problems_of(document, mended.findings + kept)
-    if segment is None or types is None:
+    if types is None or (segment is None and plan.audience is None):
         return None, problems
     bundle = Bundle(plan, document.text, segment, segment_text, folder.texts, hours_text, types, language)
     return bundle, problems

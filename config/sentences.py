@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from config.nearest import nearest, write_instead
@@ -126,12 +127,12 @@ def _mend(
     around = _at(data, steps[:-1])
     if detail["type"] == "extra_forbidden" and owner is not None:
         around.pop(steps[-1])
-        meant = nearest(steps[-1], owner.model_fields)
+        meant = nearest(steps[-1], keys_of(owner))
         if meant is None or meant in around:
             return
         steps = (*steps[:-1], meant)
         mended.parts.add(steps)
-    if isinstance(steps[-1], int) or (owner is not None and owner.model_fields[steps[-1]].is_required()):
+    if isinstance(steps[-1], int) or (owner is not None and keys_of(owner)[steps[-1]].is_required()):
         around[steps[-1]] = parse_document(f"sample: {_sample(model, steps, samples)}", "sample").data["sample"]
     else:
         around.pop(steps[-1], None)
@@ -163,10 +164,15 @@ def _sample(model: type[BaseModel], steps: Steps, samples: Mapping[str, str]) ->
     """What one may write at a part: by `Record.key`, by key, or `key.*` for what is in a list or under free keys."""
     for end in range(len(steps), 0, -1):
         owner, key = record_at(model, steps[: end - 1]), steps[end - 1]
-        if owner is not None and key in owner.model_fields:
+        if owner is not None and key in keys_of(owner):
             name = str(key) if end == len(steps) else f"{key}.*"
             return samples.get(f"{owner.__name__}.{name}", samples.get(name, "name"))
     return "name"
+
+
+def keys_of(record: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys that an author writes in a record of this kind."""
+    return {field.alias or name: field for name, field in record.model_fields.items()}
 
 
 def record_at(model: Any, steps: Steps) -> type[BaseModel] | None:
@@ -175,9 +181,9 @@ def record_at(model: Any, steps: Steps) -> type[BaseModel] | None:
     for step in steps:
         kind = _plain(kind)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            if step not in kind.model_fields:
+            if step not in keys_of(kind):
                 return None
-            kind = kind.model_fields[str(step)].annotation
+            kind = keys_of(kind)[str(step)].annotation
         elif get_origin(kind) in (tuple, list):
             kind = get_args(kind)[0]
         elif get_origin(kind) is dict:
@@ -204,7 +210,7 @@ def _sentence(detail: ErrorDetails, owner: type[BaseModel] | None, steps: Steps,
     if kind == "missing":
         return f"`{key}` is missing; write {key}: {sample}"
     if kind == "extra_forbidden":
-        return f"there is no key `{key}` here; {write_instead(key, owner.model_fields if owner else [])}"
+        return f"there is no key `{key}` here; {write_instead(key, keys_of(owner) if owner else [])}"
     if value is None:
         return f"`{key}` is empty; write {key}: {sample}" + (" or delete the line" if not _required(owner, key) else "")
     if kind == "value_error":
@@ -215,7 +221,7 @@ def _sentence(detail: ErrorDetails, owner: type[BaseModel] | None, steps: Steps,
 
 
 def _required(owner: type[BaseModel] | None, key: str) -> bool:
-    return owner is None or key not in owner.model_fields or owner.model_fields[key].is_required()
+    return owner is None or key not in keys_of(owner) or keys_of(owner)[key].is_required()
 
 
 def _write(kind: str, ctx: Mapping[str, Any], sample: str) -> str:

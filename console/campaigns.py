@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, moment, open_home, who
 from console.show import Ticker, clock, counts, print_json, progress, say, table
+from waves.errors import InputError
 
 CampaignArgument = Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)]
 
@@ -45,11 +46,23 @@ def status(
     campaign: Annotated[str | None, typer.Argument(help="The campaign's name; without it, all of them.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
+    watching: Annotated[bool, typer.Option("--watch", help="Show it anew every two seconds until Ctrl-C.")] = False,
 ) -> None:
     """Where a campaign stands: each wave's verdicts, states, outcomes and parts, and whether its books balance."""
+    room = open_home(home)
+    if not watching:
+        _show_status(room, campaign, as_json)
+        return
+    if as_json:
+        raise InputError("--watch draws tables; leave it out to get JSON, or leave --json out")
+    from console.watching import watch
+
+    watch(lambda: _show_status(room, campaign, as_json))
+
+
+def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
     from ledger import aggregates
 
-    room = open_home(home)
     if campaign is None:
         with room.ledger.read() as connection:
             rows = [dict(row._mapping) for row in aggregates.campaigns_at_a_glance(connection)]
@@ -67,7 +80,10 @@ def status(
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
         when = f"opened {clock(wave['opened'])}, closes {clock(wave['closes'])}" if wave["opened"] else "not opened yet"
+        when += f"; stopped {clock(wave['stopped'])}" if wave["stopped"] else ""
         say(f"\n[bold]{wave['wave']}[/] {wave['state']}; {when}{'; ' + books if wave['opened'] else ''}")
+        if wave["alarm"]:
+            say(f"  alarm     {wave['alarm']}", style="yellow")
         for book in ("verdicts", "states", "outcomes", "parts"):
             if wave[book]:
                 say(f"  {book:9} {counts(wave[book])}")
@@ -118,6 +134,8 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
                 "opened": w.opened,
                 "closes": w.closes,
                 "closed": w.closed,
+                "stopped": running.row(w.wave).stopped_at,
+                "alarm": running.row(w.wave).alarm,
                 "verdicts": w.books.verdicts,
                 "states": w.books.states,
                 "outcomes": w.books.outcomes,
@@ -132,21 +150,64 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
 
 def pause(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = None) -> None:
     """Stop sending within two seconds; what is queued stays queued, waves neither open nor close."""
-    _set_state(campaign, "paused", ("running",), home, by)
-
-
-def resume(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = None) -> None:
-    """Go on with a paused campaign; touches whose time has passed meanwhile are not sent."""
-    _set_state(campaign, "running", ("paused",), home, by)
-
-
-def _set_state(campaign: str, target: str, allowed: tuple[str, ...], home: Any, by: str | None) -> None:
     from ledger import campaigns
 
     room = open_home(home)
     with room.ledger.write() as connection:
-        campaigns.set_state(connection, campaign, target, allowed, who(by), room.ledger.now())
-    say(f"{campaign} is {target}")
+        campaigns.set_state(connection, campaign, "paused", ("running",), who(by), room.ledger.now())
+    say(f"{campaign} is paused")
+
+
+def resume(
+    campaign: CampaignArgument,
+    policy: Annotated[
+        Literal["expire", "reschedule", "catch-up"] | None,
+        typer.Option(
+            help="For what came due meanwhile. expire: it is not sent any more. reschedule: what an open wave still "
+            "has to do moves later by the length of the pause. catch-up: it goes now, within hours and limits.",
+            show_default=False,
+        ),
+    ] = None,
+    past_alarm: Annotated[
+        bool, typer.Option("--past-alarm", help="Send the rest of a ramp whose alarm rang.", show_default=False)
+    ] = False,
+    home: HomeOption = None,
+    by: ByOption = None,
+) -> None:
+    """Go on with a paused campaign; when something came due meanwhile, --policy says what becomes of it."""
+    from flows.resuming import resume as resumed
+
+    room = open_home(home)
+    done = resumed(room, campaign, policy, who(by), room.ledger.now(), past_alarm)
+    say(f"{campaign} is running")
+    if done.came_due:
+        say(f"came due while it was paused: {done.came_due}")
+    if done.moved is not None:
+        say(f"the open wave moved later by {done.moved}; later waves follow from its close, a fixed `at` stays")
+    if done.expired:
+        say(f"{done.expired:,} queued messages expired")
+    if done.stopped:
+        say(f"wave {done.stopped} is stopped: it opens and sends nothing")
+
+
+def stop(
+    campaign: CampaignArgument,
+    wave: Annotated[str, typer.Argument(help="The wave's name.", show_default=False)],
+    home: HomeOption = None,
+    by: ByOption = None,
+) -> None:
+    """Stop one wave for good, as for a wrong text: it sends nothing more, listens on and closes; others go on."""
+    from ledger import pausing
+
+    room = open_home(home)
+    with room.ledger.write() as connection:
+        stopped = pausing.stop_wave(connection, campaign, wave, who(by), room.ledger.now())
+    say(f"wave {wave} of {campaign} is stopped; {stopped.withdrawn:,} queued touches withdrawn")
+    if stopped.claimed:
+        say(f"{stopped.claimed:,} messages are in the hands of a worker and go out")
+    for number in stopped.lists:
+        say(f"dial list {number} is out: call it back, then run: multiwave dial-list return {number}")
+    say(f"who got it: multiwave who-got {campaign} {wave}; the others: multiwave clone {campaign} --remainder {wave}")
 
 
 def abort(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = None) -> None:
@@ -161,5 +222,5 @@ def abort(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = No
 
 def add_to(app: typer.Typer) -> None:
     """Give the program these commands."""
-    for command in (advance, status, pause, resume, abort):
+    for command in (advance, status, pause, resume, stop, abort):
         app.command()(command)

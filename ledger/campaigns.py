@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +34,7 @@ from ledger.gates import drawn
 from waves.draw import Draw
 from waves.errors import CampaignError
 from waves.outcomes import Reason, State
+from waves.plan import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class NewCampaign:
     waves: Sequence[NewWave]
     member_columns: frozenset[str]
     types: Mapping[str, str]
+    limits: Limits | None = None
 
 
 def profiles(types: Mapping[str, str]) -> FromClause:
@@ -70,6 +72,7 @@ def profiles(types: Mapping[str, str]) -> FromClause:
         select(
             t.customer.c.id.label("customer"),
             t.customer.c.bucket,
+            t.customer.c.zone_set,
             t.customer.c.language,
             *[profile.c[name] for name in types],
         )
@@ -87,12 +90,13 @@ def arm(bucket: ColumnElement[int], campaign: str, holdout: float) -> ColumnElem
 
 def future_members(source: FromClause, rule: ColumnElement[bool], campaign: str, holdout: float) -> Subquery:
     """The members that a start at this moment would freeze, as a members' source for a dry run."""
-    taken = [c for c in source.c if c.name not in ("customer", "bucket", "language")]
+    taken = [c for c in source.c if c.name not in ("customer", "bucket", "zone_set", "language")]
     return (
         select(
             source.c.customer,
             arm(source.c.bucket, campaign, holdout).label("arm"),
             source.c.bucket,
+            source.c.zone_set,
             (~true()).label("erased"),
             *taken,
         )
@@ -137,6 +141,8 @@ def start(
                 goal_dispositions=" ".join(new.goal_dispositions),
                 started_at=now,
                 started_by=by,
+                limit_contacts=new.limits.contacts if new.limits else None,
+                limit_within_us=new.limits.within // timedelta(microseconds=1) if new.limits else None,
             )
             .returning(t.campaign.c.id)
         ).scalar_one()
@@ -183,6 +189,15 @@ def find(connection: Connection, name: str) -> Row[Any]:
     return row
 
 
+def find_wave(connection: Connection, campaign: str, wave: str) -> tuple[Row[Any], Row[Any]]:
+    """The campaign's row and its wave's; CampaignError with the names there are when there is none."""
+    found = find(connection, campaign)
+    rows = {row.name: row for row in waves_of(connection, found.id)}
+    if wave not in rows:
+        raise CampaignError(f"{campaign} has no wave {wave!r}; its waves: {', '.join(rows)}")
+    return found, rows[wave]
+
+
 def waves_of(connection: Connection, campaign: int) -> Sequence[Row[Any]]:
     """The campaign's waves in order."""
     return connection.execute(select(t.wave).where(t.wave.c.campaign == campaign).order_by(t.wave.c.seq)).all()
@@ -192,7 +207,9 @@ def set_state(connection: Connection, name: str, target: str, allowed: tuple[str
     """Move a campaign to another state; CampaignError when it is not in one of `allowed`."""
     row = find(connection, name)
     changed = connection.execute(
-        update(t.campaign).where(t.campaign.c.id == row.id, t.campaign.c.state.in_(allowed)).values(state=target)
+        update(t.campaign)
+        .where(t.campaign.c.id == row.id, t.campaign.c.state.in_(allowed))
+        .values(state=target, paused_at=now if target == "paused" else None)
     ).rowcount
     if not changed:
         raise CampaignError(f"{name} is {row.state}; only a campaign that is {' or '.join(allowed)} can be {target}")

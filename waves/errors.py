@@ -55,6 +55,10 @@ class LedgerError(MultiwaveError):
     """The ledger is missing, of another version, or refuses what was asked of it."""
 
 
+class EngineError(MultiwaveError):
+    """The flows cannot run, or were cut off: Prefect does not answer. The ledger holds what was done so far."""
+
+
 class CampaignError(MultiwaveError):
     """The campaign is not in a state that allows what was asked."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Literal, Protocol
 
@@ -44,6 +44,15 @@ class AddressState(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cap:
+    """A law of a channel: at most so many contacts of one customer in any window of this length; `source` is whose."""
+
+    contacts: int
+    within: timedelta
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a channel can carry; `check` reads it so that nothing is found out at send time."""
 
@@ -53,6 +62,8 @@ class Capabilities:
     """Header fields a template of this channel may set, such as Subject; `body` is always there."""
     required_parts: tuple[str, ...] = ()
     address_kind: Literal["phone", "email", "push", "text"] = "text"
+    caps: tuple[Cap, ...] = ()
+    """What a plan's own limits may not be looser than."""
 
 
 @dataclass(frozen=True, slots=True)

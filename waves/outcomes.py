@@ -268,7 +268,7 @@ STATE_MEANINGS: dict[State, str] = {
     State.SENT: "handed to the provider, once",
     State.LISTED: "on a dial list",
     State.REFUSED: "the provider said no at once",
-    State.EXPIRED: "the wave closed first",
+    State.EXPIRED: "its time passed: the wave closed, or its campaign was paused",
     State.WITHDRAWN: "something changed before it could be sent; the reason says what",
     State.IN_DOUBT: "the send was cut off; never sent again, never failed over",
 }

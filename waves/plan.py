@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 NAME = r"^[a-z][a-z0-9_]{0,39}$"
 CAMPAIGN_NAME = r"^[a-z][a-z0-9_-]{0,59}$"
@@ -74,9 +74,18 @@ class Moment(BaseModel):
         return f"{self.at.astimezone(ZoneInfo(self.zone)):%Y-%m-%d %H:%M} {self.zone}"
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Share = Annotated[float, BeforeValidator(parse_share)]
-When = Annotated[Moment, BeforeValidator(Moment.parse)]
+def _written(pattern: str) -> WithJsonSchema:
+    """What an editor takes for well written; `check` has the last word."""
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), _written(r"^\s*(\d+(\.\d+)?\s*[smhdwSMHDW]\s*)+$")]
+Share = Annotated[float, BeforeValidator(parse_share), _written(r"^\s*(0*\d{1,2}(\.\d+)?|0*100(\.0+)?)\s*%\s*$")]
+When = Annotated[
+    Moment,
+    BeforeValidator(Moment.parse),
+    _written(r"^\s*\d{4}-\d{2}-\d{2}[ T]\d{1,2}:\d{2}(:\d{2})?\s*[A-Za-z][\w/+-]*\s*$"),
+]
 InDoubt = Literal["assume_sent", "hold", "resend"]
 
 
@@ -190,6 +199,8 @@ class Audience(Record):
     campaign: str = Field(pattern=CAMPAIGN_NAME)
     wave: str = Field(pattern=NAME)
     who: Literal["got", "not_got"]
+    by: str | None = None
+    variant: int | None = Field(default=None, ge=0, le=1000)
 
 
 class Plan(Record):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from config.loading import check_plan
-from waves.message import Capabilities
+from waves.message import Cap, Capabilities
 
+CAPS = (Cap(3, timedelta(days=1), "house rule"), Cap(7, timedelta(days=7), "house rule"))
 CHANNELS = (
     Capabilities("web_push", "message", ("title", "url"), ("title",)),
     Capabilities("sms", "message", ()),
     Capabilities("email", "message", ("subject",), ("subject",)),
-    Capabilities("call_list", "call", ()),
+    Capabilities("call_list", "call", (), caps=CAPS),
 )
 
 CUSTOMERS = """\
@@ -65,12 +67,34 @@ waves:
     listen: 7d
 """
 
+HOURS = """\
+house:
+  title: House hours
+  rows:
+    - for: everywhere
+      messages: {mon_fri: ["09:00", "20:00"], sat: ["09:00", "20:00"], sun: null, holiday: null}
+      calls: {mon_fri: [["09:00", "13:00"], ["14:00", "20:00"]], sat: null, sun: null, holiday: null}
+      holidays: [UA, US-TX]
+      source: House rule
+      as_of: 2026-11-24
+      reviewed: {by: Ada Example, on: 2026-11-24}
+night:
+  title: Nobody has read this
+  rows:
+    - for: everywhere
+      messages: {mon_fri: ["00:00", "24:00"], sat: null, sun: null, holiday: inherit}
+      calls: {mon_fri: null, sat: null, sun: null, holiday: null}
+      source: nobody
+      as_of: 2026-11-24
+      reviewed: no
+"""
+
 FILES = {
     "customers.yaml": CUSTOMERS,
     "plans/autumn.yaml": PLAN,
     "segments/renewal_due.yaml": "segment: renewal_due\ntitle: Due\nwhere: |\n  age > 18\n  and plan_name = 'gold'\n",
     "segments/everyone.yaml": "segment: everyone\ntitle: All\nwhere: age > 0\n",
-    "rules/hours.yaml": "house: {reviewed: true}\nnight: {reviewed: false}\n",
+    "rules/hours.yaml": HOURS,
     "templates/renewal_notice.web_push.en.j2": "Title: Hello {{ name }}\n\nIt ends {{ contract_end }}.\n",
     "templates/renewal_notice.sms.en.j2": "Hi {{ name }}\n",
     "templates/renewal_notice.email.j2": "Subject: Hello\n\nHi {{ name }}\n",

@@ -70,7 +70,7 @@ CHANGES = [
     ("segments/renewal_due.yaml", "age > 18", "age > 19", True),
     ("templates/sorry.sms.en.j2", "Sorry", "sorry", True),
     ("templates/sorry.sms.en.j2", "\n", "\r\n", True),
-    ("rules/hours.yaml", "night: {reviewed: false}", "night: {reviewed: true}", True),
+    ("rules/hours.yaml", "title: Nobody has read this", "title: Nobody reads this", True),
     ("customers.yaml", "age: integer", "age: number", True),
     ("customers.yaml", "name: full_name", "name: name", False),
     ("templates/unused.sms.en.j2", "nobody", "no_one", False),

@@ -92,8 +92,11 @@ CASES: dict[str, tuple[str, str | bytes, list[str]]] = {
     ),
     "no such set of hours": (
         HOURS,
-        "hose: {}",
-        [f"{PLAN}:8: there is no set of hours house in rules/hours.yaml; write hose"],
+        "hose: 5",
+        [
+            f"{PLAN}:8: there is no set of hours house in rules/hours.yaml; write hose",
+            f"{HOURS}:1: `hose` holds no hours; write title: and rows: in it",
+        ],
     ),
     "schema": (
         CUSTOMERS,

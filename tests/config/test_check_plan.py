@@ -97,8 +97,70 @@ CASES: dict[str, tuple[Edits, list[str]]] = {
         [("{first: 1%, hold: 2h}", "{first: 100%, hold: 24h}")],
         [
             "14: the first share of a ramp is all or nothing; write one between, such as 1%",
-            "14: the hold of a ramp is not between 0 and `release` (24h); write such as 2h",
+            "14: the hold of a ramp is not between 0 and `release` (24h), so the rest never goes; write such as 2h",
         ],
+    ),
+    "ramp of nobody": (
+        [("{first: 1%, hold: 2h}", "{first: 0%, hold: 0h}")],
+        [
+            "14: the first share of a ramp is all or nothing; write one between, such as 1%",
+            "14: the hold of a ramp is not between 0 and `release` (24h), so the rest never goes; write such as 2h",
+        ],
+    ),
+    "ramp's alarm": (
+        [("{first: 1%, hold: 2h}", "{first: 1%, hold: 2h, alarm: {failed: 100%, opted_out: 2}}")],
+        [
+            "14: `failed` of all never rings; write a smaller share, such as 5%",
+            "14: `opted_out`: '2' is no share; write 5% (0% to 100%)",
+        ],
+    ),
+    "limit looser than a law, in its window": (
+        [("{contacts: 3, within: 7d}", "{contacts: 4, within: 14d}")],
+        [
+            "7: these limits allow 4 contacts within 1d, and call_list 3 (house rule); "
+            "write such as {contacts: 3, within: 7d}"
+        ],
+    ),
+    "limit looser than a law, over its window": (
+        [("{contacts: 3, within: 7d}", "{contacts: 3, within: 2d}")],
+        [
+            "7: these limits allow 12 contacts within 7d, and call_list 7 (house rule); "
+            "write such as {contacts: 3, within: 7d}"
+        ],
+    ),
+    "limit looser than the law of a channel it does not use": (
+        [
+            ("{contacts: 3, within: 7d}", "{contacts: 9, within: 1d}"),
+            ("channels: [call_list]", "channels: [sms]\n    message: sorry"),
+            ("    capacity: {teams: {north: 12}, hours: 7.5, handle_time: 180s}\n    rank: value\n", ""),
+        ],
+        [],
+    ),
+    "nobody to ask": ([("segment: renewal_due\n", "")], ["1: `segment` is missing; write segment: renewal_due"]),
+    "audience": ([("segment: renewal_due", "audience: {campaign: spring, wave: notice, who: not_got}")], []),
+    "audience by": (
+        [("segment: renewal_due", "audience: {campaign: spring, wave: notice, who: got, by: sms, variant: 2}")],
+        [],
+    ),
+    "audience and segment": (
+        [("segment: renewal_due", "segment: renewal_due\naudience: {campaign: spring, wave: notice, who: got}")],
+        ["4: the plan names a segment and an audience; keep one of the two"],
+    ),
+    "audience of itself": (
+        [("segment: renewal_due", "audience: {campaign: autumn, wave: notice, who: got}")],
+        ["3: a plan cannot be for its own audience; write an earlier campaign"],
+    ),
+    "audience that cannot be": (
+        [("segment: renewal_due", "audience: {campaign: spring, wave: notice, who: not_got, by: smss, variant: 1}")],
+        [
+            "3: `by` says how a message was got, and these did not get it; delete it",
+            "3: `variant` says how a message was got, and these did not get it; delete it",
+            "3: there is no channel smss; write sms",
+        ],
+    ),
+    "audience misspelt": (
+        [("segment: renewal_due", "audience: {campaign: spring, wve: notice, who: some}")],
+        ["3: `who` is some; write got or not_got", "3: there is no key `wve` here; write wave"],
     ),
     "channel twice": (
         [("[web_push, {first_of: [sms, email]}]", "[sms, {first_of: [sms, email]}]")],

@@ -46,6 +46,8 @@ GOOD = [
     ("costs", '{"sms": 0.0075, "email": "0.001"}', {"sms": Decimal("0.0075"), "email": Decimal("0.001")}),
     ("providers", '{"sms": "outbox"}', {"sms": "outbox"}),
     ("batch_size", "5", 5),
+    ("tick", "1s", timedelta(seconds=1)),
+    ("late_after", "5m", timedelta(minutes=5)),
 ]
 
 
@@ -71,6 +73,11 @@ BAD = [
     ("costs", "{hunter2", 'MULTIWAVE_COSTS: not JSON; write it as JSON, such as {"sms": 0.0075}'),
     ("providers", "hunter2", 'MULTIWAVE_PROVIDERS: not JSON; write it as JSON, such as {"sms": "outbox"}'),
     ("providers", '{"sms": 5}', "MULTIWAVE_PROVIDERS (sms): write a text"),
+    ("tick", "0s", "MULTIWAVE_TICK: write a length of time"),
+    ("late_after", "soon", "MULTIWAVE_LATE_AFTER: write a length of time"),
+    ("alert_urls", "json://hunter2", 'MULTIWAVE_ALERT_URLS: not JSON; write it as JSON, such as ["mailto://'),
+    ("alert_urls", '"json://hunter2"', 'MULTIWAVE_ALERT_URLS: write it as JSON, such as ["mailto://'),
+    ("alert_urls", '[{"hunter2": 1}]', "MULTIWAVE_ALERT_URLS (0): write a text"),
     ("currency", "usd", "MULTIWAVE_CURRENCY: write one such as USD"),
 ]
 
@@ -92,6 +99,9 @@ def test_every_bad_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) ->
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_the_token_key_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MULTIWAVE_TOKEN_KEY", "hunter2hunter2hunter2")
-    assert "hunter2" not in repr(load_settings())
+    monkeypatch.setenv("MULTIWAVE_ALERT_URLS", '["json://ops:hunter2@127.0.0.1"]')
+    settings = load_settings()
+    assert settings.alert_urls[0].get_secret_value() == "json://ops:hunter2@127.0.0.1"
+    assert "hunter2" not in repr(settings) + str(settings.model_dump())

@@ -1,0 +1,30 @@
+"""Let a paused campaign go on: what came due meanwhile is counted by the plan's times and the ledger's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flows.room import Room
+from flows.running import Running, load_running, opens_at
+from ledger import pausing
+
+
+def resume(
+    room: Room, campaign: str, policy: pausing.Policy | None, by: str, now: datetime, past_alarm: bool = False
+) -> pausing.Resumed:
+    """Resume by the policy; CampaignError when something came due and there is none, or a ramp's alarm rang."""
+    opening = overdue_wave(load_running(room.ledger, campaign), now)
+    with room.ledger.write() as connection:
+        return pausing.resume(connection, campaign, policy, opening, by, now, past_alarm)
+
+
+def overdue_wave(running: Running, now: datetime) -> str | None:
+    """The wave that was to open by `now` and has not: the first that is not closed, if it is still pending."""
+    closed = None
+    for wave in running.plan.waves:
+        row = running.row(wave.wave)
+        if row.state != "closed":
+            due = row.state == "pending" and row.stopped_at is None and now >= opens_at(running, wave, closed)
+            return wave.wave if due else None
+        closed = row.closed
+    return None
