@@ -79,6 +79,20 @@ class ZoneColumn(Record):
         return {"column": value} if isinstance(value, str) else value
 
 
+class GoneColumn(Record):
+    """The column that says that a customer has left, and the words it says it with."""
+
+    column: str = Field(min_length=1)
+    values: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _as_written(cls, value: object) -> object:
+        if not isinstance(value, (list, tuple)):
+            return value
+        return [str(word).lower() if isinstance(word, (bool, int)) else word for word in value]
+
+
 class CustomersSchema(Record):
     """The meaning of each column of a customers file; columns not named here are left alone."""
 
@@ -97,6 +111,7 @@ class CustomersSchema(Record):
     postal: str | None = None
     country: str | None = None
     state: str | None = None
+    gone: GoneColumn | None = None
 
     @field_validator("delimiter", mode="before")
     @classmethod
@@ -137,6 +152,9 @@ SAMPLES: Mapping[str, str] = {
     "consent.*": "{column: sms_ok, source: crm}",
     "source": "crm",
     "zone": "time_zone",
+    "gone": "{column: status, values: [closed]}",
+    "values": "[closed]",
+    "values.*": "closed",
     "ZoneColumn.column": "time_zone",
     "delimiter": '";"',
 }

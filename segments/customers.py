@@ -19,9 +19,12 @@ from ledger.attributes import declare_attributes
 from ledger.store import Ledger
 from segments.consent import OWN_SOURCES
 from segments.contacts import Contact, Stops, known_contacts, merged, read_stops, write_contacts
+from segments.delta import Kept, kept_by, laid_over, with_kept
+from segments.gone import lift_gone, suppress_gone
 from segments.people import Person, ZoneIds, known_people, write_people, zone_ids
-from segments.rows import Issue, Layout, Row, declared_columns, lay_out, read_row
-from segments.sheet import Sheet, body, survey
+from segments.rows import Issue, Layout, Row, lay_out, read_row
+from segments.sheet import Sheet, Source, survey
+from segments.sources import open_source
 from segments.values import microseconds
 from waves.errors import InputError
 from waves.message import CHANNEL_CODES, CHANNEL_NAMES
@@ -36,7 +39,7 @@ REJECTS_HEADER = ("line", "column", "reason", "key")
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """What became of a file: rows = added + updated + unchanged + rejected + superseded + erased."""
+    """What became of a file: rows = added + updated + unchanged + rejected + superseded + erased + gone."""
 
     rows: int
     added: int
@@ -47,6 +50,8 @@ class ImportSummary:
     """Rows whose key came again further down."""
     erased: int
     """Rows of customers who were erased: nothing of them is stored."""
+    gone: int
+    """Rows that say that the customer has left: suppressed, when the ledger knows them."""
     reasons: Mapping[str, int]
     """Rejected rows and parts left out, by `column: reason`."""
     left_out: int
@@ -67,6 +72,7 @@ class _Count:
     rejected: int = 0
     superseded: int = 0
     erased: int = 0
+    gone: int = 0
     left_out: int = 0
     zones_unknown: int = 0
 
@@ -80,34 +86,43 @@ class _Import:
     stops: Stops
     zones: ZoneIds
     now: int
+    kept: Kept | None
+    """What a delta leaves as it is; None when the file says everything."""
+    tells_gone: bool
 
 
 def import_customers(
     ledger: Ledger,
     schema: CustomersSchema,
-    path: Path,
+    source: Path | Source,
     rejects: Path,
     now: datetime,
     progress: Callable[[int], None] | None = None,
     chunk: int = CHUNK,
+    delta: bool = False,
 ) -> ImportSummary:
-    """Import a CSV or TSV file, plain or gzipped; `progress` hears the rows read so far after each chunk.
+    """Import a file by its path, or any source; `progress` hears the rows read so far after each chunk.
 
+    A `delta` may lack columns, and what they would say stays as the ledger has it; an empty cell empties all the same.
     The file is read through once first, and InputError then leaves the ledger and the rejects file as they were.
     An import that was cut short is repeated whole: rows that are stored already are found unchanged.
     """
-    _check_request(schema, path, rejects)
-    sheet = survey(path, schema, declared_columns(schema))
+    _check_request(schema, source, rejects)
+    sheet = survey(open_source(source, schema) if isinstance(source, Path) else source, schema, delta)
     types = attribute_types(schema)
     with ledger.write() as connection:
         declare_attributes(connection, types)
     with ledger.read() as connection:
         stops = read_stops(connection)
     covered = frozenset(CHANNEL_CODES[channel] for entry in schema.addresses for channel in entry.channels)
-    run = _Import(types, covered, stops, {}, microseconds(now))
+    layout = lay_out(schema, sheet.source.header)
+    kept = kept_by(schema, sheet.source.header) if delta else None
+    if kept is not None:
+        covered -= kept.channels
+    run = _Import(types, covered, stops, {}, microseconds(now), kept, layout.gone is not None)
     count, reasons = _Count(), Counter[str]()
     with _opened_for_rejects(rejects) as stream, _without_collector():
-        for rows in _chunks(sheet, lay_out(schema, sheet.header), run.now, _Rejects(stream, count, reasons), chunk):
+        for rows in _chunks(sheet, layout, run.now, _Rejects(stream, count, reasons), chunk):
             with ledger.write() as connection:
                 _merge(connection, rows, run, count)
             if progress is not None:
@@ -122,8 +137,8 @@ def import_customers(
     )
 
 
-def _check_request(schema: CustomersSchema, path: Path, rejects: Path) -> None:
-    if rejects.resolve() == path.resolve():
+def _check_request(schema: CustomersSchema, source: Path | Source, rejects: Path) -> None:
+    if isinstance(source, Path) and rejects.resolve() == source.resolve():
         raise InputError(f"{rejects}: the rejects file would overwrite the customers; name another")
     for channel, entry in schema.consent.items():
         if entry.source in OWN_SOURCES:
@@ -175,7 +190,7 @@ def _chunks(sheet: Sheet, layout: Layout, now: int, rejects: _Rejects, size: int
     """The sound rows in lists of at most `size`, each key in one row only."""
     rows: list[Row] = []
     count = rejects.count
-    for index, (line, cells) in enumerate(body(sheet)):
+    for index, (line, cells) in enumerate(sheet.source.rows()):
         count.rows += 1
         if sheet.last and sheet.last.get(cells[layout.key].strip(), index) != index:
             count.superseded += 1
@@ -200,31 +215,42 @@ def _merge(connection: Connection, rows: list[Row], run: _Import, count: _Count)
             connection.exec_driver_sql(f"SET LOCAL {path} = off")
     known = known_people(connection, [row.key for row in rows], run.types)
     rows = [row for row in rows if row.key not in known or not known[row.key].erased] if known else rows
+    gone = [row for row in rows if row.gone]
+    suppress_gone(connection, [known[row.key].id for row in gone if row.key in known], run.now)
+    rows = [row for row in rows if not row.gone] if gone else rows
+    if run.kept is not None:
+        rows = [laid_over(row, known[row.key], run.kept) if row.key in known else row for row in rows]
     zone_ids(connection, rows, run.zones)
-    differing = [row for row in rows if _differs(row, known.get(row.key), run.zones)]
+    differing = [row for row in rows if _differs(row, known.get(row.key))]
     ids = {key: person.id for key, person in known.items()} | write_people(
         connection, differing, run.zones, run.types, run.now
     )
     contacts = known_contacts(connection, sorted(person.id for person in known.values() if not person.erased))
     changes: list[tuple[int, Contact]] = []
     touched = {row.key for row in differing}
+    if run.tells_gone:
+        back = set(lift_gone(connection, [known[row.key].id for row in rows if row.key in known], run.now))
+        touched.update(row.key for row in rows if ids[row.key] in back)
     for row in rows:
         id_ = ids[row.key]
-        for contact in merged(contacts.get(id_, ()), row.addresses, row.said, run.covered, run.stops, run.now):
+        held = contacts.get(id_, ())
+        named = row.addresses if run.kept is None else with_kept(row.addresses, held, run.kept)
+        for contact in merged(held, named, row.said, run.covered, run.stops, run.now):
             changes.append((id_, contact))
             touched.add(row.key)
     write_contacts(connection, changes, run.stops)
     count.erased += sum(person.erased for person in known.values())
+    count.gone += len(gone)
     count.added += sum(row.key not in known for row in rows)
     count.updated += sum(row.key in known and row.key in touched for row in rows)
     count.unchanged += sum(row.key not in touched for row in rows)
     count.zones_unknown += sum(not row.zones for row in rows)
 
 
-def _differs(row: Row, person: Person | None, zones: ZoneIds) -> bool:
+def _differs(row: Row, person: Person | None) -> bool:
     if person is None:
         return True
-    return person.facts != (*row.facts, zones[row.zones, row.jurisdictions]) or person.profile != row.profile
+    return (person.facts, person.where, person.profile) != (row.facts, (row.zones, row.jurisdictions), row.profile)
 
 
 def _shared(connection: Connection) -> dict[str, int]:

@@ -24,7 +24,8 @@ class Person:
     id: int
     erased: bool
     facts: tuple[Value, ...]
-    """The FACTS and the zone set's id."""
+    where: tuple[str, str]
+    """Zones and jurisdictions, as in `zone_set`."""
     profile: tuple[Value, ...] | None
 
 
@@ -44,18 +45,25 @@ def zone_ids(connection: Connection, rows: Iterable[Row], known: ZoneIds) -> Non
 
 def known_people(connection: Connection, keys: Sequence[str], types: Mapping[str, str]) -> dict[str, Person]:
     """The customers with these keys, held against erasure until the transaction ends."""
-    facts = ", ".join(f'c."{name}"' for name in (*FACTS, "zone_set"))
+    facts = ", ".join(f'c."{name}"' for name in FACTS)
     profile = "".join(f', p."{name}"' for name in sorted(types))
     held = "FOR NO KEY UPDATE OF c" if connection.dialect.name == "postgresql" else ""
-    edge = 4 + len(FACTS) + 1
+    edge = 6 + len(FACTS)
     with staged(connection, "stage_key", {"key": "text"}, [(key,) for key in keys]):
         found = connection.exec_driver_sql(
-            f"SELECT c.key, c.id, c.erased_at IS NOT NULL, p.customer, {facts}{profile} "
+            f"SELECT c.key, c.id, c.erased_at IS NOT NULL, p.customer, z.zones, z.jurisdictions, {facts}{profile} "
             "FROM stage_key s CROSS JOIN customer c LEFT JOIN profile p ON p.customer = c.id "
+            "LEFT JOIN zone_set z ON z.id = c.zone_set "
             f"WHERE c.key = s.key ORDER BY c.id {held}"
         ).all()
     return {
-        row[0]: Person(row[1], bool(row[2]), tuple(row[4:edge]), tuple(row[edge:]) if row[3] is not None else None)
+        row[0]: Person(
+            id=row[1],
+            erased=bool(row[2]),
+            facts=tuple(row[6:edge]),
+            where=(row[4] or "", row[5] or ""),
+            profile=tuple(row[edge:]) if row[3] is not None else None,
+        )
         for row in found
     }
 

@@ -43,6 +43,8 @@ class Row:
     """(channel, value) to preference."""
     said: dict[int, Said]
     """Channel to what the row says of its consent; a channel that is absent says nothing."""
+    gone: bool = False
+    """The customer has left, and nothing but the key was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,14 @@ class Layout:
     key: int
     key_column: str
     facts: tuple[tuple[str, int | None, Callable[[str], Value]], ...]
-    profile: tuple[tuple[str, int, Callable[[str], Value]], ...]
+    profile: tuple[tuple[str, int | None, Callable[[str], Value]], ...]
     addresses: tuple[AddressCell, ...]
     consent: tuple[ConsentCell, ...]
     places: tuple[int | None, ...]
     place_columns: dict[str, str]
     region: str
+    gone: int | None
+    gone_words: frozenset[str]
 
 
 def declared_columns(schema: CustomersSchema) -> tuple[str, ...]:
@@ -95,6 +99,8 @@ def _columns(schema: CustomersSchema) -> Iterator[str]:
     yield from (entry.column for entry in schema.addresses)
     yield from (name for entry in schema.consent.values() for name in (entry.column, entry.at) if name)
     yield from place_columns(schema).values()
+    if schema.gone:
+        yield schema.gone.column
 
 
 def place_columns(schema: CustomersSchema) -> dict[str, str]:
@@ -104,7 +110,7 @@ def place_columns(schema: CustomersSchema) -> dict[str, str]:
 
 
 def lay_out(schema: CustomersSchema, header: tuple[str, ...]) -> Layout:
-    """The layout of a file whose header holds every declared column."""
+    """The layout of a file with this header; a column it lacks is a cell that is always empty."""
     at = {name: place for place, name in enumerate(header)}
     facts = tuple((column, at.get(column), _fact(fact)) for fact in FACTS for column in (getattr(schema, fact) or "",))
     places = place_columns(schema)
@@ -112,22 +118,25 @@ def lay_out(schema: CustomersSchema, header: tuple[str, ...]) -> Layout:
         key=at[schema.key],
         key_column=schema.key,
         facts=tuple((column, place if column else None, read) for column, place, read in facts),
-        profile=tuple((name, at[name], READERS[kind]) for name, kind in sorted(schema.columns.items())),
+        profile=tuple((name, at.get(name), READERS[kind]) for name, kind in sorted(schema.columns.items())),
         addresses=tuple(_address_cells(schema, at)),
         consent=tuple(
             ConsentCell(
                 channel=CHANNEL_CODES[channel],
-                place=at[entry.column] if entry.column else None,
+                place=at.get(entry.column) if entry.column else None,
                 column=entry.column or "",
-                at=at[entry.at] if entry.at else None,
+                at=at.get(entry.at) if entry.at else None,
                 at_column=entry.at or "",
                 source=entry.source,
             )
             for channel, entry in schema.consent.items()
+            if entry.always or entry.column in at
         ),
-        places=tuple(at[places[name]] if name in places else None for name in PLACES),
+        places=tuple(at.get(places[name]) if name in places else None for name in PLACES),
         place_columns=places,
         region=schema.region,
+        gone=at.get(schema.gone.column) if schema.gone else None,
+        gone_words=frozenset(word.lower() for word in schema.gone.values) if schema.gone else frozenset(),
     )
 
 
@@ -145,6 +154,8 @@ def language(cell: str) -> str:
 
 def _address_cells(schema: CustomersSchema, at: dict[str, int]) -> Iterator[AddressCell]:
     for entry in schema.addresses:
+        if entry.column not in at:
+            continue
         for kind in dict.fromkeys(KINDS[channel] for channel in entry.channels):
             channels = tuple(CHANNEL_CODES[channel] for channel in entry.channels if KINDS[channel] == kind)
             yield AddressCell(at[entry.column], entry.column, kind, channels, entry.preference)
@@ -156,11 +167,14 @@ def read_row(layout: Layout, line: int, cells: list[str], now: int) -> tuple[Row
     wrong: list[tuple[str, str]] = []  # column and reason: the row is rejected
     gone: list[tuple[str, str]] = []  # column and reason: only this part is left out
     key = _key(layout, cells, wrong)
+    if layout.gone is not None and cells[layout.gone].lower() in layout.gone_words:
+        left = None if wrong else Row(key, (), (), "", "", {}, {}, gone=True)
+        return left, [Issue(line, *each, key, True) for each in wrong]
     facts = [_optional(cells, at, column, read, wrong, gone) for column, at, read in layout.facts]
     profile: list[Value] = []
     for column, cell_at, read in layout.profile:
         try:
-            profile.append(read(cells[cell_at]) if cells[cell_at] else None)
+            profile.append(read(cells[cell_at]) if cell_at is not None and cells[cell_at] else None)
         except Unfit as unfit:
             wrong.append((column, str(unfit)))
     place = Place(*[cells[at] if at is not None else "" for at in layout.places])

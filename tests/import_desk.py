@@ -16,6 +16,8 @@ from ledger import tables as t
 from ledger.attributes import attribute_types
 from ledger.store import Ledger
 from segments.customers import ImportSummary, import_customers
+from segments.query import Query, asked
+from segments.sheet import Source
 from waves.message import CHANNEL_CODES, CHANNEL_NAMES, AddressState, Consent
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -91,10 +93,19 @@ class Desk:
             writer.writerows([dict(row) for row in rows])
         return path
 
-    def load(self, path: Path, chunk: int = 1000) -> ImportSummary:
-        """Import a file at the desk's time."""
-        schema = CustomersSchema.model_validate(self.schema)
-        return import_customers(self.ledger, schema, path, self.rejects, self.now, chunk=chunk)
+    @property
+    def meaning(self) -> CustomersSchema:
+        """The schema as the import takes it."""
+        return CustomersSchema.model_validate(self.schema)
+
+    def load(self, source: Path | Source, chunk: int = 1000, delta: bool = False) -> ImportSummary:
+        """Import a file or another source at the desk's time."""
+        return import_customers(self.ledger, self.meaning, source, self.rejects, self.now, chunk=chunk, delta=delta)
+
+    def ask(self, url: str, text: str, delta: bool = False) -> ImportSummary:
+        """Import what a query finds at the desk's time."""
+        with asked(Query(url, text), self.meaning, delta) as source:
+            return self.load(source, delta=delta)
 
     def put(self, *rows: Mapping[str, object], later: timedelta = timedelta(0), chunk: int = 1000) -> ImportSummary:
         """Import these rows, `later` than the last time."""
@@ -144,6 +155,12 @@ class Desk:
     def content(self) -> tuple[object, object]:
         """All that an import may write."""
         return self.people(), self.addresses()
+
+    def clear(self) -> None:
+        """A ledger as before its first import, but for the numbers it gives."""
+        with self.ledger.write() as connection:
+            for table in ("customer", "profile", "address", "zone_set", "suppression"):
+                connection.exec_driver_sql(f"DELETE FROM {table}")
 
     def change(self, key: str, channel: str, **values: object) -> None:
         """What the ledger does to a customer's addresses when events come back."""

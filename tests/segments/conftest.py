@@ -17,3 +17,11 @@ def desk(ledger_url: str, tmp_path: Path) -> Iterator[Desk]:
     ledger = create_ledger(ledger_url)
     yield Desk(ledger, tmp_path)
     ledger.close()
+
+
+@pytest.fixture
+def lite_desk(sqlite_url: str, tmp_path: Path) -> Iterator[Desk]:
+    """A desk over SQLite alone, for what is decided before any database."""
+    ledger = create_ledger(sqlite_url)
+    yield Desk(ledger, tmp_path)
+    ledger.close()
