@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.demo.world import ANSWERS, DEMO, FIRST, LAST, World, customer_key, deposit, load_world
+from console.demo.bank import DEMO, FIRST, LAST, bank_rows, customer_key
+from console.demo.odds import CustomerOdds, load_odds
+from flows.crowd import Crowd
 
 COPIED = ("age", "job", "marital", "education", "housing", "loan", "previous", "poutcome")
 HEADER = (
@@ -37,12 +38,13 @@ class Phone:
 class PhoneBook:
     """Gives every customer a phone of its own, and a few the phone of the customer before: a household."""
 
-    def __init__(self, world: World, folder: Path = DEMO) -> None:
+    def __init__(self, crowd: Crowd, odds: CustomerOdds, folder: Path = DEMO) -> None:
         with (folder / "area_codes.csv").open(encoding="utf-8", newline="") as file:
             self.areas = [(row["area_code"], row["time_zone"]) for row in csv.DictReader(file)]
-        self.world = world
+        self.crowd = crowd
+        self.odds = odds
         size = len(self.areas) * IN_RANGE
-        self.step = int(size * 0.618) + world.odds.seed % 1000
+        self.step = int(size * 0.618) + crowd.seed % 1000
         while math.gcd(self.step, size) != 1:
             self.step += 1
 
@@ -51,7 +53,7 @@ class PhoneBook:
         return number > FIRST and self._drawn(number) and not self._drawn(number - 1)
 
     def _drawn(self, number: int) -> bool:
-        return self.world.draw(number, "household") < self.world.odds.customers.household
+        return self.crowd.draw(number, "household") < self.odds.household
 
     def phone(self, number: int) -> Phone:
         """The phone this customer uses: slots of the range in an order that repeats none (the step is prime to it)."""
@@ -67,10 +69,9 @@ class PhoneBook:
         return f"home-{number}" if number < LAST and self.shares(number + 1) else ""
 
 
-def build_customers(target: Path, history: Path, world: World | None = None, folder: Path = DEMO) -> int:
+def build_customers(target: Path, history: Path, crowd: Crowd, folder: Path = DEMO) -> int:
     """Writes rows 20,001 to 41,188 as a customers file and the rows before as call history; says how many customers."""
-    world = world or load_world(folder)
-    book, count = PhoneBook(world, folder), 0
+    book, count = PhoneBook(crowd, load_odds(folder / "people.yaml"), folder), 0
     with (
         target.open("w", encoding="utf-8", newline="") as new,
         history.open("w", encoding="utf-8", newline="") as old,
@@ -78,44 +79,41 @@ def build_customers(target: Path, history: Path, world: World | None = None, fol
         customers, calls = csv.DictWriter(new, HEADER), csv.DictWriter(old, HISTORY, extrasaction="ignore")
         customers.writeheader()
         calls.writeheader()
-        for number, row in _rows(folder):
+        for number, row in bank_rows(folder):
             if number < FIRST:
                 calls.writerow({"row": number, **row})
             elif number <= LAST:
-                customers.writerow(customer_row(world, book, number, row))
+                customers.writerow(customer_row(book, number, row))
                 count += 1
     return count
 
 
-def _rows(folder: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    with gzip.open(folder / ANSWERS, "rt", encoding="utf-8", newline="") as file:
-        yield from enumerate(csv.DictReader(file, delimiter=";"), 1)
-
-
-def customer_row(world: World, book: PhoneBook, number: int, row: Mapping[str, str]) -> dict[str, object]:
+def customer_row(book: PhoneBook, number: int, row: Mapping[str, str]) -> dict[str, object]:
     """One line of the customers file: the profile is the data's, all else is drawn."""
-    odds, phone, never = world.odds.customers, book.phone(number), row["pdays"] == NEVER
+    crowd, odds, phone = book.crowd, book.odds, book.phone(number)
+    never, worth = row["pdays"] == NEVER, crowd.worth(customer_key(number))
     owner = number - 1 if book.shares(number) else number
     return {
         "customer_id": customer_key(number),
         "full_name": f"Customer {number}",
-        "language": world.pick(odds.languages, number, "language"),
+        "language": crowd.pick(odds.languages, number, "language"),
         "household": book.household(number),
-        "phone": phone.number if world.draw(owner, "phone") < odds.has.phone else "",
-        "email": f"customer-{number}@example.com" if world.draw(number, "email") < odds.has.email else "",
-        "push": f"https://push.example.com/v1/{number}" if world.draw(number, "push") < odds.has.web_push else "",
-        **{column: _consent(world, number, channel) for column, channel in CONSENTS.items()},
+        "phone": phone.number if crowd.draw(owner, "phone") < odds.has.phone else "",
+        "email": f"customer-{number}@example.com" if crowd.draw(number, "email") < odds.has.email else "",
+        "push": f"https://push.example.com/v1/{number}" if crowd.draw(number, "push") < odds.has.web_push else "",
+        **{column: _consent(book, number, channel) for column, channel in CONSENTS.items()},
         "time_zone": phone.zone,
         **{column: row[column] for column in COPIED},
         "in_default": row["default"],
         "pdays_known": "no" if never else "yes",
         "pdays": "" if never else row["pdays"],
-        "value": deposit(world, number),
+        "value": worth[0] if worth else "",
     }
 
 
-def _consent(world: World, number: int, channel: str) -> str:
-    odds, drawn = world.odds.customers.consent[channel], world.draw(number, channel, "consent")  # type: ignore[index]
+def _consent(book: PhoneBook, number: int, channel: str) -> str:
+    odds = book.odds.consent[channel]  # type: ignore[index]
+    drawn = book.crowd.draw(number, channel, "consent")
     if drawn < odds.granted:
         return "yes"
     return "no" if drawn < odds.granted + odds.denied else ""

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from channels.call_list.generic_csv import read_dispositions
-from channels.conversions_file import read_conversions
-from channels.events_file import read_events
-from channels.outbox import read_outbox
 from channels.registry import CAPABILITIES
 from config.loading import load_plan
 from config.schema import load_schema
 from config.settings import Settings
+from config.world_file import load_world
+from console.demo.bank import DEMO, WORLD, crowd_of, write_world
 from console.demo.customers import build_customers
+from console.demo.files import FileDesk, OutboxReader
 from console.demo.tables import show_close, show_end, show_forecast, show_import
-from console.demo.world import DEMO, World, call, load_world, number_of, prompted, respond, unprompted
+from console.rehearsing import show
 from console.show import Ticker, progress, say, screen
-from flows import dialling, starting
+from flows import starting
+from flows.crowd import Crowd
 from flows.driver import advance_locked
 from flows.embedded import engine_lock
-from flows.reports import record_dispositions, record_reports, record_sales
+from flows.play import Play
+from flows.rehearsal import rehearse, scene_of
 from flows.room import Room, make_token_key, open_room
-from flows.running import Running, load_running
-from ledger import campaigns, dial_lists
+from flows.running import load_running
+from flows.tally import summarise
+from ledger import campaigns
 from ledger.store import create_ledger
 from segments.customers import import_customers
 from waves.errors import LedgerError
@@ -37,65 +37,8 @@ MARK = ".multiwave-demo"
 PLAN = "term-deposit"
 CONFIG = ("customers.yaml", "segments", "templates", "rules")
 STEP = timedelta(hours=6)
-DIALLING_STARTS = 17  # UTC: noon in New York, nine in the morning in Los Angeles
-TEAMS = {"east": 450, "west": 300}
+REHEARSED, RUNS = 1_000, 5
 COSTS = {"web_push": "0.0002", "sms": "0.0079", "email": "0.0006", "call_list": "1.10"}
-
-
-@dataclass
-class Mailbag:
-    """What the simulated world will report, each at its time, through the same files a person would import."""
-
-    folder: Path
-    world: World
-    offsets: dict[str, int] = field(default_factory=dict)
-    events: list[dict[str, Any]] = field(default_factory=list)
-    conversions: list[dict[str, str]] = field(default_factory=list)
-    calls: list[dict[str, str]] = field(default_factory=list)
-    files: int = 0
-
-    def listen(self, outbox: Path) -> None:
-        """Let the world answer every message sent since the last time."""
-        for channel in ("web_push", "sms", "email"):
-            lines, self.offsets[channel] = read_outbox(outbox / f"{channel}.jsonl", self.offsets.get(channel, 0))
-            for line in lines:
-                answers = respond(self.world, line)
-                self.events += answers
-                clicks = [answer for answer in answers if answer["outcome"] == "clicked"]
-                if clicks:
-                    bought = prompted(self.world, number_of(line), datetime.fromisoformat(str(clicks[0]["at"])))
-                    self.conversions += [bought] if bought else []
-
-    def deliver(self, room: Room, now: datetime) -> None:
-        """Import what has arrived by `now`."""
-        events, self.events = _due(self.events, now)
-        conversions, self.conversions = _due(self.conversions, now)
-        calls, self.calls = _due(self.calls, now)
-        if events:
-            path = self._next("events", "jsonl")
-            path.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
-            record_reports(room, [event for _, event in read_events(path)], now)
-        if conversions:
-            record_sales(room, read_conversions(self._table("conversions", conversions)))
-        if calls:
-            record_dispositions(room, read_dispositions(self._table("dispositions", calls)), now)
-
-    def _next(self, what: str, suffix: str) -> Path:
-        self.files += 1
-        return self.folder / f"{self.files:03}-{what}.{suffix}"
-
-    def _table(self, what: str, rows: list[dict[str, str]]) -> Path:
-        path = self._next(what, "csv")
-        with path.open("w", encoding="utf-8", newline="") as file:
-            out = csv.DictWriter(file, list(rows[0]))
-            out.writeheader()
-            out.writerows(rows)
-        return path
-
-
-def _due(reports: list[Any], now: datetime) -> tuple[list[Any], list[Any]]:
-    arrived = [report for report in reports if datetime.fromisoformat(report["at"]) <= now]
-    return arrived, [report for report in reports if datetime.fromisoformat(report["at"]) > now]
 
 
 def run_demo(home: Path, members: int) -> None:
@@ -108,20 +51,23 @@ def run_demo(home: Path, members: int) -> None:
         "consents, deliveries, clicks and answers. Nothing leaves this machine.[/]"
     )
     room = make_home(home)
-    world = load_world()
-    numbers = import_bank(room, world, members)
-    start_plan(room)
-    bag = Mailbag(home / "simulated", world)
-    bag.folder.mkdir()
-    running = load_running(room.ledger, PLAN)
-    begin = running.plan.starts.at
-    bag.conversions += [
-        bought for n in numbers if (bought := unprompted(world, n, begin, begin + timedelta(days=14))) is not None
-    ]
+    crowd = crowd_of(write_world(home / "config"))
+    import_bank(room, crowd, members)
+    start_plan(room, crowd)
+    play = Play(room, crowd, PLAN, FileDesk(room, home / "simulated"), lambda now: advance(room, now), step=STEP)
+    play.look = OutboxReader(play, home / "outbox")
     with engine_lock(room), progress() as bar:
         room.tick = Ticker(bar)
-        play(room, bag, begin)
+        play.run()
     show_end(room, load_running(room.ledger, PLAN), home)
+
+
+def advance(room: Room, now: datetime) -> Iterator[None]:
+    """Do what is due, and show the books of each wave that closed."""
+    for move in advance_locked(room, now):
+        if move["after"] == "closed":
+            show_close(room, load_running(room.ledger, PLAN), move["wave"])
+        yield
 
 
 def make_home(home: Path) -> Room:
@@ -142,15 +88,15 @@ def make_home(home: Path) -> Room:
     return open_room(settings)
 
 
-def import_bank(room: Room, world: World, members: int) -> list[int]:
-    """Write the customers' file and import it; the row numbers of those who take part."""
+def import_bank(room: Room, crowd: Crowd, members: int) -> None:
+    """Write the customers' file and import it."""
     home = room.settings.home
     file = home / "customers.csv"
-    build_customers(file, home / "call_history.csv", world)
-    keys = keep(file, members)
+    build_customers(file, home / "call_history.csv", crowd)
+    keep(file, members)
     schema = load_schema(home / "config")
     with progress() as bar:
-        task = bar.add_task("customers", total=len(keys))
+        task = bar.add_task("customers", total=members)
         show_import(
             import_customers(
                 room.ledger,
@@ -161,63 +107,29 @@ def import_bank(room: Room, world: World, members: int) -> list[int]:
                 lambda rows: bar.update(task, completed=rows),
             )
         )
-    return [int(key.removeprefix("bank-")) for key in keys]
 
 
-def keep(file: Path, members: int) -> list[str]:
-    """Cut the customers' file down to the first `members`; their keys."""
+def keep(file: Path, members: int) -> None:
+    """Cut the customers' file down to the first `members`."""
     with file.open(encoding="utf-8", newline="") as source:
         lines = list(csv.reader(source))
     with file.open("w", encoding="utf-8", newline="") as target:
         csv.writer(target).writerows(lines[: members + 1])
-    return [line[0] for line in lines[1 : members + 1]]
 
 
-def start_plan(room: Room) -> None:
-    """Check, forecast, approve and start the demo's plan, as its operator would."""
+def start_plan(room: Room, crowd: Crowd) -> None:
+    """Check, forecast, rehearse, approve and start the demo's plan, as its operator would."""
     config = room.settings.home / "config"
     bundle = load_plan(config / "plans" / f"{PLAN}.yaml", config, CAPABILITIES, room.settings.default_language)
     now = room.ledger.now()
     show_forecast(starting.forecast(room, bundle, now), room.settings.currency)
+    world = load_world(config / WORLD, bundle.types, bundle.plan)
+    with progress() as bar:
+        room.tick = Ticker(bar)
+        with scene_of(room, bundle, world, REHEARSED, STEP) as scene:
+            found = summarise(PLAN, rehearse(scene, RUNS, crowd.seed + 1, room.tick), scene.share)
+    say("\n[bold]rehearsal[/], before anybody is asked")
+    show(found, Path(WORLD), room.settings.currency)
     with room.ledger.write() as connection:
         campaigns.approve(connection, PLAN, bundle.digest, "demo", now)
     starting.start(room, bundle, "demo", now)
-
-
-def play(room: Room, bag: Mailbag, begin: datetime) -> None:
-    """Move the clock in steps until the campaign is finished: reports in, `advance`, answers to what was sent."""
-    now, attempts = begin, dict[str, int]()
-    while load_running(room.ledger, PLAN).state == "running":
-        room.ledger.set_now(now)
-        bag.deliver(room, now)
-        return_lists(room, now)
-        for move in advance_locked(room, now):
-            if move["after"] == "closed":
-                show_close(room, load_running(room.ledger, PLAN), move["wave"])
-        bag.listen(room.settings.home / "outbox")
-        dial(room, bag, load_running(room.ledger, PLAN), now, attempts)
-        now += STEP
-
-
-def dial(room: Room, bag: Mailbag, running: Running, now: datetime, attempts: dict[str, int]) -> None:
-    """While a call wave is open each team pulls a list at noon and dials it; results arrive within six hours."""
-    waves = [row.name for row in running.rows if row.state == "open" and "call" in row.name]
-    if not waves or now.hour != DIALLING_STARTS:
-        return
-    for team, size in TEAMS.items():
-        cut = dialling.pull(room, PLAN, waves[0], team, f"{now:%a}".lower(), size, 5, "demo", now)
-        if cut.file is None:
-            continue
-        with cut.file.open(encoding="utf-8", newline="") as file:
-            for place, row in enumerate(csv.DictReader(file)):
-                attempts[row["name"]] = attempts.get(row["name"], 0) + 1
-                at = now + timedelta(seconds=30 + 24 * place)
-                bag.calls.append(call(bag.world, row, attempts[row["name"]], at))
-
-
-def return_lists(room: Room, now: datetime) -> None:
-    """Lists whose shift is over come back."""
-    with room.ledger.write() as connection:
-        for row in dial_lists.lists(connection):
-            if row.returned_at is None:
-                dial_lists.give_back(connection, row.id, "demo", now)

@@ -6,19 +6,26 @@ from collections import Counter
 import phonenumbers
 import pytest
 
+from console.demo.bank import ANSWERS, DEMO, FIRST, LAST, crowd_of, write_world
 from console.demo.customers import HEADER, PhoneBook, build_customers
-from console.demo.world import ANSWERS, DEMO, FIRST, LAST, load_world
+from console.demo.odds import load_odds
+from waves.errors import PlanError
 
 
 @pytest.fixture(scope="module")
-def world():
-    return load_world()
+def crowd(tmp_path_factory):
+    return crowd_of(write_world(tmp_path_factory.mktemp("world")))
 
 
 @pytest.fixture(scope="module")
-def built(world, tmp_path_factory):
+def odds():
+    return load_odds(DEMO / "people.yaml")
+
+
+@pytest.fixture(scope="module")
+def built(crowd, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    assert build_customers(folder / "customers.csv", folder / "history.csv", world) == 21_188
+    assert build_customers(folder / "customers.csv", folder / "history.csv", crowd) == 21_188
     return folder
 
 
@@ -76,8 +83,8 @@ def test_no_address_is_a_real_persons(customers):
     assert all(row["push"] == "" or row["push"].startswith("https://push.example.com/") for row in customers)
 
 
-def test_addresses_consents_and_languages_follow_the_odds(world, customers):
-    odds, of = world.odds.customers, len(customers)
+def test_addresses_consents_and_languages_follow_the_odds(odds, customers):
+    of = len(customers)
     counts = {
         odds.has.phone: sum(row["phone"] != "" for row in customers),
         odds.has.email: sum(row["email"] != "" for row in customers),
@@ -90,12 +97,37 @@ def test_addresses_consents_and_languages_follow_the_odds(world, customers):
 
 
 def test_the_same_seed_makes_the_same_file(built, tmp_path):
-    build_customers(tmp_path / "customers.csv", tmp_path / "history.csv")
+    crowd = crowd_of(write_world(tmp_path))
+    build_customers(tmp_path / "customers.csv", tmp_path / "history.csv", crowd)
     for name in ("customers.csv", "history.csv"):
         assert (tmp_path / name).read_bytes() == (built / name).read_bytes()
 
 
-def test_no_two_owners_have_one_phone(world):
-    book = PhoneBook(world)
+def test_no_two_owners_have_one_phone(crowd, odds):
+    book = PhoneBook(crowd, odds)
     owners = [n for n in range(FIRST, LAST + 1) if not book.shares(n)]
     assert len({book.phone(n).number for n in owners}) == len(owners)
+
+
+def test_who_would_open_a_deposit_is_the_datas_own_answer(crowd):
+    would = crowd.keys["would"]
+    assert len(would) == 4640
+    assert len([key for key in would if int(key.removeprefix("bank-")) >= FIRST]) == 3726
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("granted: 0.72", "granted: 0.99", "granted and denied are more than 1 together"),
+        ("phone: 0.93", "phone: 1.93", "`phone` is 1.93; write at most 1"),
+        ("es: 0.12", "es: 0.22", "add up to 1.1"),
+        ("has:", "hsa:", "there is no key `hsa` here; write has"),
+    ],
+)
+def test_odds_that_cannot_be_are_refused(tmp_path, old, new, said):
+    text = (DEMO / "people.yaml").read_text()
+    assert old in text
+    (tmp_path / "people.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(PlanError) as error:
+        load_odds(tmp_path / "people.yaml")
+    assert said in str(error.value)

@@ -18,6 +18,7 @@ from flows.running import gates_of, load_running, opening_of
 from ledger import campaigns, enrol
 from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
+from tests.hours_rows import hours_yaml
 from tests.steps import hold_back, touch_words, verdict_words
 from waves.draw import Draw, bucket_of, threshold
 from waves.errors import CampaignError
@@ -202,7 +203,7 @@ def changed(world: World, name: str, text: str) -> None:
 CHANGES: dict[str, Callable[[World], object]] = {
     "segment": lambda w: changed(w, "segments/everybody.yaml", "segment: everybody\ntitle: All\nwhere: age >= 18\n"),
     "template": lambda w: changed(w, "templates/hello.sms.j2", "Hi"),
-    "hours": lambda w: changed(w, "rules/hours.yaml", "house: {reviewed: true}\n# read again\n"),
+    "hours": lambda w: changed(w, "rules/hours.yaml", hours_yaml() + "# read again\n"),
     "plan": lambda w: None,
 }
 
