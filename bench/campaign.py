@@ -26,21 +26,34 @@ segment: everybody
 starts: 2026-12-01 09:00 UTC
 holdout: 5%
 goal: {event: renewed, within: 14d}
+limits: {contacts: 3, within: 7d}
 hours: house
 waves:
-  - {wave: notice, channels: [web_push, {first_of: [sms, email]}], message: hello, release: 2h, listen: 1d}
+  - {wave: notice, channels: [web_push, {first_of: [sms, email]}], message: hello, release: 8h, listen: 1d}
   - wave: reminder
     enter: not converted and (notice.engaged or notice.missed)
     channels: [{first_of: [sms, email]}]
     message: hello
     holdout: 5%
-    release: 2h
+    release: 8h
     listen: 1d
+"""
+BY_DAY = '{mon_fri: ["09:00", "20:00"], sat: ["09:00", "20:00"], sun: null, holiday: null}'
+HOURS = f"""\
+house:
+  title: By day
+  rows:
+    - for: everywhere
+      messages: {BY_DAY}
+      calls: {BY_DAY}
+      source: a benchmark
+      as_of: 2026-11-24
+      reviewed: {{by: nobody real, on: 2026-11-24}}
 """
 FILES = {
     "plans/bench.yaml": PLAN,
     "segments/everybody.yaml": "segment: everybody\ntitle: Everybody\nwhere: age >= 18\n",
-    "rules/hours.yaml": "house: {reviewed: true}\n",
+    "rules/hours.yaml": HOURS,
     "templates/hello.sms.j2": "Hello {{ name | default('') }}. {{ token }}",
     "templates/hello.email.j2": "Subject: {{ title }}\n\nHello {{ name | default('') }}. {{ token }}",
     "templates/hello.web_push.j2": "Title: {{ title }}\n\nHello {{ name | default('') }}. {{ token }}",
@@ -54,7 +67,7 @@ addresses:
   - {{column: push, channels: [web_push]}}
 """,
 }
-SECOND_OPENS = NOW + timedelta(hours=26)
+SECOND_OPENS = NOW + timedelta(hours=33)
 
 # What came back of the first wave, by the touch's number: 45 % delivered, 30 % missed, 15 % engaged, 5 % declined.
 OUTCOMES = """

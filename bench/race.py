@@ -16,6 +16,7 @@ from bench.databases import Database, both
 from bench.world import NOW, counts, micros, populate
 from flows.room import Room
 from flows.running import Running, groups_of, holdout_of, load_running
+from ledger.legal_hours import cover
 from ledger.store import create_ledger, open_ledger
 
 ROUNDS = 2
@@ -49,6 +50,9 @@ def _base(database: Database, home: Path, wave: str, members: int) -> None:
         enrol(room, running, FIRST)
         answer(room)
         opened(room, SECOND)
+    running = load_running(ledger, "bench")
+    with ledger.write() as connection:
+        cover(connection, running.rules, NOW, running.row(wave).closes)
     ledger.close()
 
 
@@ -88,9 +92,11 @@ def wave_by_hand(running: Running, wave: str) -> Wave:
     held = holdout_of(running.plan, plan)
     return Wave(
         id=row.id,
+        campaign=running.id,
         groups=groups_of(plan),
         opened=micros(NOW if wave == FIRST else SECOND_OPENS),
         released=micros(row.released),
+        rules=running.rules.id,
         before=None if wave == FIRST else running.row(FIRST).id,
         holdout=held[0] if held else None,
     )

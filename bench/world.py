@@ -36,10 +36,38 @@ WITH RECURSIVE n(i) AS (
 )
 """
 
+# One zone set in London, one in New York, one that may be either side of a border between zones, one unknown.
+ZONES = """
+INSERT INTO zone_set (id, zones, jurisdictions) VALUES
+(1, 'Europe/London', 'GB'), (2, 'America/New_York', 'US US-NY'),
+(3, 'America/Chicago America/New_York', 'US'), (4, '', '')
+"""
+
 CUSTOMERS = f"""
-INSERT INTO customer (key, name, language, bucket, imported_at)
+INSERT INTO customer (key, name, language, bucket, zone_set, imported_at)
 {NUMBERS}
-SELECT 'c' || i, 'Customer ' || i, 'en', (i * 742938285 + 12345) % {BUCKETS}, :at FROM n
+SELECT 'c' || i, 'Customer ' || i, 'en', (i * 742938285 + 12345) % {BUCKETS},
+    CASE WHEN i % 20 < 10 THEN 1 WHEN i % 20 < 16 THEN 2 WHEN i % 20 < 19 THEN 3 ELSE 4 END, :at FROM n
+"""
+
+# Another campaign under way, with a limit of its own: a third of the customers, most of whom it wrote to last week.
+RIVAL = """
+INSERT INTO campaign (id, name, title, bundle, digest, hours_digest, state, priority, goal, goal_dispositions,
+    started_at, started_by, limit_contacts, limit_within_us)
+VALUES (1000, 'rival', 'A rival', '{}', '', '', 'running', 50, 'bought', '', :at, 'bench', 2, 1209600000000);
+INSERT INTO wave (id, campaign, seq, name, state, channels, holdout_stops, enrolled_to)
+VALUES (1000, 1000, 1, 'hello', 'closed', '[[2]]', false, 0);
+INSERT INTO wave (id, campaign, seq, name, state, channels, holdout_stops, enrolled_to)
+VALUES (1001, 1000, 2, 'again', 'open', '[[3]]', false, 0)
+"""
+RIVAL_MEMBERS = f"""
+INSERT INTO member (campaign, customer, arm) {NUMBERS} SELECT 1000, i, 0 FROM n WHERE i % 3 = 0
+"""
+RIVAL_TOUCHES = f"""
+INSERT INTO touch (wave, customer, channel, address, variant, state, not_before, not_after, sent_at)
+{NUMBERS}
+SELECT 1000, i, 2, 1, 0, 2, :at, :during, :lately FROM n WHERE i % 3 = 0 AND {_drawn("i", 41)} < 600
+UNION ALL SELECT 1001, i, 3, 1, 0, 0, :during, :ahead, NULL FROM n WHERE i % 3 = 0 AND {_drawn("i", 42)} < 300
 """
 
 PROFILES = f"""
@@ -82,15 +110,21 @@ FROM n WHERE {_drawn("i", 31)} < 40
 """
 
 
+EACH = (CUSTOMERS, PROFILES, ADDRESSES, SUPPRESSIONS, CONVERSIONS, RIVAL_MEMBERS, RIVAL_TOUCHES)
+
+
 def populate(ledger: Ledger, n: int) -> None:
     """Fill an empty ledger with `n` customers and what is known of them."""
     times = {"at": micros(NOW - 30 * DAY), "past": micros(NOW - DAY), "during": micros(NOW)}
+    times |= {"lately": micros(NOW - 5 * DAY), "ahead": micros(NOW + 9 * DAY)}
     with ledger.write() as connection:
         declare_attributes(connection, TYPES)
+        for statement in (ZONES, *RIVAL.split(";")):
+            connection.execute(text(statement), {"at": times["at"]} if ":at" in statement else {})
     for low in range(0, n, CHUNK):
         span = {"low": low, "high": min(low + CHUNK, n)}
         with ledger.write() as connection:
-            for statement in (CUSTOMERS, PROFILES, ADDRESSES, SUPPRESSIONS, CONVERSIONS):
+            for statement in EACH:
                 wanted = {name: value for name, value in (times | span).items() if f":{name}" in statement}
                 connection.execute(text(statement), wanted)
     settle(ledger)
@@ -109,8 +143,9 @@ def counts(connection: Connection, wave: int) -> list[tuple[object, ...]]:
         "SELECT verdict, channels, count(*), sum(customer) FROM enrolment WHERE wave = :wave "
         "GROUP BY 1, 2 ORDER BY 1, 2",
         "SELECT channel, variant, state, not_before, not_after, count(*), sum(customer), sum(address), "
-        "sum(batch * (customer % 101)) FROM touch WHERE wave = :wave GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2",
-        "SELECT channel, due, count(*), sum(id), count(done_at) FROM batch WHERE wave = :wave GROUP BY 1, 2 ORDER BY 1",
+        "sum(batch * (customer % 101)) FROM touch WHERE wave = :wave GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
+        "SELECT channel, due, count(*), sum(id), count(done_at) FROM batch WHERE wave = :wave "
+        "GROUP BY 1, 2 ORDER BY 1, 2",
     ):
         found += [tuple(map(str, row)) for row in connection.execute(text(statement), {"wave": wave})]
     return found

@@ -19,7 +19,10 @@ VALUE = re.compile(r"-?[0-9]{1,14}(?:\.[0-9]{1,4})?")
 
 @dataclass(frozen=True, slots=True)
 class ConversionRow:
-    """One conversion; `source` and `source_id` name it once and for all, `value` is None when the file does not say."""
+    """One conversion; `source` and `source_id` name it once and for all, `value` is None when the file does not say.
+
+    With `reversed_at` it was taken back then, as by a refund.
+    """
 
     line: int
     customer: str
@@ -30,13 +33,14 @@ class ConversionRow:
     source: str
     source_id: str
     product: str | None = None
+    reversed_at: datetime | None = None
 
 
 def read_conversions(path: Path) -> list[ConversionRow]:
     """Every row, in file order; InputError lists every problem."""
     found = Findings(path)
     rows = []
-    for line, cells in read_table(found, REQUIRED, ("product",)):
+    for line, cells in read_table(found, REQUIRED, ("product", "reversed_at")):
         row = _row(found, line, cells)
         if row is not None:
             rows.append(row)
@@ -54,9 +58,12 @@ def _row(found: Findings, line: int, cells: dict[str, str]) -> ConversionRow | N
         found.add(line, f"value {shown(value)} is no amount; write 1250 or 1250.50 (at most 4 decimals, no separators)")
     if not re.fullmatch("[A-Z]{3}", currency) and (value or currency):
         found.add(line, f"currency {shown(currency)} is no code of 3 letters; write USD")
-    at = found.moment(line, "at", cells["at"])
+    at, undone = found.moment(line, "at", cells["at"]), cells.get("reversed_at", "").strip()
+    reversed_at = found.moment(line, "reversed_at", undone) if undone else None
+    if at is not None and reversed_at is not None and reversed_at < at:
+        found.add(line, "reversed_at is before at; a conversion cannot be taken back before it happened")
     if len(found.problems) > before or at is None:
         return None
     amount = Decimal(value) if value else None
     product = cells.get("product", "").strip() or None
-    return ConversionRow(line, customer, goal, at, amount, currency or None, source, source_id, product)
+    return ConversionRow(line, customer, goal, at, amount, currency or None, source, source_id, product, reversed_at)

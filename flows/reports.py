@@ -60,6 +60,9 @@ def record_dispositions(
 
 def record_sales(room: Room, rows: Sequence[ConversionRow]) -> tuple[int, int, int]:
     """Store conversions; (new, known already, of customers that the ledger does not know)."""
-    new = [NewConversion(r.customer, r.goal, r.at, r.value, r.currency, r.source, r.source_id, r.product) for r in rows]
+    new = [
+        NewConversion(r.customer, r.goal, r.at, r.value, r.currency, r.source, r.source_id, r.product, r.reversed_at)
+        for r in rows
+    ]
     with room.ledger.write() as connection:
         return record_conversions(connection, new)

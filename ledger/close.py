@@ -111,6 +111,8 @@ def close(connection: Connection, wave: int, now: datetime) -> Balance:
     books = balance(connection, wave, row.campaign)
     stored = {"members": books.members, "verdicts": books.verdicts, "states": books.states}
     stored |= {"outcomes": books.outcomes, "parts": books.parts, "touched": books.touched, "balanced": books.balanced}
+    # A report with a higher id came late; its time alone would not tell when a clock stands still.
+    stored |= {"event_mark": connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0)))}
     connection.execute(
         update(t.wave).where(t.wave.c.id == wave).values(state="closed", closed=now, balance=json.dumps(stored))
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
@@ -27,6 +27,7 @@ class NewConversion:
     source: str
     source_id: str
     product: str | None = None
+    reversed_at: datetime | None = None
 
 
 def customers_by_key(connection: Connection, keys: set[str]) -> dict[str, int]:
@@ -41,7 +42,10 @@ def customers_by_key(connection: Connection, keys: set[str]) -> dict[str, int]:
 
 
 def record_conversions(connection: Connection, conversions: Sequence[NewConversion]) -> tuple[int, int, int]:
-    """Store conversions; (new, known already, of unknown customers: those are not stored)."""
+    """Store conversions; (new, known already, of unknown customers: those are not stored).
+
+    One with `reversed_at` reverses what is known under its source and id; the first reversal stays.
+    """
     ids = customers_by_key(connection, {conversion.customer for conversion in conversions})
     rows = [
         {
@@ -53,6 +57,7 @@ def record_conversions(connection: Connection, conversions: Sequence[NewConversi
             "product": c.product,
             "source": c.source,
             "source_id": c.source_id,
+            "reversed_at": c.reversed_at,
         }
         for c in conversions
         if c.customer in ids
@@ -61,5 +66,17 @@ def record_conversions(connection: Connection, conversions: Sequence[NewConversi
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for start in range(0, len(rows), CHUNK):
         connection.execute(make(t.conversion).on_conflict_do_nothing(), rows[start : start + CHUNK])
+    _reverse(connection, [row for row in rows if row["reversed_at"]])
     new = connection.scalar(select(func.count()).where(t.conversion.c.id > mark)) or 0
     return new, len(rows) - new, len(conversions) - len(rows)
+
+
+def _reverse(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    v = t.conversion.c
+    if not rows:
+        return
+    named = (v.source == bindparam("of_source")) & (v.source_id == bindparam("of_id"))  # uq_conversion_source_source_id
+    connection.execute(
+        update(t.conversion).where(named, v.reversed_at.is_(None)).values(reversed_at=bindparam("undone")),
+        [{"of_source": row["source"], "of_id": row["source_id"], "undone": row["reversed_at"]} for row in rows],
+    )

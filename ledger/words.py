@@ -35,6 +35,10 @@ def part_column(highest: ColumnElement[int]) -> ColumnElement[int]:
     return case(*[(highest.in_(_heard_codes(part)), literal(int(part))) for part in Part])
 
 
+CODE_PARTS = {code: part for part in Part for code in _heard_codes(part)}
+"""The part that each maximum of `heard` means."""
+
+
 @dataclass(frozen=True, slots=True)
 class WaveWords:
     """The words of earlier waves for one customer column: wave name to wave id.

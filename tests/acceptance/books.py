@@ -26,7 +26,7 @@ CHANNELS = {
 }
 HOLDOUT = {"notice": 0.15, "call": 0.10}
 STOPPING = ("call",)
-GATES = ("no_address", "no_consent", "shared_address", "passes")
+GATES = ("no_address", "no_consent", "shared_address", "hours_unknown", "passes")
 
 
 def ticket(key: str, *names: str) -> int:
@@ -128,7 +128,8 @@ class Books:
         order = pd.Series(range(len(self.people)), index=self.people.index)
         rival = places.value.map(owner)
         shared = rival.notna() & (rival.map(order).to_numpy() < order.reindex(places.index).to_numpy())
-        found = pd.Series("passes", index=places.index)
+        nowhere = self.people.mobile.eq("") & self.people.zone.eq("")  # neither a number nor a word says where they are
+        found = nowhere.map({True: "hours_unknown", False: "passes"}).reindex(places.index)
         found[shared] = "shared_address"
         no_more = places.index.isin(self.stops(stage, f"channel {channel}"))
         found[~places.granted | stopped | no_more] = "no_consent"

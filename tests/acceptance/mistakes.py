@@ -38,6 +38,7 @@ SCHEMA = "config/customers.yaml"
 EXAMPLES = "customers import config/examples/customers.csv"
 PLAN = "config/plans/renewal.yaml"
 SMS = "config/templates/renewal_notice.sms.en.j2"
+HOURS = "config/rules/hours.yaml"
 CASES = (
     case("broken yaml", "plan renewal", "renewal.yaml:", edits={PLAN: ("\nwaves:", "\nwaves: [")}),
     case(
@@ -66,6 +67,19 @@ CASES = (
     case(
         "unknown segment", "plan renewal", "renewal_due", edits={PLAN: ("segment: renewal_due", "segment: renewal_deu")}
     ),
+    case(
+        "a gap in the hours", "plan renewal", "hours.yaml:", "`calls` is missing", edits={HOURS: ("      calls:", "#")}
+    ),
+    case("hours of nowhere", "plan renewal", "hours.yaml:", "ZZ", edits={HOURS: ("holidays: local", "holidays: [ZZ]")}),
+    case(
+        "hours that end before they start",
+        "approve renewal",
+        "hours.yaml:",
+        "20:00 to 09:00 ends before it starts",
+        edits={HOURS: ('calls:    {mon_fri: ["09:00", "20:00"]', 'calls:    {mon_fri: ["20:00", "09:00"]')},
+    ),
+    case("hours of nobody", "hours C-9999", "no customer with this key"),
+    case("hours by no rules", "hours C-1001 --rules hose", "no set of hours hose", "house"),
     case("plan of another name", "plan renwal", "renwal", "write renewal"),
     case("changed since approval", "start renewal", "changed since it was approved", edits={PLAN: ("5d", "6d")}),
     case("template changed since approval", "start renewal", "changed since", edits={SMS: ("Hello", "Hallo")}),
@@ -76,6 +90,25 @@ CASES = (
     case("story of a stranger", "why four-waves C-9999", "no customer with this key"),
     case("pause an unknown campaign", "pause nope", "nope", "four-waves"),
     case("resume what runs", "resume four-waves", "running", "paused"),
+    case("resume by no policy", "resume four-waves --policy soon", "expire", "reschedule", "catch-up"),
+    case("stop a wave nobody planned", "stop four-waves nope", "nope", "push, notice, call, follow_up"),
+    case("who got a wording nobody wrote", "who-got four-waves push --variant 7", "7", "renewal_notice"),
+    case("correct what nobody got", "clone four-waves --correction call", "nobody got", "call"),
+    case(
+        "audience of a wave that still sends",
+        "plan renewal",
+        "still sends",
+        "multiwave stop four-waves push",
+        edits={PLAN: ("segment: renewal_due", "audience: {campaign: four-waves, wave: push, who: got}")},
+    ),
+    case(
+        "limit looser than the law",
+        "check renewal",
+        "renewal.yaml:11",
+        "call_list",
+        edits={PLAN: ("contacts: 3", "contacts: 9")},
+        on_screen=True,
+    ),
     case("pull from an unknown wave", "dial-list pull four-waves nope --team a --size 5", "nope", "call"),
     case("pull from a wave of messages", "dial-list pull four-waves push --team a --size 5", "push", "call"),
     case("pull before it opens", "dial-list pull four-waves call --team a --size 5", "call", "not open"),

@@ -31,7 +31,7 @@ VERDICTS = [
     "wave_held_out",
     "go",
 ]
-UNUSED = {"-", "hours_unknown", "no_legal_hour", "over_limit"}
+UNUSED = {"-", "no_legal_hour", "over_limit"}
 
 
 def written(story: Story, wave: str) -> pd.Series[str]:

@@ -12,6 +12,7 @@ import pytest
 from tests.acceptance.program import Program
 from tests.acceptance.replies import read_table, write_events, write_table
 from tests.acceptance.server import Server
+from tests.hours_rows import hours_yaml
 
 pytestmark = pytest.mark.acceptance
 PLANS = {"renewal": "autumn-renewal", "four_waves": "four-waves"}
@@ -34,13 +35,15 @@ def run(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Run:
     program = Program(tmp_path_factory.mktemp("packaged") / "home", server.settings, quick=True)
     run = Run(program)
     program.run("init", "--simulated-clock")
+    (program.home / "config" / "rules" / "hours.yaml").write_text(hours_yaml())
     program.run("advance", "--now", "2026-11-30T09:00Z")
     program.run("customers", "import", program.home / "config" / "examples" / "customers.csv")
     for plan in PLANS:
         run.checked[plan] = program.json("check", plan)
         program.run("approve", plan)
         program.run("start", plan)
-    program.run("advance", "--now", "2026-12-01T14:00Z")
+    for hour in ("14:00", "16:00"):  # a ramp's first part, then its rest
+        program.run("advance", "--now", f"2026-12-01T{hour}Z")
     report(program, "autumn-renewal", ("sms", "email"), "lapsed")
     program.run("advance", "--now", "2026-12-10T14:00Z")
     dial(run, "autumn-renewal", "2026-12-10T15:00:00+00:00")

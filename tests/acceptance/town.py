@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tests.hours_rows import hours_yaml
+
 T0 = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SIZE = 660
@@ -23,6 +25,7 @@ name: full_name
 language: lang
 household: household
 region: US
+zone: {column: zone}
 columns: {age: integer, value: number, tier: text, contract_end: date, tariff: text, vip: boolean}
 addresses:
   - {column: mobile, channels: [sms, call_list], preference: 1}
@@ -94,6 +97,7 @@ def write_config(folder: Path) -> None:
     (folder / "customers.yaml").write_text(CUSTOMERS)
     (folder / "segments" / "ending_soon.yaml").write_text(SEGMENT)
     (folder / "plans" / "spring.yaml").write_text(PLAN)
+    (folder / "rules" / "hours.yaml").write_text(hours_yaml())
     for name, text in TEMPLATES.items():
         (folder / "templates" / name).write_text(text.replace("MARZIPAN", PHRASE))
 
@@ -127,6 +131,7 @@ def _person(dice: random.Random, number: int, size: int) -> dict[str, str]:
         "customer_id": f"t-{number:04d}",
         "full_name": f"Person{number:04d} {SURNAME}",
         "lang": dice.choice(["en", "es", ""]),
+        "zone": "" if number % 10 == 3 else "America/New_York",
         "mobile": maybe(0.8, phone(number)),
         "email": maybe(0.75, f"person{number:04d}@example.com"),
         "push": maybe(0.6, f"https://push.example.com/person{number:04d}"),
