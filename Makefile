@@ -1,4 +1,4 @@
-# make demo | test | lint | check | bench | lock | clean. The first of them makes .venv from requirements.lock.
+# make demo | test | soak | lint | check | bench | lock | clean. The first of them makes .venv from requirements.lock.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3; do "$$python" -c "$(SUPPORTED)" 2>/dev/null && echo "$$python" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: demo test lint check bench lock clean
+.PHONY: demo test soak lint check bench lock clean
 
 demo: $(STAMP)
 	@$(BIN)/multiwave demo
@@ -15,6 +15,10 @@ demo: $(STAMP)
 test: $(STAMP)
 	@echo "== pytest"
 	@$(BIN)/python -m pytest $(ARGS)
+
+# The same laws for longer: a month of kills, hundreds of rounds. An hour or so.
+soak: $(STAMP)
+	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 lint: $(STAMP)
 	@echo "== ruff check"

@@ -24,13 +24,18 @@ class SettingsError(MultiwaveError):
     """An environment variable holds what its setting cannot be; the message names it and never shows a value."""
 
 
-def _duration(value: object) -> object:
+def read_duration(value: object) -> timedelta:
+    """A length of time written as 90s, 2m or 1h; ValueError for anything else."""
     if isinstance(value, timedelta):
         return value
     match = re.fullmatch(r"(\d{1,6})\s*([smh])", str(value).strip())
     if not match or not int(match[1]):
         raise ValueError("write a length of time, such as 90s, 2m or 1h")
-    length = timedelta(seconds=int(match[1]) * SECONDS[match[2]])
+    return timedelta(seconds=int(match[1]) * SECONDS[match[2]])
+
+
+def _lease(value: object) -> timedelta:
+    length = read_duration(value)
     if length < SHORTEST_LEASE:
         raise ValueError("write 10s or more: a worker needs the time to send what it claimed")
     return length
@@ -57,9 +62,19 @@ class Settings(BaseSettings):
     enrol_range: int = Field(
         default=50_000, ge=1, le=10_000_000, description="customer ids enrolled in one transaction"
     )
-    lease: Annotated[timedelta, BeforeValidator(_duration)] = Field(
+    lease: Annotated[timedelta, BeforeValidator(_lease)] = Field(
         default=timedelta(minutes=2),
         description="how long a worker holds a batch before another takes it (90s, 2m)",
+    )
+    tick: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
+        default=timedelta(seconds=10), description="how often `up` asks what is due (10s, 1m)"
+    )
+    late_after: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
+        default=timedelta(minutes=5), description="how late `up` may be with a tick before people are told (5m)"
+    )
+    alert_urls: list[SecretStr] = Field(
+        default=[],
+        description='whom `up` tells of trouble: apprise addresses, as JSON: ["mailto://user:password@example.com"]',
     )
     costs: dict[str, Annotated[Decimal, Field(ge=0)]] = Field(
         default={}, description='cost of one touch by channel, as JSON: {"sms": 0.0075}'
@@ -124,6 +139,7 @@ def _sentence(detail: ErrorDetails) -> str:
         "finite_number": "write a number",
         "string_type": "write a text",
         "dict_type": f"write it as JSON, such as {_example(name)}",
+        "list_type": f"write it as JSON, such as {_example(name)}",
         "too_short": f"write at least {ctx.get('min_length')} characters",
         "value_error": str(ctx.get("error")),
         "string_pattern_mismatch": f"write one such as {Settings.model_fields[name].default}",

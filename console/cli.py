@@ -7,7 +7,22 @@ from pathlib import Path
 
 import typer
 
-from console import campaigns, dialling, home, imports, plans, stories, suppressing
+from console import (
+    campaigns,
+    cloning,
+    dialling,
+    editing,
+    home,
+    hours,
+    imports,
+    plans,
+    recalling,
+    rehearsing,
+    reporting,
+    running,
+    stories,
+    suppressing,
+)
 from console.context import Chosen, HomeOption
 from console.show import errors
 from waves.errors import MultiwaveError
@@ -32,10 +47,17 @@ def program(home: HomeOption = None) -> None:
 home.add_to(app)
 imports.add_to(app)
 plans.add_to(app)
+rehearsing.add_to(app)
 campaigns.add_to(app)
+recalling.add_to(app)
+cloning.add_to(app)
+running.add_to(app)
+reporting.add_to(app)
 dialling.add_to(app)
 suppressing.add_to(app)
 stories.add_to(app)
+hours.add_to(app)
+editing.add_to(app)
 
 
 def main() -> None:

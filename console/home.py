@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from channels.registry import CAPABILITIES
 from config import PACKAGED
 from console.context import HomeOption, config_dir, settings_of
 from console.show import say
@@ -22,12 +23,15 @@ def init(
     ] = False,
 ) -> None:
     """Make a home: the ledger, the token key, config/ with examples that run; again, to bring the tables up to date."""
+    from config.editor import FOLDER as SCHEMAS
+    from config.editor import write_schemas
     from flows.room import make_token_key
     from ledger.store import create_ledger
 
     settings = settings_of(home)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     copied = copy_examples(config_dir(settings))
+    write_schemas(config_dir(settings) / SCHEMAS, CAPABILITIES)
     make_token_key(settings.home)
     ledger = create_ledger(settings.url, simulated=simulated_clock)
     clock = "simulated clock" if ledger.simulated else "real clock"

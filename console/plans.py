@@ -23,13 +23,10 @@ from console.show import clock, counts, print_json, progress, say, screen, table
 
 if TYPE_CHECKING:
     from flows.starting import Forecast
+    from ledger.limits import Limit
+    from waves.plan import Limits, Plan
 
 PlanArgument = Annotated[str, typer.Argument(help="A plan: a file, or its name in config/plans.", show_default=False)]
-
-NOT_YET = (
-    "Contact limits, hours rules, ramp, priority and capacity are read and checked in this release; they act from the "
-    "next one. Until then send only at hours that are fit for everybody."
-)
 
 
 def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -59,34 +56,78 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         found = forecast(room, bundle, room.ledger.now())
         shown = samples(room, bundle, found)
     if as_json:
-        print_json(forecast_of(found))
+        print_json(forecast_of(found, bundle.plan.priority))
         return
-    say(f"[bold]{bundle.plan.title}[/] ({found.campaign}), segment {bundle.plan.segment}")
+    chosen = bundle.plan.audience
+    whom = f"who {chosen.who.replace('_', ' ')} {chosen.wave} of {chosen.campaign}" if chosen else bundle.plan.segment
+    say(f"[bold]{bundle.plan.title}[/] ({found.campaign}), {'audience' if chosen else 'segment'}: {whom}")
     say(f"digest {found.digest}")
     say(f"members: {found.treated:,} treated, {found.held_out:,} held out")
-    rows = []
+    rows, zone = [], bundle.plan.starts.zone
     for wave in found.waves:
         exact = "exact" if wave.exact else "at most"
         cost = "not set" if wave.cost is None else f"{wave.cost:.2f} {room.settings.currency}"
-        window = f"{clock(wave.opens)} to {clock(wave.closes)}"
+        window = f"{clock(wave.opens, zone)} to {clock(wave.closes, zone)}"
         rows.append((wave.wave, exact, counts(wave.verdicts), counts(wave.touches), window, cost))
-    table("waves", ("wave", "count", "verdicts", "touches", "from, to", "cost"), rows)
+    table("waves", ("wave", "count", "verdicts", "touches", f"from, to ({zone})", "cost"), rows)
     say("Later waves are forecasts: the most there can be, as if each outcome a rule asks for came to everybody.")
+    show_overlaps(found, bundle.plan)
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
     table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
     for sample in shown:
         variant = f", variant {sample.variant}" if sample.variant else ""
         screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}")
         say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
-    say(NOT_YET, style="yellow")
 
 
-def forecast_of(found: Forecast) -> dict[str, object]:
+def show_overlaps(found: Forecast, plan: Plan) -> None:
+    """The live campaigns that want the same customers, and who wins where a contact limit has room for one."""
+    rows = [
+        (
+            one.campaign,
+            one.state,
+            one.members,
+            one.priority,
+            limit_in_words(one.limit),
+            one.winner(plan.campaign, plan.priority),
+        )
+        for one in found.overlaps
+    ]
+    if rows:
+        table("shared with live campaigns", ("campaign", "state", "customers", "priority", "limit", "who wins"), rows)
+        say(
+            f"This plan has priority {plan.priority} and the limit {limit_in_words(plan.limits)}. A limit binds the "
+            "members of its campaign in every campaign; where it has room for one contact, the day's winner makes it."
+        )
+    else:
+        say("No live campaign has customers of this plan.")
+
+
+def limit_in_words(limit: Limits | Limit | None) -> str:
+    """`3 in 7 days`, or none."""
+    if limit is None:
+        return "none"
+    hours = limit.within.total_seconds() / 3600
+    return f"{limit.contacts} in {hours / 24:g} days" if hours >= 48 else f"{limit.contacts} in {hours:g} hours"
+
+
+def forecast_of(found: Forecast, priority: int) -> dict[str, object]:
     """The dry run as `plan --json` prints it."""
     return {
         "campaign": found.campaign,
         "digest": found.digest,
         "members": {"treated": found.treated, "held_out": found.held_out},
+        "overlaps": [
+            {
+                "campaign": one.campaign,
+                "state": one.state,
+                "customers": one.members,
+                "priority": one.priority,
+                "limit": None if one.limit is None else limit_in_words(one.limit),
+                "wins": one.winner(found.campaign, priority),
+            }
+            for one in found.overlaps
+        ],
         "waves": [
             {
                 "wave": wave.wave,
@@ -127,7 +168,6 @@ def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> N
         f"{bundle.plan.campaign} started with {members:,} members; its first wave opens {bundle.plan.starts}. "
         "Run `multiwave advance` from then on."
     )
-    say(NOT_YET, style="yellow")
 
 
 def send_test_messages(

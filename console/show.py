@@ -9,6 +9,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -40,9 +41,11 @@ def say(text: str, style: str | None = None, markup: bool = True) -> None:
     screen.print(text, style=style, markup=markup, soft_wrap=True)
 
 
-def clock(at: datetime | None) -> str:
-    """A time as tables show it."""
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M}Z"
+def clock(at: datetime | None, zone: str | None = None) -> str:
+    """A time as tables show it: in UTC with a Z, or in the zone that the table's heading names."""
+    if at is None:
+        return ""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if zone else f"{at:%Y-%m-%d %H:%M}Z"
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:

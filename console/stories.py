@@ -79,6 +79,16 @@ def tell(running: Running, found: Story) -> dict[str, Any]:
             {"reason": s.reason, "channel": CHANNEL_NAMES.get(s.channel, "all"), "since": s.since, "until": s.until}
             for s in found.suppressions
         ],
+        "contacts": [
+            {
+                "campaign": c.campaign,
+                "wave": c.wave,
+                "channel": CHANNEL_NAMES[c.channel],
+                "state": word(State(c.state)),
+                "at": c.at,
+            }
+            for c in found.contacts
+        ],
     }
 
 
@@ -101,6 +111,7 @@ def _touch(touch: TouchStory) -> dict[str, Any]:
         "reason": word(Reason(row.reason)) if row.reason else None,
         "variant": row.variant,
         "provider": row.provider,
+        "not_before": row.not_before,
         "sent_at": row.sent_at,
         "events": [
             {
@@ -137,6 +148,11 @@ def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[st
                 yield f"    {clock(event['at'])} {said} (from {event['provider']})"
         if wave["part"]:
             yield f"  part: {wave['part']}"
+    if _limited(told):
+        yield "\ncontacts over all campaigns, which the limits count:"
+        for one in told["contacts"]:
+            when = clock(one["at"]) or "not yet"
+            yield f"  {when} {one['channel']}: {one['state']} ({one['campaign']}, {one['wave']})"
     for conversion in told["conversions"]:
         worth = f", {conversion['value']} {conversion['currency']}" if conversion["value"] is not None else ""
         undone = f", reversed {clock(conversion['reversed_at'])}" if conversion["reversed_at"] else ""
@@ -148,8 +164,16 @@ def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[st
         yield f"\nsuppressed on {suppression['channel']} {when}: {suppression['reason']}"
 
 
+def _limited(told: dict[str, Any]) -> bool:
+    """Whether a contact limit stopped anything in this story."""
+    said = [wave["verdict"] for wave in told["waves"]]
+    return "over_limit" in said + [touch["reason"] for wave in told["waves"] for touch in wave["touches"]]
+
+
 def _touch_sentence(touch: dict[str, Any]) -> str:
     when = f" {clock(touch['sent_at'])}" if touch["sent_at"] else ""
+    if touch["state"] == "queued":
+        when = f", not before {clock(touch['not_before'])}"
     why_so = f" ({touch['reason']})" if touch["reason"] else ""
     return f"{touch['channel']}: {touch['state']}{when}{why_so}" + (
         f", outcome {touch['outcome']}" if touch["outcome"] else ""

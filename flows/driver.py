@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,11 @@ from flows.campaign import anything_due
 from flows.embedded import engine_lock, prepare
 from flows.room import Room
 from flows.upkeep import upkeep
+from ledger.store import read_meta, write_meta
+from waves.errors import EngineError
+
+ADVANCED = "advanced"
+"""The meta row that says when `advance` last came to its end, and how many waves it moved."""
 
 
 def advance_embedded(room: Room, now: datetime | None) -> list[dict[str, Any]]:
@@ -16,16 +22,44 @@ def advance_embedded(room: Room, now: datetime | None) -> list[dict[str, Any]]:
     with engine_lock(room):
         if now is not None:
             room.ledger.set_now(now)
-        return advance_locked(room, room.ledger.now())
+        moment = room.ledger.now()
+        moves = advance_locked(room, moment)
+        note_advanced(room, moment, len(moves))
+        return moves
 
 
 def advance_locked(room: Room, now: datetime) -> list[dict[str, Any]]:
-    """The same for a caller that holds the engine's lock: Prefect is started when something is due, and not before."""
+    """The same for a caller that holds the engine's lock: Prefect is started when something is due, and not before.
+
+    EngineError when Prefect's server does not answer, at the beginning or in the middle.
+    """
     upkeep(room, now)
     if not anything_due(room, now):
         return []
     prepare(room.settings.home)
-    from flows.deploy import enter, quick_flows, run_advance
+    import httpx
+    from prefect.exceptions import PrefectException
 
-    with quick_flows():
+    from flows.deploy import be_quick, enter, run_advance
+
+    be_quick()
+    try:
         return list(run_advance(enter(room), now))
+    except (httpx.HTTPError, PrefectException, RuntimeError) as error:
+        raise EngineError(f"Prefect's server does not answer ({type(error).__name__}); what is due waits") from error
+
+
+def note_advanced(room: Room, now: datetime, moves: int) -> None:
+    """Remember in the ledger that everything due at `now` was done."""
+    with room.ledger.write() as connection:
+        write_meta(connection, ADVANCED, json.dumps({"at": now.isoformat(), "moves": moves}))
+
+
+def last_advance(room: Room) -> tuple[datetime, int] | None:
+    """When `advance` last came to its end by the ledger's clock, and how many waves it moved; None before the first."""
+    with room.ledger.read() as connection:
+        said = read_meta(connection, ADVANCED)
+    if said is None:
+        return None
+    known = json.loads(said)
+    return datetime.fromisoformat(known["at"]), known["moves"]

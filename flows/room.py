@@ -32,6 +32,8 @@ class Room:
     tick: Tick = _silent
     all_workers_gone: bool = False
     """Whether this process holds the engine's lock file, so that a claim it finds was left by a dead one."""
+    stopping: bool = False
+    """Whether this process was asked to end: no further batch is begun."""
     _channels: dict[str, Channel] = field(default_factory=dict)
 
     def channel(self, name: str) -> Channel:
@@ -70,4 +72,9 @@ def read_token_key(settings: Settings) -> bytes:
 
 def open_room(settings: Settings) -> Room:
     """Open the engine over the home's ledger; LedgerError when `init` has not made one."""
-    return Room(settings, open_ledger(settings.url), read_token_key(settings))
+    ledger = open_ledger(settings.url)
+    try:
+        return Room(settings, ledger, read_token_key(settings))
+    except LedgerError:
+        ledger.close()
+        raise

@@ -10,9 +10,24 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy import make_url
 
+STORY = {"test_four_waves", "test_private", "test_readings", "test_report", "test_the_demo"}
+"""Acceptance tests that read one campaign, run once for the session."""
 LOCALE = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST'"
+
+
+# A Hypothesis example may take long where several tests share a core.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file, and those of the acceptance story, in one of the processes that share the work."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("story" if item.path.stem in STORY else str(item.path.stem)))
 
 
 @pytest.fixture(scope="session")

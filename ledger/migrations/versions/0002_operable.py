@@ -1,5 +1,7 @@
 """Contact limits, permitted hours, ramps, stopped waves, pauses."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,7 +10,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-COLUMNS: dict[str, list[sa.Column[object]]] = {
+COLUMNS: dict[str, list[sa.Column[Any]]] = {
     "campaign": [
         sa.Column("limit_contacts", sa.SmallInteger(), nullable=True),
         sa.Column("limit_within_us", sa.BigInteger(), nullable=True),

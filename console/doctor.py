@@ -1,0 +1,234 @@
+"""What `doctor` looks at: one finding a line, with what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from packaging.requirements import Requirement
+
+from channels.registry import CAPABILITIES
+from config.loading import check_plan
+from config.nearest import nearest
+from config.settings import PREFIX, Settings
+from console.context import config_dir
+from waves.errors import MultiwaveError
+
+if TYPE_CHECKING:
+    from flows.room import Room
+
+PRIVATE = stat.S_IRWXG | stat.S_IRWXO
+WORK_TOGETHER = ("prefect", "fastapi", "sqlalchemy")
+OLD = timedelta(days=365)
+SKEW, WRONG = timedelta(seconds=5), timedelta(minutes=1)
+LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000
+"""Bytes free on the home's disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, how it is, and what to do when it is not well."""
+
+    check: str
+    verdict: Literal["ok", "warn", "fail"]
+    said: str
+    do: str = ""
+
+
+def examine(settings: Settings, environment: Mapping[str, str], now: datetime) -> Iterator[Finding]:
+    """Every finding of a home; what needs the database is left out when that does not answer."""
+    from flows.room import open_room
+
+    yield from variables(environment)
+    yield from privacy(settings.home)
+    yield alerts(settings)
+    yield disk(settings.home)
+    yield versions(declared())
+    yield from configuration(settings, now)
+    try:
+        room = open_room(settings)
+    except MultiwaveError as error:
+        yield Finding("ledger", "fail", str(error), "every other check of the ledger waits for this")
+        return
+    try:
+        yield from ledger(room, now)
+    except MultiwaveError as error:
+        yield Finding("ledger", "fail", str(error), "look at the database server, then run doctor again")
+    finally:
+        room.ledger.close()
+
+
+def variables(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Variables that look like settings and are none."""
+    known = [name.upper() for name in Settings.model_fields]
+    given = [name for name in environment if name.upper().startswith(PREFIX)]
+    strange = sorted(name for name in given if name.upper().removeprefix(PREFIX) not in known)
+    if not strange:
+        yield Finding("settings", "ok", "every MULTIWAVE_ variable is a setting")
+    for name in strange:
+        near = nearest(name.upper().removeprefix(PREFIX), known)
+        do = f"write {PREFIX}{near}" if near else "unset it; the README lists them"
+        yield Finding("settings", "warn", f"{name} is no setting", do)
+
+
+def privacy(home: Path) -> Iterator[Finding]:
+    """Whether others on this machine can read what is their owner's alone."""
+    if not home.is_dir():
+        yield Finding("home", "fail", f"{home} is no folder", f"make it: multiwave init --home {home}")
+        return
+    wide = [path for path in (home, home / "token.key") if path.exists() and path.stat().st_mode & PRIVATE]
+    for path in wide:
+        yield Finding("home", "fail", f"others can read {path}", f"chmod go-rwx {path}")
+    if not wide:
+        yield Finding("home", "ok", f"{home} is its owner's alone")
+
+
+def alerts(settings: Settings) -> Finding:
+    """Whether anybody is told when `up` is late."""
+    from flows.alerts import check_addresses
+
+    if not settings.alert_urls:
+        return Finding("alerts", "warn", "nobody is told when `up` is late", "set MULTIWAVE_ALERT_URLS")
+    try:
+        check_addresses(settings.alert_urls)
+    except MultiwaveError as error:
+        return Finding("alerts", "fail", str(error), "mend the address; it is not shown here")
+    return Finding("alerts", "ok", f"{len(settings.alert_urls)} addresses are told")
+
+
+def disk(home: Path) -> Finding:
+    """Room on the disk of the home."""
+    there = next(path for path in (home, *home.resolve().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    said = f"{free / 1e9:,.1f} GB are free"
+    if free >= LITTLE:
+        return Finding("disk", "ok", said)
+    return Finding("disk", "fail" if free < TOO_LITTLE else "warn", said, "make room: a full disk stops every campaign")
+
+
+def declared() -> list[str]:
+    """What our own release asks for; nothing when it runs from a folder that was never installed."""
+    try:
+        return metadata.requires("multiwave") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def versions(asked: Iterable[str]) -> Finding:
+    """Whether the releases that must fit each other do."""
+    wanted = {r.name: r for r in map(Requirement, asked) if r.name in WORK_TOGETHER and r.marker is None}
+    there = {name: metadata.version(name) for name in WORK_TOGETHER}
+    wrong = [f"{name} {there[name]}" for name, r in wanted.items() if there[name] not in r.specifier]
+    if wrong:
+        should = ", ".join(f"{name}{wanted[name].specifier}" for name in wanted)
+        return Finding("versions", "fail", f"{', '.join(wrong)} do not work here", f"install {should}")
+    return Finding("versions", "ok", ", ".join(f"{name} {version}" for name, version in there.items()))
+
+
+def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Whether every plan checks, and the rules of hours were read by somebody not long ago."""
+    folder = config_dir(settings)
+    plans = sorted((folder / "plans").glob("*.yaml"))
+    broken = {plan.stem: found for plan in plans if (found := check_plan(plan, folder, CAPABILITIES))}
+    for name, problems in broken.items():
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        yield Finding("plans", "fail", f"{problems[0]}{more}", f"multiwave check {name}")
+    if not broken:
+        yield Finding("plans", "ok", f"{len(plans)} plans check clean")
+    yield from hours(folder, now)
+
+
+def hours(folder: Path, now: datetime) -> Iterator[Finding]:
+    """Rows of the rules of hours that nobody reviewed, which let nothing out, and those read over a year ago."""
+    from config.lookups import HOURS, hours_problems
+    from config.yaml_lines import read_document
+    from waves.hours import HoursSet
+
+    try:
+        document = read_document(folder / HOURS)
+    except MultiwaveError as error:
+        yield Finding("hours", "fail", str(error), "without rules nobody is contacted")
+        return
+    if problems := hours_problems(document):
+        yield Finding("hours", "fail", str(problems[0]), "mend it; a plan that names the set does not start")
+        return
+    rows = [(name, row) for name, said in document.data.items() for row in HoursSet.model_validate(said).rows]
+    unread = [f"{name}, {row.place}" for name, row in rows if row.reviewed is None]
+    old = [f"{name}, {row.place} (as of {row.as_of})" for name, row in rows if row.as_of < (now - OLD).date()]
+    if unread:
+        yield Finding("hours", "warn", f"nobody reviewed: {'; '.join(unread)}", "read every line, then say who did")
+    if old:
+        yield Finding("hours", "warn", f"read over a year ago: {'; '.join(old)}", "read the source again")
+    if not unread and not old:
+        yield Finding("hours", "ok", f"{len(rows)} rows, all reviewed")
+
+
+def ledger(room: Room, now: datetime) -> Iterator[Finding]:
+    """What lies about in the database."""
+    from ledger import health
+
+    moment = room.ledger.now()
+    with room.ledger.read() as connection:
+        mode, clock = health.journal_mode(connection), health.database_clock(connection)
+        version = health.revision(connection)
+        found = health.books(connection)
+        lost, doubted = health.expired_leases(connection, moment), health.in_doubt(connection)
+        lists = health.overdue_lists(connection, moment)
+    yield Finding("ledger", "ok", f"{room.ledger.dialect} answers, version {version}")
+    if mode not in (None, "wal"):
+        yield Finding("ledger", "fail", f"SQLite's journal is {mode}, not wal", "keep the home on a local disk")
+    yield clock_of(room, clock, now)
+    wrong = [f"{b.campaign} {b.wave}" for b in found if not b.now or b.as_closed is False]
+    if wrong:
+        yield Finding("books", "fail", f"do not balance: {', '.join(wrong)}", "stop the campaign and report this")
+    else:
+        yield Finding("books", "ok", f"all {len(found)} opened waves balance")
+    if lost:
+        yield Finding("leases", "warn", f"{lost:,} batches are past their lease", "multiwave advance takes them back")
+    else:
+        yield Finding("leases", "ok", "no worker is past its lease")
+    if doubted:
+        said = ", ".join(f"{name} {count:,}" for name, count in doubted.items())
+        yield Finding("in doubt", "warn", said, "never sent again; import the provider's reports to settle them")
+    else:
+        yield Finding("in doubt", "ok", "no message of an open wave is in doubt")
+    for number, team in lists:
+        said = f"list {number} of {team} is past its lease"
+        yield Finding("dial lists", "warn", said, f"import its dispositions, then: multiwave dial-list return {number}")
+    if not lists:
+        yield Finding("dial lists", "ok", "no list is past its lease")
+    yield advanced(room, moment)
+
+
+def clock_of(room: Room, clock: datetime | None, now: datetime) -> Finding:
+    """Whether the database's clock agrees with this machine's."""
+    if room.ledger.simulated:
+        return Finding("clock", "ok", f"simulated, stands at {room.ledger.now():%Y-%m-%d %H:%M}Z")
+    if clock is None:
+        return Finding("clock", "ok", "the database is on this machine")
+    apart = abs(clock - now)
+    said = f"{apart.total_seconds():.1f} s between the database's clock and ours"
+    if apart <= SKEW:
+        return Finding("clock", "ok", said)
+    return Finding("clock", "fail" if apart > WRONG else "warn", said, "let both follow a time server")
+
+
+def advanced(room: Room, now: datetime) -> Finding:
+    """Whether `advance` came to its end lately, if any campaign waits for it."""
+    from flows.driver import last_advance
+    from ledger.progress import live_campaigns
+
+    with room.ledger.read() as connection:
+        live = live_campaigns(connection)
+    last = last_advance(room)
+    said = f"last done {last[0]:%Y-%m-%d %H:%M:%S}Z, {last[1]} moves" if last else "never done"
+    late = last is None or now - last[0] > room.settings.tick + room.settings.late_after
+    if live and late and not room.ledger.simulated:
+        return Finding("advance", "fail", f"{said}; {len(live)} campaigns wait", "keep `multiwave up` running")
+    return Finding("advance", "ok", said)
