@@ -23,11 +23,9 @@ settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep the tests of a file, and those of the acceptance story, in one of the processes that share the work."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("story" if item.path.stem in STORY else str(item.path.stem)))
+    item.add_marker(pytest.mark.xdist_group("story" if item.path.stem in STORY else item.path.stem))
 
 
 @pytest.fixture(scope="session")

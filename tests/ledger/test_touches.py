@@ -155,7 +155,8 @@ def test_nothing_is_claimed_and_all_stays_queued(lite: World, happens: Callable[
 
 def test_a_worker_past_its_lease_sends_nothing(tmp_path: Any, sqlite_url: str) -> None:
     """A lease too short for one chunk: the worker begins nothing, and what it left waits for a longer one."""
-    world = make_world(tmp_path / "home", sqlite_url, lease=timedelta(seconds=2))
+    world = make_world(tmp_path / "home", sqlite_url)
+    world.room.settings = world.room.settings.model_copy(update={"lease": timedelta(seconds=2)})
     batch = queued(world)
     assert not send_batch(world.room, load_running(world.ledger, "test"), "notice", batch, T0).receipts
     assert (states(world), world.outbox("sms")) == (["queued"] * 3, [])
