@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -122,7 +123,7 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
     limits = [asked.own, *theirs] if asked.own else list(theirs)
     if not limits:
         return None, everybody
-    counted = _counted(span, asked, limits)
+    counted = _counted(span, asked, limits, _calls(connection))
     left: ColumnElement[int] = literal(asked.wanted, Integer)
     for number, limit in enumerate(limits):
         short = counted.c[f"n{number}"] > limit.contacts - asked.wanted
@@ -139,10 +140,16 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
     return select(each.c.customer, func.min(each.c.left_over)).group_by(each.c.customer), everybody
 
 
-def _counted(span: Span, asked: Pressure, limits: Sequence[Limit]) -> Subquery:
+def _calls(connection: Connection) -> bool:
+    """Whether any wave of the ledger calls; where none does there is nothing to look for among the calls."""
+    return any(CALL in group for text in connection.scalars(select(t.wave.c.channels)) for group in json.loads(text))
+
+
+def _counted(span: Span, asked: Pressure, limits: Sequence[Limit], calls: bool) -> Subquery:
     """(customer, n0, n1 ...): the contacts of each window, by one scan of the touches (ix_touch_customer)."""
     longest = asked.now - max(limit.within for limit in limits)
-    made = _contacts(longest, asked.now, _of_priority(lambda theirs: theirs >= asked.priority))
+    message, *calling = _contacts(longest, asked.now, _of_priority(lambda theirs: theirs >= asked.priority))
+    made = [message, *calling] if calls else [message]
     rows = [part.where(*_inside(CONTACT.c.customer, span)) for part in made]
     rows += [select(kept.c.customer, null(), kept.c.contacts) for kept in asked.kept]
     every = union_all(*rows).subquery("contacts")
