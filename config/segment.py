@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from config.sentences import Finding, Mended, mend_record, problems_of
+from config.sentences import Finding, Mended, mend_record
 from config.yaml_lines import Document, read_document
-from waves.errors import PlanError
 from waves.plan import NAME, Record
 
 FOLDER = "segments"
@@ -42,11 +41,3 @@ def mend_segment(path: Path) -> tuple[Document, Mended[Segment]]:
         )
         mended.findings.append(Finding(("segment",), message))
     return document, mended
-
-
-def load_segment(config_dir: Path, name: str) -> Segment:
-    """The segment of this name; PlanError with every problem of its file but those of its rule."""
-    document, mended = mend_segment(segment_path(config_dir, name))
-    if mended.record is None or mended.findings:
-        raise PlanError(problems_of(document, mended.findings))
-    return mended.record

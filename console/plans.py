@@ -164,10 +164,9 @@ def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> N
     with progress() as bar:
         bar.add_task("freezing members", total=None)
         _, members = starting.start(room, bundle, who(by), room.ledger.now())
-    say(
-        f"{bundle.plan.campaign} started with {members:,} members; its first wave opens {bundle.plan.starts}. "
-        "Run `multiwave advance` from then on."
-    )
+    plan = bundle.plan
+    opens = "at once" if plan.starts.at <= room.ledger.now() else str(plan.starts)
+    say(f"{plan.campaign} started with {members:,} members; its first wave opens {opens}, while `multiwave up` runs.")
 
 
 def send_test_messages(

@@ -13,6 +13,8 @@ from flows.upkeep import upkeep
 from ledger.store import read_meta, write_meta
 from waves.errors import EngineError
 
+UNREACHED = "Failed to reach API"
+"""How Prefect's client begins the RuntimeError that a server which is not there makes."""
 ADVANCED = "advanced"
 """The meta row that says when `advance` last came to its end, and how many waves it moved."""
 
@@ -46,6 +48,8 @@ def advance_locked(room: Room, now: datetime) -> list[dict[str, Any]]:
     try:
         return list(run_advance(enter(room), now))
     except (httpx.HTTPError, PrefectException, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith(UNREACHED):
+            raise
         raise EngineError(f"Prefect's server does not answer ({type(error).__name__}); what is due waits") from error
 
 

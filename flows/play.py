@@ -21,7 +21,7 @@ from config.world import DAYS, World, capacity_of
 from flows import dialling
 from flows.crowd import ENGAGING, Crowd, Said
 from flows.room import Room
-from flows.running import Running, load_running, local_day, opens_at
+from flows.running import Running, current_wave, load_running, local_day
 from ledger import dial_lists
 from ledger.attributes import attribute_types
 from ledger.people import Groups, Person, Rules, members, people_behind, people_known
@@ -229,15 +229,14 @@ def calling(running: Running) -> Wave | None:
 
 def _engine_due(room: Room, running: Running) -> list[datetime]:
     """When the clock alone gives the engine something to do."""
-    closed = None
-    for wave, row in zip(running.plan.waves, running.rows, strict=True):
-        if row.state == "pending":
-            return [opens_at(running, wave, closed)]
-        if row.state != "closed":
-            with room.ledger.read() as connection:
-                return next_due(connection, row.id)
-        closed = row.closed
-    return []
+    current = current_wave(running)
+    if current is None:
+        return []
+    _, row, opens = current
+    if row.state == "pending":
+        return [opens]
+    with room.ledger.read() as connection:
+        return next_due(connection, row.id)
 
 
 def event_of(token: str, said: Said) -> Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from flows.room import Room
-from flows.running import Running, load_running, opens_at
+from flows.running import Running, current_wave, load_running
 from ledger import pausing
 
 
@@ -20,11 +20,8 @@ def resume(
 
 def overdue_wave(running: Running, now: datetime) -> str | None:
     """The wave that was to open by `now` and has not: the first that is not closed, if it is still pending."""
-    closed = None
-    for wave in running.plan.waves:
-        row = running.row(wave.wave)
-        if row.state != "closed":
-            due = row.state == "pending" and row.stopped_at is None and now >= opens_at(running, wave, closed)
-            return wave.wave if due else None
-        closed = row.closed
-    return None
+    current = current_wave(running)
+    if current is None:
+        return None
+    wave, row, opens = current
+    return wave.wave if row.state == "pending" and row.stopped_at is None and now >= opens else None

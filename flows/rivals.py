@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from flows.running import Running, gates_of, load_running, opens_at
-from ledger.gates import Rival
+from flows.running import Running, current_wave, gates_of, load_running
+from ledger.gates import Gates, Rival
 from ledger.progress import live_campaigns
 from ledger.store import Ledger
+from waves.errors import PlanError
 from waves.plan import Plan, Wave
 
 
@@ -23,20 +23,19 @@ def rivals_of(ledger: Ledger, plan: Plan, now: datetime) -> tuple[Rival, ...]:
 
 
 def _rival(running: Running, now: datetime) -> Rival | None:
-    closed: Any = None
-    for wave in running.plan.waves:
-        row = running.row(wave.wave)
-        if row.state == "closed":
-            closed = row.closed
-            continue
-        opens = opens_at(running, wave, closed)
-        pending = running.state == "running" and row.state == "pending" and row.stopped_at is None
-        same_day = opens.astimezone(now.tzinfo).date() <= now.date()
-        return Rival(_gates(running, wave, max(opens, now)), running.types) if pending and same_day else None
-    return None
+    current = current_wave(running)
+    if current is None or running.state != "running":
+        return None
+    wave, row, opens = current
+    if row.state != "pending" or row.stopped_at is not None or opens.astimezone(now.tzinfo).date() > now.date():
+        return None
+    try:
+        return Rival(_gates(running, wave, max(opens, now)), running.types)
+    except PlanError:  # it has lost its hours rules: it cannot open, and says so when it is its own turn
+        return None
 
 
-def _gates(running: Running, wave: Wave, opens: datetime) -> Any:
+def _gates(running: Running, wave: Wave, opens: datetime) -> Gates:
     released = opens + wave.release
     rest_from = opens + wave.ramp.hold if wave.ramp else None
     gates = gates_of(running, wave, opens)

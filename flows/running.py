@@ -90,6 +90,17 @@ def opens_at(running: Running, wave: Wave, previous_closed: datetime | None) -> 
     return max(due, wave.at.at) if wave.at else due
 
 
+def current_wave(running: Running) -> tuple[Wave, Any, datetime] | None:
+    """The first wave that is not closed, its row, and when it opens or was to open; None when all are closed."""
+    closed: datetime | None = None
+    for wave in running.plan.waves:
+        row = running.row(wave.wave)
+        if row.state != "closed":
+            return wave, row, opens_at(running, wave, closed)
+        closed = row.closed
+    return None
+
+
 def groups_of(wave: Wave) -> tuple[tuple[int, ...], ...]:
     """The wave's channels as codes, grouped as the plan groups them."""
     return tuple(tuple(CHANNEL_CODES[name] for name in group.first_of) for group in wave.channels)

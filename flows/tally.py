@@ -12,13 +12,11 @@ from zoneinfo import ZoneInfo
 
 from flows.room import Room
 from flows.running import load_running
-from ledger import aggregates
 from ledger.rehearsed import calls_made, contacts_by_time, spent
-from waves.outcomes import PART_OF_OUTCOME, Outcome, Part
+from ledger.report import count_campaign, count_wave
+from ledger.report_rows import Lens, opened_waves
 
 FUNNEL = ("members", "go", "touches", "delivered", "engaged", "converted")
-REACHED = frozenset({Part.RECEIVED, Part.ENGAGED, Part.DECLINED})
-MADE = ("sent", "listed", "refused", "in_doubt")
 LOW, HIGH = 0.1, 0.9
 
 
@@ -48,33 +46,24 @@ class Spread:
 
 
 def tally(room: Room, campaign: str, seed: int, finished: datetime, agent_hours: float) -> Run:
-    """Count a campaign that was played on a scratch ledger."""
+    """Count a campaign that was played on a scratch ledger, by the definitions of its report."""
     running = load_running(room.ledger, campaign)
     goal, zone = running.plan.goal, running.plan.starts.zone
+    lens = Lens(goal.event, goal.within, room.ledger.now(), {})
+    funnel: dict[str, Mapping[str, int]] = {}
     with room.ledger.read() as connection:
-        statuses = aggregates.wave_statuses(connection, running.id)
-        arms = aggregates.conversion_by_arm(connection, running.id, goal.event, goal.within)
+        waves = opened_waves(connection, running.id, lens.as_of)
+        for wave in waves:
+            found = count_wave(connection, wave, lens)
+            counts = {name: found.counts[name] for name in ("touches", "delivered", "engaged")}
+            arm = found.treated
+            funnel[wave.name] = {"members": found.members, "go": arm.assigned, **counts, "converted": arm.converted}
+        if waves:
+            treated, held_out, _ = count_campaign(connection, running.id, lens, waves[0].opened)
+            members = treated.assigned + held_out.assigned
+            funnel["campaign"] = {"members": members, "go": treated.assigned, "converted": treated.converted}
         contacts = contacts_by_time(connection, running.id)
         calls, money = calls_made(connection, running.id), spent(connection, running.id)
-    converted = {found.name: found for found in arms}
-    funnel: dict[str, Mapping[str, int]] = {}
-    for status in statuses:
-        books = status.books
-        treated = converted.get(status.wave)
-        funnel[status.wave] = {
-            "members": books.members,
-            "go": books.verdicts.get("go", 0),
-            "touches": sum(books.states.get(state, 0) for state in MADE),
-            "delivered": sum(
-                n for said, n in books.outcomes.items() if PART_OF_OUTCOME[Outcome[said.upper()]] in REACHED
-            ),
-            "engaged": books.parts.get("engaged", 0),
-            "converted": treated.treated_converted if treated else 0,
-        }
-    whole = converted.get("campaign")
-    if whole is not None:
-        members = whole.treated + whole.held_out
-        funnel["campaign"] = {"members": members, "go": whole.treated, "converted": whole.treated_converted}
     return Run(
         seed,
         finished,

@@ -18,6 +18,7 @@ from flows.running import Running, gates_of, load_running, opening_of
 from ledger import campaigns, enrol, ramps, touches
 from ledger.close import Balance, close, may_close
 from ledger.recipients import recipients
+from ledger.store import keep_out_new_touches
 from waves.errors import SendRefused
 from waves.message import CHANNEL_NAMES, Message, Receipt
 from waves.outcomes import Reason
@@ -130,10 +131,11 @@ def send_batch(room: Room, running: Running, wave_name: str, batch: int, now: da
     templates = running.bundle.open_templates()
     receipts, size = list[Receipt](), CHUNK
     while size and not room.stopping:
-        moment = _moment(room, now)
-        if leased.until - moment < timedelta(seconds=2 * BEGIN_WITHIN_S):
-            break
         with room.ledger.write() as connection:
+            keep_out_new_touches(connection)
+            moment = _moment(room, now)  # after the wait: neither the lease nor the hour may have ended in it
+            if leased.until - moment < timedelta(seconds=2 * BEGIN_WITHIN_S):
+                break
             gates = gates_of(running, wave, moment)
             claimed = touches.claim(connection, leased, gates, running.types, size, moment)
         if claimed is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +31,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ledger import tables as t
 from ledger.audit import record
 from ledger.gates import drawn
+from ledger.types import MICROSECOND
 from waves.draw import Draw
 from waves.errors import CampaignError
 from waves.outcomes import Reason, State
@@ -142,7 +143,7 @@ def start(
                 started_at=now,
                 started_by=by,
                 limit_contacts=new.limits.contacts if new.limits else None,
-                limit_within_us=new.limits.within // timedelta(microseconds=1) if new.limits else None,
+                limit_within_us=new.limits.within // MICROSECOND if new.limits else None,
             )
             .returning(t.campaign.c.id)
         ).scalar_one()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from ledger import tables as t
-from ledger.gates import Gates, Members, Span
+from ledger.gates import Gates, Members
 from ledger.sieve import sieved
+from ledger.types import Span
 from waves.outcomes import Verdict
 
 RANGE = 50_000

@@ -94,7 +94,7 @@ def enrol_range(connection: Connection, opening: Opening) -> bool:
             withdraw_stopped(connection, opening.wave, opening.gates.now)
         return True
     for gates in (opening.gates, *[rival.gates for rival in opening.gates.rivals]):
-        cover(connection, gates.rules, gates.now, gates.closes)
+        cover(connection, gates.rules, opening.gates.now, gates.closes)
     members = live_members(row.campaign, opening.types, (low, high))
     e = t.enrolment.c
     with sieved(connection, members, opening.gates, (low, high)) as found:

@@ -24,6 +24,7 @@ from ledger import tables as t
 from ledger.legal_hours import Rules
 from ledger.limits import Limit
 from ledger.sql import unindexed
+from ledger.types import Span
 from waves.draw import BUCKETS, Draw, threshold
 from waves.message import AddressState, Consent
 from waves.outcomes import Verdict
@@ -32,8 +33,6 @@ OPEN_CASE = "open_case"
 PASSES = int(Verdict.GO)
 FALSE: ColumnElement[bool] = false()
 Members = FromClause
-Span = tuple[int, int]
-"""The customers whose id is above the first number and not above the second."""
 Enter = Callable[[Members], ColumnElement[bool]]
 """Builds the enter rule over a members' source: customer, arm, bucket, erased and the attributes."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, cas
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from waves.calendars import calendars
 from waves.hours import HoursSet, Kind, open_windows, rules_id
 
 Window = tuple[datetime, datetime]
@@ -28,9 +29,9 @@ class Rules:
 
     @property
     def id(self) -> int:
-        """The key of these sets' rows in legal_window: below 2**60, the same for the same rules."""
+        """The key of these sets' rows in legal_window: below 2**60, the same for the same rules and calendars."""
         ids = sorted({rules_id(one) for one in self.sets})
-        return ids[0] if len(ids) == 1 else int(hashlib.sha256(repr(ids).encode()).hexdigest()[:15], 16)
+        return int(hashlib.sha256(repr((ids, calendars())).encode()).hexdigest()[:15], 16)
 
 
 def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) -> int:
@@ -108,11 +109,19 @@ def first_hours(rules: int, asked: Mapping[str, tuple[Kind, datetime, datetime]]
 
 
 def first_hour(
-    rules: int, kind: ColumnElement[int], zone_set: ColumnElement[int], start: datetime, end: ColumnElement[datetime]
+    rules: int,
+    kind: ColumnElement[int],
+    zone_set: ColumnElement[int],
+    start: datetime,
+    end: ColumnElement[datetime],
+    takes: timedelta,
 ) -> ScalarSelect[datetime]:
-    """The first permitted moment from `start` to `end` of one zone set; NULL when there is none (pk_legal_window)."""
+    """The first permitted moment from `start` to `end` of one zone set; NULL when there is none (pk_legal_window).
+
+    A window that ends sooner than `takes` after the start is over.
+    """
     w = t.legal_window.c
-    mine = (w.rules == rules, w.kind == kind, w.zone_set == zone_set, w.closes > start, w.opens < end)
+    mine = (w.rules == rules, w.kind == kind, w.zone_set == zone_set, w.closes > start + takes, w.opens < end)
     return select(func.min(_from(start))).where(*mine).correlate_except(t.legal_window).scalar_subquery()
 
 

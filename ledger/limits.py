@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.sql import least
-from ledger.types import EPOCH, MICROSECOND
+from ledger.types import EPOCH, MICROSECOND, Span
 from waves.dispositions import EFFECTS
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
@@ -42,9 +42,6 @@ CONTACT = t.touch.alias("contact")
 """A touch that counts, beside the one it is counted for."""
 SILENT = [int(code) for code, effect in EFFECTS.items() if not effect.rang]
 """Dispositions of calls that nobody could hear: no contact."""
-
-
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,8 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
     theirs: dict[Limit, list[int]] = {}
     for row in rows:
         theirs.setdefault(Limit(row.limit_contacts, row.limit_within_us * MICROSECOND), []).append(row.id)
-    theirs.pop(asked.own, None) if asked.own else None
+    if asked.own:
+        theirs.pop(asked.own, None)
     members = {
         limit: select(m.customer).where(m.campaign.in_(campaigns), *_inside(m.customer, span))
         for limit, campaigns in theirs.items()

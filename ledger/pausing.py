@@ -13,12 +13,11 @@ from ledger import tables as t
 from ledger.audit import record
 from ledger.campaigns import find, find_wave, set_state, waves_of
 from ledger.recall import lists_out
+from ledger.types import MICROSECOND
 from waves.errors import CampaignError
 from waves.outcomes import Reason, State
 
 Policy = Literal["expire", "reschedule", "catch-up"]
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

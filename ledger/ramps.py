@@ -9,10 +9,9 @@ from sqlalchemy import Connection, func, or_, select, update
 from ledger import tables as t
 from ledger.audit import record
 from ledger.campaigns import find, set_state
-from waves.outcomes import FAILURES, Side, State
+from ledger.events import DENIALS
+from waves.outcomes import FAILURES, State
 from waves.plan import Ramp
-
-LEFT = frozenset({int(Side.UNSUBSCRIBED), int(Side.COMPLAINED)})
 
 
 def judge(connection: Connection, campaign: str, wave: int, ramp: Ramp, now: datetime) -> bool:
@@ -24,11 +23,13 @@ def judge(connection: Connection, campaign: str, wave: int, ramp: Ramp, now: dat
     if find(connection, campaign).state != "running":
         return False
     b, c = t.batch.c, t.touch.c
-    first = (c.wave == wave, c.batch.in_(select(b.id).where(b.wave == wave, ~b.rest)))
+    first = c.batch.in_(select(b.id).where(b.wave == wave, ~b.rest))  # ix_batch_wave, ix_touch_batch
     tried = c.state.in_([int(State.SENT), int(State.REFUSED), int(State.IN_DOUBT)])
     waits = or_(c.state == int(State.CLAIMED), (c.state == int(State.QUEUED)) & (c.not_after > now))
     failed = or_(c.state == int(State.REFUSED), c.outcome.in_(FAILURES))
-    left = select(t.event.c.id).where(t.event.c.touch == c.id, t.event.c.outcome.in_(LEFT)).exists()  # ix_event_touch
+    left = (
+        select(t.event.c.id).where(t.event.c.touch == c.id, t.event.c.outcome.in_(DENIALS)).exists()
+    )  # ix_event_touch
     row = connection.execute(
         select(
             func.count().filter(tried).label("tried"),
@@ -36,7 +37,7 @@ def judge(connection: Connection, campaign: str, wave: int, ramp: Ramp, now: dat
             func.count().filter(tried & failed).label("failed"),
             func.count().filter(tried & left).label("left"),
             func.max(c.sent_at).label("last"),
-        ).where(*first)
+        ).where(first)
     ).one()
     if row.waiting or (row.last is not None and row.last + ramp.hold > now):
         return False

@@ -32,11 +32,11 @@ from sqlalchemy.schema import Column
 from sqlalchemy.types import TypeEngine
 
 from ledger import tables as t
-from ledger.gates import PASSES, Gates, Members, Span, address_gate, drawn, live_members, member_gate, suppressed
+from ledger.gates import PASSES, Gates, Members, address_gate, drawn, live_members, member_gate, suppressed
 from ledger.legal_hours import first_hours
 from ledger.limits import Pressure, room_left
 from ledger.sql import greatest, unindexed
-from ledger.types import Moment
+from ledger.types import Moment, Span
 from ledger.words import heard_by, heard_name
 from waves.hours import Kind, kind_of
 from waves.outcomes import Verdict
@@ -64,7 +64,9 @@ def sieved(
         def keep(name: str, rows: Select[Any], **columns: Any) -> Table:
             return kept.enter_context(_kept(connection, name, rows, columns))
 
-        kept_for = [keep(f"kept_for_{n}", rows, contacts=Integer) for n, rows in enumerate(_rivals(connection, gates))]
+        kept_for = [
+            keep(f"kept_for_{n}", rows, contacts=Integer) for n, rows in enumerate(_rivals(connection, gates, span))
+        ]
         heard = [keep(heard_name(wave), heard_by(wave, span), **{heard_name(wave): Integer}) for wave in gates.heard]
         first = keep("first_gates", _asked(members, heard, gates), bucket=BigInteger, zone_set=BigInteger, gate=Integer)
         kinds = {kind_of(code) for code in gates.channels}
@@ -79,10 +81,9 @@ def sieved(
         yield keep("sieve", rows, bucket=BigInteger, verdict=SmallInteger, channels=Integer, rest=Boolean, **columns)
 
 
-def _rivals(connection: Connection, gates: Gates) -> Iterator[Select[Any]]:
+def _rivals(connection: Connection, gates: Gates, span: Span) -> Iterator[Select[Any]]:
     """(customer, contacts) of whom each rival wave would take, and how often it would contact them."""
     for rival in gates.rivals:
-        span = gates.span or (0, 0)
         members = live_members(rival.gates.campaign or 0, rival.types, span)
         with sieved(connection, members, rival.gates, span) as found:
             each = [case((found.c.channels.op("&")(_bits(group)) != 0, 1), else_=0) for group in rival.gates.groups]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Integer
@@ -16,16 +17,6 @@ class greatest(FunctionElement[int]):
     inherit_cache = True
 
 
-@compiles(greatest, "postgresql")
-def _greatest(element: greatest, compiler: Any, **kw: Any) -> str:
-    return f"greatest({compiler.process(element.clauses, **kw)})"
-
-
-@compiles(greatest, "sqlite")
-def _max(element: greatest, compiler: Any, **kw: Any) -> str:
-    return f"max({compiler.process(element.clauses, **kw)})"
-
-
 class least(FunctionElement[int]):
     """The smallest of several numbers; NULL is not expected among them."""
 
@@ -33,14 +24,14 @@ class least(FunctionElement[int]):
     inherit_cache = True
 
 
-@compiles(least, "postgresql")
-def _least(element: least, compiler: Any, **kw: Any) -> str:
-    return f"least({compiler.process(element.clauses, **kw)})"
+def _spelled(name: str) -> Callable[..., str]:
+    return lambda element, compiler, **kw: f"{name}({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(least, "sqlite")
-def _min(element: least, compiler: Any, **kw: Any) -> str:
-    return f"min({compiler.process(element.clauses, **kw)})"
+compiles(greatest, "postgresql")(_spelled("greatest"))
+compiles(greatest, "sqlite")(_spelled("max"))
+compiles(least, "postgresql")(_spelled("least"))
+compiles(least, "sqlite")(_spelled("min"))
 
 
 class unindexed(FunctionElement[Any]):

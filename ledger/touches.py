@@ -32,6 +32,9 @@ from waves.hours import kind_of
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
 
+LEAVES_WITHIN = timedelta(seconds=5)
+"""A claimed message has left by then, so it is not claimed that shortly before its permitted hours end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leased:
@@ -139,7 +142,7 @@ def claim(
         .cte("picked")
     )
     kind = literal(int(kind_of(leased.channel)), SmallInteger)
-    hour = first_hour(rules, kind, m.c.zone_set, now, picked.c.not_after)
+    hour = first_hour(rules, kind, m.c.zone_set, now, picked.c.not_after, LEAVES_WITHIN)
     found = recheck(m, gates, literal(leased.channel, SmallInteger))
     over = over_limit(picked.c.id, picked.c.customer, now, gates.priority)
     checked = (

@@ -13,6 +13,8 @@ from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_ZERO = date(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
+Span = tuple[int, int]
+"""The customers whose id is above the first number and not above the second."""
 UNITS_PER_MONEY = 10_000
 
 

@@ -7,11 +7,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache, lru_cache
 from importlib import resources
+from importlib.metadata import version
 
 import holidays
 
 Jurisdiction = str
 """A country of ISO 3166 (`US`), or country and subdivision (`US-TX`)."""
+
+
+@cache
+def calendars() -> tuple[str, str]:
+    """The releases of the tables: what was worked out by others may be wrong by now."""
+    return version("holidays"), version("tzdata")
 
 
 @cache

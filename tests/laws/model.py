@@ -103,14 +103,12 @@ class Books:
         return {w.id for w in self.waves.values() if w.state == state and self.campaigns[w.campaign].state == "running"}
 
     def due(self, now: datetime) -> list[Row]:
-        """The batches that a worker may lease."""
+        """The batches that a worker may try, those of a stopped wave and of a ramp's waiting rest among them."""
         waves = self.running("open")
         return [
             b
             for b in self.batches
             if b.wave in waves
-            and self.waves[b.wave].stopped_at is None
-            and (not b.rest or self.waves[b.wave].ramp_passed is not None)
             and b.done_at is None
             and b.due <= now
             and (b.lease_until is None or b.lease_until <= now)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from flows.campaign import anything_due
 from ledger import tables as t
 from ledger.legal_hours import Rules, cover
 from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable, zone_set
@@ -273,3 +274,41 @@ def test_a_row_that_nobody_reviewed_lets_nothing_out(world: World) -> None:
     world.start(plan_text(SMS.replace("RELEASE", "24h"), starts=OPENS), OPENS)
     hold_back(world, "notice", now=OPENS)
     assert verdict_words(world, "notice") == {"c1": "go", "c2": "no_legal_hour"}
+
+
+def test_a_campaign_that_lost_its_hours_stands_still_alone(world: World) -> None:
+    put(world.ledger, [living(1, LONDON), living(2, LONDON, "email")])
+    own = hours_yaml(messages=NINE)
+    write_hours(world, own + own.replace("house:", "other:"))
+    either = SMS.replace("RELEASE", "24h").replace("[sms]", "[{first_of: [sms, email]}]")
+    world.start(plan_text(either, name="lost", starts=OPENS).replace("hours: house", "hours: other"), OPENS)
+    hold_back(world, "notice", "lost", OPENS)
+    later = SMS.replace("RELEASE", "24h").replace("notice", "later")
+    world.start(plan_text(later, name="lost-too", starts=NIGHT + 12 * HOUR).replace("hours: house", "hours: other"))
+    world.start(plan_text(SMS.replace("RELEASE", "24h").replace("notice", "well"), name="well", starts=OPENS), OPENS)
+    today(world, own)
+    assert anything_due(world.room, NIGHT + 9 * HOUR), "it is for `advance` to say what is wrong"
+    with pytest.raises(PlanError, match="there is no set of hours other"):
+        world.advance(NIGHT + 9 * HOUR)
+    assert [(line["campaign"], line["channel"]) for line in world.outbox("sms")] == [("well", "sms")]
+
+
+def test_hours_that_are_lost_by_a_more_important_campaign_hold_nobody_up(world: World) -> None:
+    put(world.ledger, [living(1, LONDON)])
+    own = hours_yaml(messages=NINE)
+    write_hours(world, own + own.replace("house:", "other:"))
+    major = plan_text(SMS.replace("RELEASE", "24h"), name="major", starts=NIGHT + 15 * HOUR)
+    world.start(major.replace("hours: house", "hours: other\npriority: 90"), OPENS)
+    world.start(plan_text(SMS.replace("RELEASE", "24h").replace("notice", "minor"), name="minor", starts=OPENS), OPENS)
+    today(world, own)
+    world.advance(NIGHT + 9 * HOUR)
+    assert [line["campaign"] for line in world.outbox("sms")] == ["minor"]
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(6, {"c1"}), (4, set())])
+def test_nothing_is_claimed_that_might_leave_after_its_hours(world: World, seconds: int, sent: set[str]) -> None:
+    put(world.ledger, [living(1, LONDON)])
+    begin(world)
+    hold_back(world, "notice", now=OPENS)
+    world.advance(NIGHT + 20 * HOUR - timedelta(seconds=seconds))
+    assert set(sent_at(world)) == sent

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from flows.running import gates_of, load_running
 from flows.wave import send_batch
 from ledger import tables as t
 from ledger import touches
+from ledger.store import Ledger
 from ledger.touches import Claimed, Leased, due_batches, finish, give_back, lease, settle, sweep
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, phone, plan_text, put, reachable
 from tests.steps import address_words, as_words, hold_back, suppress
@@ -349,3 +351,31 @@ def test_batches_are_whole_and_nobody_is_left_out(tmp_path: Any, ledger_url: str
         batches = {row.id: (row.channel, row.due) for row in connection.execute(select(t.batch))}
     assert batches == {batch: (channel, T0) for channel, batch in sizes}
     world.ledger.close()
+
+
+class Crowded(Ledger):
+    """A ledger on the real clock, where each writer waits for the one before it."""
+
+    clock, waits = T0, timedelta(0)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with super().write() as connection:
+            self.clock += self.waits
+            yield connection
+
+    def now(self) -> datetime:
+        return self.clock
+
+
+@pytest.mark.parametrize(("waits", "sent"), [(timedelta(seconds=50), 3), (timedelta(minutes=3), 0)])
+def test_the_clock_is_read_after_the_wait_for_other_writers(
+    tmp_path: Any, sqlite_url: str, waits: timedelta, sent: int
+) -> None:
+    world = make_world(tmp_path / "home", sqlite_url)
+    batch = queued(world)
+    world.room.ledger = ledger = Crowded(world.ledger.engine)
+    ledger.simulated, ledger.waits = False, waits
+    said = send_batch(world.room, load_running(ledger, "test"), "notice", batch, T0)
+    assert (said.receipts["accepted"], len(world.outbox("sms"))) == (sent, sent)
+    ledger.close()
