@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
@@ -18,7 +19,7 @@ from filelock import FileLock
 
 from channels.mail_file import ADDRESS, CONTROL, head_of, is_sender, mail_bytes
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import Capabilities, Message, Receipt
+from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
 from waves.outcomes import Action, Reason
 
 SENDER = "multiwave <no-reply@example.com>"
@@ -30,6 +31,7 @@ class Outbox:
     """One channel's outbox in `folder`, which it makes readable by its owner alone."""
 
     provider = "outbox"
+    chunk = 500
 
     def __init__(self, capabilities: Capabilities, folder: Path, sender: str = SENDER) -> None:
         if not is_sender(sender):
@@ -46,8 +48,9 @@ class Outbox:
             raise SendRefused(f"cannot make the outbox folder {folder}: {error.strerror}") from error
         self.lock = FileLock(folder / f".{capabilities.channel}.lock", mode=0o600)
 
-    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message, in order: what cannot be carried is refused alone, a full disk means not sent."""
+        begin_by = time.monotonic() + within_s
         receipts, lines, mails = [], [], []
         head = head_of(self.sender, now) if self.capabilities.channel == "email" else ""
         for message in messages:
@@ -62,10 +65,16 @@ class Outbox:
                 lines.append(line)
                 mails.append((message.token, mail))
         try:
-            self._write(mails if head else [], b"".join(lines))
+            begun = self._write(mails if head else [], b"".join(lines), begin_by)
         except OSError:
-            return [r if r.result == "refused" else _later(r.token) for r in receipts]
-        return receipts
+            begun = False
+        return receipts if begun else [r if r.result == "refused" else _later(r.token) for r in receipts]
+
+    def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt]:
+        """The record of sending is the whole truth: what is not in it was never sent."""
+        wanted = set(tokens)
+        recorded = (str(line["token"]) for line in read_outbox(self.path)[0])
+        return {token: Receipt(token, "accepted") for token in recorded if token in wanted}
 
     def _refusal(self, message: Message) -> Receipt | None:
         fields = message.fields
@@ -86,7 +95,8 @@ class Outbox:
         domain = parseaddr(self.sender)[1].rpartition("@")[2]
         return mail_bytes(head, domain, message.token, to, message.fields["subject"], message.fields["body"])
 
-    def _write(self, mails: list[tuple[str, bytes]], lines: bytes) -> None:
+    def _write(self, mails: list[tuple[str, bytes]], lines: bytes, begin_by: float) -> bool:
+        """Record the lines; False when others held the file for so long that it is too late to begin."""
         for token, mail in mails:
             handle = os.open(f"{self.mails}/{token}.eml", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
@@ -95,7 +105,10 @@ class Outbox:
                 os.close(handle)
         if lines:
             with self.lock:
+                if time.monotonic() > begin_by:
+                    return False
                 _append(self.path, lines)
+        return True
 
 
 def _refused(message: Message, reason: Reason) -> Receipt:

@@ -11,6 +11,7 @@ from channels.call_list import generic_csv
 from channels.outbox import Outbox
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
+from waves.senders import Sender
 
 CALL_CAPS = (
     Cap(3, timedelta(days=1), "house rule for calls to one person"),
@@ -25,14 +26,19 @@ CAPABILITIES: dict[str, Capabilities] = {
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
 }
 
-Opener = Callable[[Capabilities, Path], Channel]
+Opener = Callable[[Capabilities, Sender, Path], Channel]
+
+
+def _outbox(capabilities: Capabilities, sender: Sender, folder: Path) -> Channel:
+    return Outbox(capabilities, folder)
+
 
 PROVIDERS: dict[str, dict[str, Opener]] = {
-    "web_push": {"outbox": Outbox},
-    "sms": {"outbox": Outbox},
-    "email": {"outbox": Outbox},
+    "web_push": {"outbox": _outbox},
+    "sms": {"outbox": _outbox},
+    "email": {"outbox": _outbox},
 }
-"""Message channel -> provider -> how to open it on a folder."""
+"""Message channel -> provider -> how to open it for a sender, on a folder of its own."""
 
 FORMATS = {"generic_csv": generic_csv}
 """Dial list format -> the module that writes the list and reads the dispositions."""
@@ -60,9 +66,9 @@ def check_provider(channel: str, provider: str) -> None:
         raise SendRefused(f"no provider {provider!r} for channel {channel}; {_nearest(provider, known)}")
 
 
-def open_channel(channel: str, provider: str, folder: Path) -> Channel:
+def open_channel(sender: Sender, folder: Path) -> Channel:
     """The provider, ready to send; `folder` is where the outbox keeps what it sent. SendRefused for an unknown name."""
-    check_provider(channel, provider)
-    if channel not in PROVIDERS:
-        raise SendRefused(f"channel {channel} is not sent: its touches are pulled as a dial list")
-    return PROVIDERS[channel][provider](CAPABILITIES[channel], folder)
+    check_provider(sender.channel, sender.provider)
+    if sender.channel not in PROVIDERS:
+        raise SendRefused(f"channel {sender.channel} is not sent: its touches are pulled as a dial list")
+    return PROVIDERS[sender.channel][sender.provider](CAPABILITIES[sender.channel], sender, folder)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from flows.halting import scopes_of
 from flows.hours import keep_hours
+from flows.lanes import side_by_side
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
 from flows.wave import fall_through, pass_ramp
@@ -34,18 +37,25 @@ class Moved:
 def advance(room: Room, now: datetime, launch: Launch) -> Iterator[Moved]:
     """Take every running campaign as far as it gets at `now`, yielding each step that changed something.
 
-    A provider that fails one campaign stops that campaign alone, and so do hours rules that it cannot find any more;
-    the error is raised after the others moved.
+    Campaigns go on side by side, so that a slow sender keeps nobody waiting but its own. A provider that fails one
+    campaign stops that campaign alone, and so do hours rules that it cannot find any more; the error is raised after
+    the others moved.
     """
     keep_hours(room, now)
     with room.ledger.read() as connection:
         names = live_campaigns(connection)
     failed: list[SendInDoubt | PlanError] = []
-    for name in names:
+
+    def moves(name: str) -> list[Moved]:
+        found: list[Moved] = []
         try:
-            yield from advance_campaign(room, name, now, launch)
+            found.extend(advance_campaign(room, name, now, launch))
         except (SendInDoubt, PlanError) as error:
             failed.append(error)
+        return found
+
+    for found in side_by_side([partial(moves, name) for name in names], alone=room.ledger.simulated):
+        yield from found
     if failed:
         raise failed[0]
 
@@ -100,7 +110,7 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
         if pass_ramp(room, running, wave, now):
             return False
     with room.ledger.read() as connection:
-        return batches_due(connection, row.id, now) > 0 or may_close(
+        return batches_due(connection, row.id, now, scopes_of(room, running, wave)) > 0 or may_close(
             connection, row.id, now, aborted=running.state == "aborted"
         )
 

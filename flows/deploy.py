@@ -18,9 +18,11 @@ from config.settings import load_settings
 from flows import campaign as campaigns
 from flows.room import Room, open_room
 from flows.running import Running, load_running
+from flows.sending import Sent, send_batch
 from flows.upkeep import upkeep
-from flows.wave import Sent, live, send_batch
+from flows.wave import live
 from ledger.close import Balance
+from ledger.touches import Leased
 
 SHOWN_TOKENS = 20
 _rooms: dict[str, Room] = {}
@@ -40,15 +42,15 @@ def enter(room: Room) -> str:
     return home
 
 
-@task(name="dispatch-batch", task_run_name="batch-{batch}", cache_policy=NO_CACHE, retries=0)
-def dispatch_batch(home: str, campaign: str, wave: str, batch: int, now: datetime) -> Sent:
+@task(name="dispatch-batch", task_run_name="batch-{leased.batch}", cache_policy=NO_CACHE, retries=0)
+def dispatch_batch(home: str, campaign: str, wave: str, leased: Leased, now: datetime) -> Sent:
     """Send one batch; never retried by Prefect, the ledger knows what was claimed."""
     room = room_at(home)
-    sent = send_batch(room, load_running(room.ledger, campaign), wave, batch, now)
+    sent = send_batch(room, load_running(room.ledger, campaign), wave, leased, now)
     log = get_run_logger()
-    log.info("batch %s: %s", batch, dict(sent.receipts))
+    log.info("batch %s: %s", leased.batch, dict(sent.receipts))
     if sent.tokens:
-        log.warning("batch %s, not accepted: %s", batch, " ".join(sent.tokens[:SHOWN_TOKENS]))
+        log.warning("batch %s, not accepted: %s", leased.batch, " ".join(sent.tokens[:SHOWN_TOKENS]))
     return sent
 
 
@@ -57,8 +59,8 @@ def run_wave(home: str, campaign: str, wave: str, now: datetime) -> Balance | No
     """Take one wave as far as it gets at `now`; a table artifact keeps its balance when it closes."""
     room = room_at(home)
 
-    def dispatch(_room: Room, _running: Running, _wave: str, batch: int, at: datetime) -> Sent:
-        return Sent(Counter()) if room.stopping else dispatch_batch(home, campaign, wave, batch, at)
+    def dispatch(_room: Room, _running: Running, _wave: str, leased: Leased, at: datetime) -> Sent:
+        return Sent(Counter()) if room.stopping else dispatch_batch(home, campaign, wave, leased, at)
 
     with TagsContext(current_tags=set()):  # for each new set of tags on a task Prefect keeps a thread and a client
         balance = live(room, campaign, wave, now, dispatch)

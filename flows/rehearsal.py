@@ -29,14 +29,15 @@ from flows.play import PROVIDER, Play, SentMessage
 from flows.reports import record_dispositions, record_reports, record_sales
 from flows.room import Room, Tick
 from flows.running import load_running
+from flows.sending import send_batch
 from flows.tally import Run, tally
-from flows.wave import live, send_batch
+from flows.wave import live
 from ledger import campaigns
 from ledger.close import Balance
 from ledger.scratch import Scratch, copy_ledger, customer_count
 from ledger.store import open_ledger
 from waves.errors import CampaignError
-from waves.message import Channel, Event, Message, Receipt
+from waves.message import BEGIN_WITHIN_S, Channel, Event, Message, Receipt
 from waves.outcomes import Action, Reason
 
 TOKEN_KEY = b"a rehearsal's tokens open nothing"
@@ -48,12 +49,13 @@ class WorldChannel:
     """A channel whose messages go nowhere but to the simulated customers."""
 
     provider = PROVIDER
+    chunk = 500
 
     def __init__(self, name: str, play: Play) -> None:
         self.capabilities = CAPABILITIES[name]
         self.play = play
 
-    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """A receipt for each message; what its customer will answer waits in the play."""
         receipts = []
         for person, message in self.play.addressees(messages):
@@ -63,6 +65,10 @@ class WorldChannel:
                 self.play.answer(person, SentMessage(message.token, message.channel, message.wave), now)
                 receipts.append(Receipt(message.token, "accepted"))
         return receipts
+
+    def find(self, tokens: Sequence[str]) -> None:
+        """No world is in doubt."""
+        return None
 
 
 def _refused(token: str) -> Receipt:

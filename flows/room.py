@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
-from channels.registry import DEFAULT_PROVIDERS, open_channel
+from channels.registry import DEFAULT_PROVIDERS, check_provider, open_channel
 from config.settings import Settings
 from ledger.store import Ledger, open_ledger
 from waves.errors import LedgerError
 from waves.message import Channel
+from waves.senders import Sender
 
+UNTIMED = timedelta(seconds=1)
+"""What is given to a provider on this machine."""
 Tick = Callable[[str, int, int], None]
 """Told of long work: what, how much is done, how much there is."""
 
@@ -34,13 +38,25 @@ class Room:
     """Whether this process holds the engine's lock file, so that a claim it finds was left by a dead one."""
     stopping: bool = False
     """Whether this process was asked to end: no further batch is begun."""
+    senders: Mapping[str, Sender] = field(default_factory=dict)
+    """What config/senders.yaml names; a channel's first one carries it unless the settings name another."""
     _channels: dict[str, Channel] = field(default_factory=dict)
+
+    def sender(self, channel: str) -> Sender:
+        """Who carries a channel: as the settings or config/senders.yaml say, else the default provider, unlimited."""
+        own = [sender for sender in self.senders.values() if sender.channel == channel]
+        named = self.settings.providers.get(channel)
+        found = [sender for sender in own if named is None or sender.sender == named]
+        if found:
+            return found[0]
+        provider = named or DEFAULT_PROVIDERS[channel]
+        check_provider(channel, provider)
+        return Sender(sender=provider, channel=channel, provider=provider, timeout=UNTIMED)
 
     def channel(self, name: str) -> Channel:
         """The provider chosen for a channel, opened once."""
         if name not in self._channels:
-            provider = self.settings.providers.get(name, DEFAULT_PROVIDERS[name])
-            self._channels[name] = open_channel(name, provider, self.settings.home / "outbox")
+            self._channels[name] = open_channel(self.sender(name), self.settings.home / "outbox")
         return self._channels[name]
 
 

@@ -20,6 +20,7 @@ from ledger.store import Ledger, read_meta
 from ledger.words import WaveWords
 from segments.select import Source, compile_rule
 from waves.draw import Draw
+from waves.errors import LedgerError
 from waves.message import CHANNEL_CODES
 from waves.plan import Plan, Wave
 from waves.rules import Rule
@@ -99,6 +100,16 @@ def current_wave(running: Running) -> tuple[Wave, Any, datetime] | None:
             return wave, row, opens_at(running, wave, closed)
         closed = row.closed
     return None
+
+
+def segment_clause(rule: Rule, people: Any, today: date) -> Any:
+    """A segment's rule as a clause over a source of customers."""
+    columns = {name: people.c[name] for name in rule.columns}
+    return compile_rule(rule, Source(columns, today, _no_word, _no_word, None))
+
+
+def _no_word(wave: str, word: str) -> Any:
+    raise LedgerError(f"a segment rule cannot read a wave, {wave}.{word}; that is for a wave's enter rule")
 
 
 def groups_of(wave: Wave) -> tuple[tuple[int, ...], ...]:

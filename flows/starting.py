@@ -12,7 +12,7 @@ from config.bundle import Bundle
 from flows.hours import KEY, keep_hours
 from flows.rivals import rivals_of
 from flows.room import Room
-from flows.running import enter_builder, groups_of, holdout_of, limit_of, local_day, ramp_of, rules_of
+from flows.running import enter_builder, groups_of, holdout_of, limit_of, local_day, ramp_of, rules_of, segment_clause
 from ledger import campaigns
 from ledger.attributes import attribute_types
 from ledger.dry_run import WaveCount, count_members, count_verdicts, examples, one_of_each_language
@@ -21,7 +21,6 @@ from ledger.legal_hours import Rules, cover
 from ledger.overlap import Overlap, overlaps
 from ledger.recall import audience
 from ledger.store import read_meta
-from segments.select import Source, compile_rule
 from waves.errors import LedgerError
 from waves.message import CHANNEL_NAMES
 from waves.outcomes import Verdict
@@ -64,13 +63,7 @@ def _chosen(room: Room, bundle: Bundle, types: Mapping[str, str], now: datetime)
     if rule is None:
         with room.ledger.read() as connection:
             return source, source.c.customer.in_(audience(connection, bundle.plan.audience))
-    columns = {name: source.c[name] for name in rule.columns}
-    clause = compile_rule(rule, Source(columns, local_day(bundle.plan, now), _no_word, _no_word, None))
-    return source, clause
-
-
-def _no_word(wave: str, word: str) -> Any:
-    raise LedgerError(f"a segment rule cannot read a wave, {wave}.{word}; that is for a wave's enter rule")
+    return source, segment_clause(rule, source, local_day(bundle.plan, now))
 
 
 def _known_types(room: Room, bundle: Bundle) -> dict[str, str]:

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from itertools import count
 
-from config.templates import Templates
-from flows.render import render
+from flows.lanes import side_by_side
 from flows.rivals import rivals_of
 from flows.room import Room
 from flows.running import Running, gates_of, load_running, opening_of
+from flows.sending import Dispatch, next_batch
 from ledger import campaigns, enrol, ramps, touches
 from ledger.close import Balance, close, may_close
-from ledger.recipients import recipients
-from ledger.store import keep_out_new_touches
-from waves.errors import SendRefused
-from waves.message import CHANNEL_NAMES, Message, Receipt
-from waves.outcomes import Reason
+from ledger.enrol import LISTED_BY_PEOPLE
+from waves.message import CHANNEL_CODES
 from waves.plan import Wave
-from waves.tokens import Kind, make_token
-
-CHUNK = 500
-BEGIN_WITHIN_S = 1.5
-"""A claimed message that was not begun within this many seconds goes back: whoever said stop meanwhile is heard."""
-
-Dispatch = Callable[[Room, Running, str, int, datetime], "Sent"]
 
 
 def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dispatch) -> Balance | None:
@@ -89,14 +76,23 @@ def pass_ramp(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
 
 
 def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: Dispatch) -> None:
-    """Hand every batch that is due to a worker, one task a batch."""
+    """Lease and send every batch that is due, one task a batch; the channels of a wave side by side."""
     with room.ledger.read() as connection:
-        batches = touches.due_batches(connection, running.row(wave.wave).id, now)
-    for done, batch in enumerate(batches):
-        room.tick(wave.wave, done, len(batches))
-        dispatch(room, running, wave.wave, batch, now)
-    if batches:
-        room.tick(wave.wave, len(batches), len(batches))
+        due = len(touches.due_batches(connection, running.row(wave.wave).id, now))
+    done = count(1)
+
+    def send_channel(channel: int) -> None:
+        leased = next_batch(room, running, wave, channel, now, None)
+        while leased is not None:
+            dispatch(room, running, wave.wave, leased, now)
+            room.tick(wave.wave, min(next(done), due), due)
+            leased = None if room.stopping else next_batch(room, running, wave, channel, now, leased)
+
+    if due:
+        room.tick(wave.wave, 0, due)
+        channels = [CHANNEL_CODES[name] for name in wave.channel_names if CHANNEL_CODES[name] not in LISTED_BY_PEOPLE]
+        for _ in side_by_side([partial(send_channel, code) for code in channels], alone=room.ledger.simulated):
+            pass
 
 
 def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balance | None:
@@ -110,82 +106,3 @@ def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balan
         elif enrol.fall_through(connection, row.id, gates_of(running, wave, now), now):
             return None  # the last one was refused just now, and has a next channel
         return close(connection, row.id, now)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of a batch: messages by receipt, and the tokens of those that the provider did not take."""
-
-    receipts: Counter[str]
-    tokens: tuple[str, ...] = ()
-
-
-def send_batch(room: Room, running: Running, wave_name: str, batch: int, now: datetime) -> Sent:
-    """Lease a batch, then claim, send and settle it chunk by chunk; a batch in other hands is left to them."""
-    owner = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
-    wave = running.plan.wave(wave_name)
-    with room.ledger.write() as connection:
-        leased = touches.lease(connection, batch, owner, _moment(room, now), room.settings.lease)
-    if leased is None:
-        return Sent(Counter())
-    templates = running.bundle.open_templates()
-    receipts, size = list[Receipt](), CHUNK
-    while size and not room.stopping:
-        with room.ledger.write() as connection:
-            keep_out_new_touches(connection)
-            moment = _moment(room, now)  # after the wait: neither the lease nor the hour may have ended in it
-            if leased.until - moment < timedelta(seconds=2 * BEGIN_WITHIN_S):
-                break
-            gates = gates_of(running, wave, moment)
-            claimed = touches.claim(connection, leased, gates, running.types, size, moment)
-        if claimed is None:
-            break
-        said, too_slow = _send_chunk(room, running, wave, templates, leased, claimed, moment)
-        receipts += said
-        if too_slow:
-            size //= 2
-    with room.ledger.write() as connection:
-        touches.finish(connection, leased, _moment(room, now))
-    return Sent(Counter(r.result for r in receipts), tuple(r.token for r in receipts if r.result != "accepted"))
-
-
-def _moment(room: Room, now: datetime) -> datetime:
-    return now if room.ledger.simulated else room.ledger.now()
-
-
-def _send_chunk(
-    room: Room,
-    running: Running,
-    wave: Wave,
-    templates: Templates,
-    leased: touches.Leased,
-    claimed: list[touches.Claimed],
-    now: datetime,
-) -> tuple[list[Receipt], bool]:
-    """Send one claimed chunk, no transaction open; its receipts, and whether it was given back as too slow."""
-    began = time.monotonic()
-    channel_name = CHANNEL_NAMES[leased.channel]
-    channel = room.channel(channel_name)
-    with room.ledger.read() as connection:
-        known = recipients(connection, [touch.touch for touch in claimed], running.bundle.types)
-    messages: list[tuple[int, Message]] = []
-    receipts: list[tuple[int, Receipt]] = []
-    for touch in claimed:
-        token = make_token(room.token_key, Kind.TOUCH, touch.touch)
-        try:
-            recipient = known[touch.touch]
-            message = render(running.bundle, wave, templates, channel_name, touch.variant, token, recipient)
-            messages.append((touch.touch, message))
-        except SendRefused:
-            receipts.append((touch.touch, Receipt(token, "refused", reason=Reason.CONTENT)))
-    too_slow = time.monotonic() - began > BEGIN_WITHIN_S
-    if too_slow:
-        with room.ledger.write() as connection:
-            touches.give_back(connection, leased.owner, [touch for touch, _ in messages])
-        messages = []
-    said = channel.send([message for _, message in messages], now) if messages else []
-    receipts += [(touch, receipt) for (touch, _), receipt in zip(messages, said, strict=True)]
-    cost = room.settings.costs.get(channel_name)
-    with room.ledger.write() as connection:
-        touches.settle(connection, leased.owner, receipts, channel.provider, cost, now)
-    return [receipt for _, receipt in receipts], too_slow

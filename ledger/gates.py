@@ -65,6 +65,8 @@ class Gates:
     span: Span | None = None
     """Where the members of a set-wise statement lie; None when each customer is to be looked up alone."""
     holdout: tuple[Draw, float] | None = None
+    halted: Callable[[ColumnElement[int]], ColumnElement[bool]] | None = None
+    """Whether a customer is in a segment whose kill switch is on."""
     rivals: tuple[Rival, ...] = ()
     """Waves of more important campaigns that open on the same day: the contacts they will make are kept for them."""
 

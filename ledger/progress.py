@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
 from ledger import tables as t
+from ledger.kill_switches import is_on
 from ledger.touches import let_go
 
 
@@ -35,11 +37,13 @@ def wave_mark(connection: Connection, wave: int) -> tuple[str, int, int]:
     return str(state), waiting or 0, touches or 0
 
 
-def batches_due(connection: Connection, wave: int, now: datetime) -> int:
-    """How many batches of a wave are due at `now`."""
+def batches_due(connection: Connection, wave: int, now: datetime, scopes: Mapping[int, Sequence[str]]) -> int:
+    """How many batches of a wave are due at `now` on the channels named, each with the kill switches that stop it."""
     b = t.batch.c
-    due = select(func.count()).join(t.wave, t.wave.c.id == b.wave).where(b.wave == wave, b.done_at.is_(None))
-    return connection.scalar(due.where(b.due <= now, let_go(), t.wave.c.stopped_at.is_(None))) or 0
+    counts = select(b.channel, func.count().label("n")).join(t.wave, t.wave.c.id == b.wave).group_by(b.channel)
+    due = counts.where(b.wave == wave, b.done_at.is_(None), b.due <= now, let_go(), t.wave.c.stopped_at.is_(None))
+    found = {row.channel: row.n for row in connection.execute(due)}
+    return sum(n for channel, n in found.items() if not connection.scalar(select(is_on(scopes[channel], now))))
 
 
 def next_due(connection: Connection, wave: int) -> list[datetime]:

@@ -11,20 +11,25 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Select,
     SmallInteger,
     bindparam,
     case,
+    false,
     func,
     literal,
     null,
     or_,
     select,
+    type_coerce,
     update,
 )
 
 from ledger import tables as t
 from ledger.addresses import bury
+from ledger.doubts import note_doubts
 from ledger.gates import Gates, live_members, recheck
+from ledger.kill_switches import is_on
 from ledger.legal_hours import cover, first_hour, is_known
 from ledger.limits import over_limit
 from ledger.store import keep_out_new_touches
@@ -45,6 +50,9 @@ class Leased:
     channel: int
     owner: str
     until: datetime
+    due: datetime
+    scopes: tuple[str, ...] = ()
+    """The kill switches that stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,12 @@ class Claimed:
 
 def due_batches(connection: Connection, wave: int, now: datetime) -> list[int]:
     """Batches of an open wave of a running campaign that are due and free, in order."""
+    return list(connection.scalars(_due(wave, now)))
+
+
+def _due(wave: int, now: datetime) -> Select[tuple[int]]:
     b = t.batch.c
-    query = (
+    return (
         select(b.id)
         .join(t.wave, t.wave.c.id == b.wave)
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
@@ -73,7 +85,6 @@ def due_batches(connection: Connection, wave: int, now: datetime) -> list[int]:
         )
         .order_by(b.due, b.id)
     )
-    return list(connection.scalars(query))
 
 
 def _sending() -> tuple[ColumnElement[bool], ...]:
@@ -88,17 +99,51 @@ def let_go() -> ColumnElement[bool]:
 
 def lease(connection: Connection, batch: int, owner: str, now: datetime, length: timedelta) -> Leased | None:
     """Take a free batch; None when another worker has it or nothing of it is left. What is claimed is in doubt."""
+    return _lease(connection, t.batch.c.id == batch, owner, now, length, ())
+
+
+def lease_next(
+    connection: Connection,
+    wave: int,
+    channel: int,
+    owner: str,
+    now: datetime,
+    length: timedelta,
+    after: tuple[datetime, int] | None = None,
+    scopes: Sequence[str] = (),
+) -> Leased | None:
+    """Take the next batch of a wave and channel that is due and free, by due and id, past the one given.
+
+    None when there is none, or when a kill switch of these scopes is on. Workers pass by what others are taking.
+    """
+    b = t.batch.c
+    query = _due(wave, now).where(b.channel == channel, ~is_on(scopes, now)).limit(1)
+    if after is not None:
+        due = type_coerce(after[0], b.due.type)
+        query = query.where(or_(b.due > due, (b.due == due) & (b.id > after[1])))
+    free = query.with_for_update(of=t.batch, skip_locked=True).cte("free")  # ix_batch_wave
+    return _lease(connection, b.id.in_(select(free.c.id)), owner, now, length, tuple(scopes))
+
+
+def _lease(
+    connection: Connection,
+    which: ColumnElement[bool],
+    owner: str,
+    now: datetime,
+    length: timedelta,
+    scopes: tuple[str, ...],
+) -> Leased | None:
     b = t.batch.c
     row = connection.execute(
         update(t.batch)
-        .where(b.id == batch, b.done_at.is_(None), or_(b.lease_until.is_(None), b.lease_until <= now))
+        .where(which, b.done_at.is_(None), or_(b.lease_until.is_(None), b.lease_until <= now))
         .values(lease_owner=owner, lease_until=now + length)
-        .returning(b.wave, b.channel)
+        .returning(b.id, b.wave, b.channel, b.due)
     ).one_or_none()
     if row is None:
         return None
-    _doubt(connection, [batch])
-    return Leased(batch, row.wave, row.channel, owner, now + length)
+    _doubt(connection, [row.id], now)
+    return Leased(row.id, row.wave, row.channel, owner, now + length, row.due, scopes)
 
 
 def claim(
@@ -107,7 +152,7 @@ def claim(
     """Claim up to `size` touches, re-checking each in the same statement; None when the batch has none left to look at.
 
     What fails the re-check is withdrawn with its reason, and what may not go at this hour waits for its next one. A
-    paused campaign, a closed or stopped wave or a lost lease yields None.
+    paused campaign, a closed or stopped wave, a kill switch or a lost lease yields None.
     """
     if gates.campaign is None:
         raise ValueError("a dry run claims nothing")
@@ -123,10 +168,12 @@ def claim(
             b.id == leased.batch,
             b.lease_owner == leased.owner,
             b.lease_until > now,
+            ~is_on(leased.scopes, now),
             *_sending(),
         )
         .exists()
     )
+    halted = gates.halted(c.customer) if gates.halted else false()
     picked = (
         select(c.id, c.customer, c.address, c.not_after)
         .where(
@@ -135,6 +182,7 @@ def claim(
             c.not_before <= now,
             c.not_after > now,
             mine,
+            ~halted,
         )
         .order_by(c.id)
         .limit(size)
@@ -208,6 +256,8 @@ def settle(
         _act(connection, touches, action, now)
         if result == "not_sent":
             _reopen(connection, touches)
+        if result == "in_doubt":
+            note_doubts(connection, touches, now)
     refs = [{"touch_id": i, "ref": r.provider_ref} for i, r in receipts if r.provider_ref]
     if refs:
         connection.execute(
@@ -231,7 +281,7 @@ def _change(
     if result == "refused":
         return {"state": int(State.REFUSED), "provider": provider, "reason": why, "action": int(action)}
     if result == "not_sent":
-        later = now + timedelta(seconds=wait or 60)
+        later = now + timedelta(seconds=60 if wait is None else wait)
         open_still = select(t.wave.c.id).where(t.wave.c.id == t.touch.c.wave, t.wave.c.state == "open").exists()
         state = case((open_still, int(State.QUEUED)), else_=int(State.EXPIRED))
         return {"state": state, "not_before": later, "claimed_by": None, "claimed_at": None, "reason": why}
@@ -277,8 +327,11 @@ def _act(connection: Connection, touches: Sequence[int], action: Action, now: da
         connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))
 
 
-def finish(connection: Connection, leased: Leased, now: datetime) -> None:
-    """Let go of a batch: done when nothing is queued or claimed, else due when its next touch may go."""
+def finish(connection: Connection, leased: Leased, now: datetime, not_before: datetime | None = None) -> None:
+    """Let go of a batch: done when nothing is queued or claimed, else due when its next touch may go.
+
+    Not before the moment given, when its sender has no room until then.
+    """
     c, b = t.touch.c, t.batch.c
     in_hand = select(func.count()).where(c.batch == leased.batch, c.state == int(State.CLAIMED)).scalar_subquery()
     waiting = (
@@ -289,7 +342,7 @@ def finish(connection: Connection, leased: Leased, now: datetime) -> None:
     row = connection.execute(select(in_hand.label("in_hand"), waiting.label("next"))).one()
     values: dict[str, object] = {"lease_owner": None, "lease_until": None}
     if row.next is not None:
-        values["due"] = row.next
+        values["due"] = row.next if not_before is None else max(row.next, not_before)
     elif not row.in_hand:
         values["done_at"] = now
     connection.execute(update(t.batch).where(b.id == leased.batch, b.lease_owner == leased.owner).values(values))
@@ -307,15 +360,15 @@ def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False)
     batches = list(connection.scalars(lost))
     if not batches:
         return 0
-    swept = _doubt(connection, batches)
+    swept = _doubt(connection, batches, now)
     connection.execute(update(t.batch).where(b.id.in_(batches)).values(lease_owner=null(), lease_until=null()))
     return swept
 
 
-def _doubt(connection: Connection, batches: Sequence[int]) -> int:
+def _doubt(connection: Connection, batches: Sequence[int], now: datetime) -> int:
     """What is claimed of these batches is in doubt, or sent when a report proves it (ix_touch_batch)."""
     c = t.touch.c
-    doubted = connection.execute(
+    doubted = connection.scalars(
         update(t.touch)
         .where(c.batch.in_(batches), c.state == int(State.CLAIMED))
         .values(
@@ -323,8 +376,10 @@ def _doubt(connection: Connection, batches: Sequence[int]) -> int:
             reason=case((_proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
             sent_at=func.coalesce(c.sent_at, c.claimed_at),
         )
-    ).rowcount
-    return int(doubted)
+        .returning(c.id)
+    ).all()
+    note_doubts(connection, doubted, now)
+    return len(doubted)
 
 
 def _proven() -> ColumnElement[bool]:

@@ -18,8 +18,9 @@ from config.settings import Settings
 from flows import campaign, starting
 from flows.dialling import pull
 from flows.room import Room, make_token_key, read_token_key
+from flows.sending import send_batch
 from flows.upkeep import upkeep
-from flows.wave import live, send_batch
+from flows.wave import live
 from ledger import campaigns
 from ledger import tables as t
 from ledger.attributes import declare_attributes

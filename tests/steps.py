@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from flows.room import Room
+from flows.running import Running
+from flows.sending import Sent, send_batch
 from flows.wave import live
 from ledger import tables as t
+from ledger import touches
 from ledger.calls import Call, record_calls
 from ledger.close import Balance
 from ledger.conversions import NewConversion, record_conversions
@@ -24,7 +29,21 @@ from waves.outcomes import Outcome, Reason, State, Verdict, word
 def hold_back(world: World, wave: str, name: str = "test", now: datetime | None = None) -> Balance | None:
     """Open and enrol a wave whose batches no worker takes yet."""
     world.now = now or world.now
-    return live(world.room, name, wave, world.now, lambda *_: 0)
+    return live(world.room, name, wave, world.now, leave)
+
+
+def leave(room: Room, _running: Running, _wave: str, leased: touches.Leased, now: datetime) -> Sent:
+    """A worker that lets a batch go as it took it."""
+    with room.ledger.write() as connection:
+        touches.finish(connection, leased, now)
+    return Sent(Counter())
+
+
+def send_one(room: Room, running: Running, wave: str, batch: int, now: datetime) -> Sent:
+    """Lease a batch by its number and send it; nothing when another worker has it."""
+    with room.ledger.write() as connection:
+        leased = touches.lease(connection, batch, "one", now, room.settings.lease)
+    return send_batch(room, running, wave, leased, now) if leased else Sent(Counter())
 
 
 def verdict_words(world: World, wave: str) -> dict[str, str]:

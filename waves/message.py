@@ -10,6 +10,9 @@ from typing import Literal, Protocol
 
 from waves.outcomes import Action, Reason
 
+BEGIN_WITHIN_S = 1.5
+"""A claimed message that was not begun within this many seconds goes back: whoever said stop meanwhile is heard."""
+
 CHANNEL_CODES: dict[str, int] = {
     "web_push": 1,
     "sms": 2,
@@ -113,7 +116,19 @@ class Channel(Protocol):
 
     provider: str
     capabilities: Capabilities
+    chunk: int
+    """The most messages that one call of `send` should be given: what it can begin in about a second."""
 
-    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
-        """Hand a chunk over; one receipt per message, in order. An exception means that all of it is in doubt."""
+    def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
+        """Hand a chunk over; one receipt per message, in order. An exception means that all of it is in doubt.
+
+        What was not begun `within_s` seconds after the call is not sent any more: its receipt is `not_sent`.
+        """
+        ...
+
+    def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
+        """What the provider has of these tokens, `accepted` or `refused`; those it does not know are left out.
+
+        None: this provider cannot be asked. SendInDoubt when it does not answer now.
+        """
         ...

@@ -15,6 +15,7 @@ from channels.registry import CAPABILITIES, open_channel
 from waves.errors import SendRefused
 from waves.message import Message
 from waves.outcomes import Reason
+from waves.senders import Sender
 
 NOW = datetime(2026, 12, 1, 14, 0, tzinfo=UTC)
 FIELDS = {
@@ -34,9 +35,13 @@ def opened(path):
     return email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
 
 
+def outbox_sender(channel: str) -> Sender:
+    return Sender(sender="outbox", channel=channel, provider="outbox")
+
+
 @pytest.mark.parametrize("channel", FIELDS)
 def test_each_message_is_one_line(tmp_path, channel):
-    outbox = open_channel(channel, "outbox", tmp_path / "outbox")
+    outbox = open_channel(outbox_sender(channel), tmp_path / "outbox")
     receipts = outbox.send([message(channel), message(channel, "B" * 20, variant=2)], NOW)
     assert [(r.token, r.result) for r in receipts] == [("A" * 20, "accepted"), ("B" * 20, "accepted")]
     first, second = (json.loads(line) for line in (tmp_path / "outbox" / f"{channel}.jsonl").read_text().splitlines())
@@ -110,7 +115,7 @@ def test_no_text_escapes_its_place_in_a_mail(subject, body, name):
 )
 def test_what_cannot_be_carried_is_refused_alone(tmp_path, channel, changes, reason):
     good = message(channel, "B" * 20)
-    receipts = open_channel(channel, "outbox", tmp_path).send([message(channel, **changes), good], NOW)
+    receipts = open_channel(outbox_sender(channel), tmp_path).send([message(channel, **changes), good], NOW)
     assert [(r.result, r.reason) for r in receipts] == [("refused", reason), ("accepted", None)]
     lines, _ = read_outbox(tmp_path / f"{channel}.jsonl")
     assert [line["token"] for line in lines] == ["B" * 20]
@@ -131,7 +136,7 @@ def test_only_the_owner_can_read(tmp_path):
 
 
 def test_a_line_cut_off_by_a_killed_writer_is_taken_away(tmp_path):
-    outbox = open_channel("sms", "outbox", tmp_path)
+    outbox = open_channel(outbox_sender("sms"), tmp_path)
     outbox.send([message("sms")], NOW)
     path = tmp_path / "sms.jsonl"
     with path.open("ab") as file:
@@ -144,7 +149,7 @@ def test_a_line_cut_off_by_a_killed_writer_is_taken_away(tmp_path):
 
 
 def test_a_full_disk_means_not_sent_and_leaves_no_line(tmp_path, monkeypatch):
-    outbox = open_channel("sms", "outbox", tmp_path)
+    outbox = open_channel(outbox_sender("sms"), tmp_path)
     outbox.send([message("sms")], NOW)
     whole = os.write
     monkeypatch.setattr("os.write", lambda handle, content: whole(handle, content[:10]))
@@ -156,7 +161,7 @@ def test_a_full_disk_means_not_sent_and_leaves_no_line(tmp_path, monkeypatch):
 def test_writers_on_one_outbox_never_mix_their_lines(tmp_path):
     def write(number):
         chunk = [message("sms", f"T{number}-{i}", {"body": "x" * 3000}) for i in range(50)]
-        open_channel("sms", "outbox", tmp_path).send(chunk, NOW)
+        open_channel(outbox_sender("sms"), tmp_path).send(chunk, NOW)
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(6)]
     for thread in threads:

@@ -4,6 +4,7 @@ from channels.outbox import Outbox
 from channels.registry import CAPABILITIES, DEFAULT_PROVIDERS, check_provider, open_channel
 from waves.errors import SendRefused
 from waves.message import CHANNEL_CODES
+from waves.senders import Sender
 
 
 def test_every_channel_has_a_code_and_a_default_provider():
@@ -16,7 +17,7 @@ def test_every_channel_has_a_code_and_a_default_provider():
 
 
 def test_open_the_outbox(tmp_path):
-    assert isinstance(open_channel("sms", "outbox", tmp_path), Outbox)
+    assert isinstance(open_channel(Sender(sender="outbox", channel="sms", provider="outbox"), tmp_path), Outbox)
 
 
 @pytest.mark.parametrize(
@@ -32,4 +33,4 @@ def test_open_the_outbox(tmp_path):
 )
 def test_an_unknown_name_is_answered_with_the_nearest(tmp_path, channel, provider, said):
     with pytest.raises(SendRefused, match=said):
-        open_channel(channel, provider, tmp_path)
+        open_channel(Sender(sender="any", channel=channel, provider=provider), tmp_path)

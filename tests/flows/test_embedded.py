@@ -59,9 +59,10 @@ moves += advance_embedded(world.room, T0 + 2 * HOUR)  # nothing is due
 
 class Broken:
     provider = "broken"
+    chunk = 500
     capabilities = world.room.channel("email").capabilities
 
-    def send(self, messages, now):
+    def send(self, messages, now, within_s):
         raise SendInDoubt("the line went dead in the middle of a chunk")
 
 

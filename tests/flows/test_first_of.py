@@ -13,7 +13,7 @@ import pytest
 from channels.registry import CAPABILITIES
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, phone, plan_text, put, reachable
 from tests.steps import address_words, suppress, touch_of, touch_words, verdict_words
-from waves.message import Capabilities, Message, Receipt
+from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
 from waves.outcomes import Action, Outcome, Reason, State
 
 SMS_THEN_MAIL = "[{first_of: [sms, email]}]"
@@ -31,9 +31,10 @@ class Scripted:
     capabilities: Capabilities
     script: dict[str, dict[str, Any]]
     provider: str = "scripted"
+    chunk: int = 500
     seen: list[str] = field(default_factory=list)
 
-    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         self.seen += [message.address for message in messages]
         known = [self.script.get(message.address, {"result": "accepted"}) for message in messages]
         return [Receipt(message.token, **said) for message, said in zip(messages, known, strict=True)]

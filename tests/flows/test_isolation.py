@@ -11,7 +11,7 @@ import pytest
 from channels.registry import CAPABILITIES
 from tests.builders import T0, make_world, plan_text, put, reachable
 from waves.errors import SendInDoubt
-from waves.message import Message, Receipt
+from waves.message import BEGIN_WITHIN_S, Message, Receipt
 
 SMS = "  - {wave: first, channels: [sms], message: hello, listen: 1d}\n"
 MAIL = "  - {wave: second, channels: [email], message: hello, listen: 1d}\n"
@@ -21,9 +21,10 @@ class DeadLine:
     """A provider whose connection is cut in the middle of every chunk."""
 
     provider = "dead"
+    chunk = 500
     capabilities = CAPABILITIES["sms"]
 
-    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
+    def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         raise SendInDoubt("the line went dead")
 
 

@@ -19,8 +19,9 @@ from flows import campaign
 from flows.crowd import Crowd
 from flows.play import Play
 from flows.rehearsal import Theatre, rehearse
+from flows.sending import send_batch
 from flows.tally import Run, tally
-from flows.wave import live, send_batch
+from flows.wave import live
 from ledger import tables as t
 from tests.builders import DAY, FOUR_WAVES, HOUR, T0, World, make_world, plan_text, put, reachable
 from tests.worlds import WORLD, scene, write_world

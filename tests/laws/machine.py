@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +16,9 @@ from flows import campaign
 from flows.dialling import pull
 from flows.reports import record_dispositions, record_reports
 from flows.running import load_running, opening_of
+from flows.sending import Dispatch, send_batch
 from flows.upkeep import upkeep
-from flows.wave import Dispatch, Sent, live, open_wave, send_batch
+from flows.wave import live, open_wave
 from ledger import campaigns, dial_lists, enrol, touches
 from ledger.conversions import NewConversion, record_conversions
 from ledger.suppressions import suppress, unsuppress
@@ -42,6 +42,7 @@ from tests.laws.model import CALL, Books
 from tests.laws.rig import ACCEPTED, ANSWERS, Desk, PowerCut, fresh
 from tests.laws.steering import Steering
 from tests.laws.worker import Worker
+from tests.steps import leave
 from waves.dispositions import Disposition
 from waves.message import CHANNEL_NAMES, Event, Receipt
 from waves.outcomes import State
@@ -57,11 +58,6 @@ WORK = rule(
     pick=PICK, steps=st.integers(1, 4), size=st.integers(1, 5), wait=WAITS, fuse=FUSES, script=SCRIPTS, news=NEWS
 )
 WORKABLE = precondition(lambda self: self.workers or self.books.due(self.world.now))
-
-
-def nobody_sends(*_: Any) -> Sent:
-    """A clock whose workers are all busy."""
-    return Sent(Counter())
 
 
 class Machine(Steering):
@@ -147,7 +143,7 @@ class Machine(Steering):
     @precondition(lambda self: not self.books.due(self.world.now))
     @rule(step=st.sampled_from(TICKS))
     def advance_while_workers_are_busy(self, step: timedelta) -> None:
-        self.move(step, False, None, [], nobody_sends)
+        self.move(step, False, None, [], leave)
 
     def move(
         self, step: timedelta, gone: bool, fuse: int | None, script: list[Receipt], dispatch: Dispatch = send_batch

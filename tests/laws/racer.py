@@ -17,7 +17,8 @@ from config.settings import Settings
 from flows.campaign import advance_campaign
 from flows.dialling import pull
 from flows.room import Room, open_room
-from flows.wave import live, send_batch
+from flows.sending import send_batch
+from flows.wave import live
 from waves.message import CHANNEL_CODES
 
 TRIES = 100

@@ -19,7 +19,7 @@ from ledger import tables as t
 from ledger.store import Ledger
 from tests.builders import World, make_world
 from tests.laws.model import Books, Known
-from waves.message import Capabilities, Message, Receipt
+from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
 from waves.outcomes import Action, Reason
 from waves.tokens import Kind, read_token
 
@@ -81,8 +81,12 @@ class Wire:
     desk: Desk
     capabilities: Capabilities
     provider: str = "wire"
+    chunk: int = 500
 
-    def send(self, messages: Sequence[Message], now: datetime) -> list[Receipt]:
+    def find(self, tokens: Sequence[str]) -> None:
+        """Nobody answers there."""
+
+    def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         desk = self.desk
         if desk.alone:
             in_use = desk.room.ledger.engine.pool.checkedout()  # type: ignore[attr-defined]

@@ -22,13 +22,14 @@ from config.bundle import Bundle
 from config.loading import load_plan
 from flows.running import load_running
 from flows.starting import forecast
-from flows.wave import Sent, live
+from flows.wave import live
 from ledger import tables as t
 from ledger.conversions import NewConversion, record_conversions
 from ledger.suppressions import suppress
 from tests.builders import HOUR, T0, Person, World, plan_text, put
 from tests.laws.cases import CROWDS, Traits, hours_text, own, person
 from tests.laws.rig import begin, fresh
+from tests.steps import leave
 from waves.message import CHANNEL_CODES, CHANNEL_NAMES
 from waves.outcomes import Verdict, word
 
@@ -155,7 +156,7 @@ def enrol(world: World, bundle: Bundle, batch_size: int, enrol_range: int) -> En
     room, started = world.room, world.now
     room.settings = room.settings.model_copy(update={"batch_size": batch_size, "enrol_range": enrol_range})
     begin(world, bundle)
-    live(room, bundle.plan.campaign, "first", max(started, T0), lambda *_: Sent(Counter()))
+    live(room, bundle.plan.campaign, "first", max(started, T0), leave)
     wave = load_running(world.ledger, bundle.plan.campaign).row("first").id
     e, c, key = t.enrolment.c, t.touch.c, t.customer.c.key
     with world.ledger.read() as connection:

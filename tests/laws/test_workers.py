@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,12 +13,13 @@ import pytest
 from sqlalchemy import select
 
 from flows.running import gates_of, load_running
-from flows.wave import Sent, live, send_batch
+from flows.wave import live
 from ledger import tables as t
 from ledger import touches
 from tests.builders import T0, World, plan_text, put, reachable
 from tests.laws.rig import ACCEPTED, Desk, begin, fresh, rig
 from tests.laws.worker import Worker
+from tests.steps import leave, send_one
 from waves.message import Receipt
 from waves.outcomes import State
 
@@ -34,7 +34,7 @@ def enrolled(tmp_path: Path, ledger_url: str) -> tuple[World, Desk, list[int]]:
     desk = fresh(world, T0, batch_size=8)
     put(world.ledger, [reachable(number) for number in range(PEOPLE)])
     begin(world, world.bundle(plan_text(WAVE)))
-    live(world.room, "test", "notice", T0, lambda *_: Sent(Counter()))
+    live(world.room, "test", "notice", T0, leave)
     with world.ledger.read() as connection:
         return world, desk, list(connection.scalars(select(t.batch.c.id).order_by(t.batch.c.id)))
 
@@ -86,7 +86,7 @@ def test_workers_send_every_message_once(enrolled: tuple[World, Desk, list[int]]
 
     def work(number: int) -> list[int]:
         order = batches[number:] + batches[:number]
-        return [send_batch(world.room, running, "notice", batch, T0).receipts["accepted"] for batch in order]
+        return [send_one(world.room, running, "notice", batch, T0).receipts["accepted"] for batch in order]
 
     accepted = sum(map(sum, at_once(work)))
     assert accepted == len(desk.log) == 2 * PEOPLE

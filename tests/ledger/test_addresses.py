@@ -46,8 +46,9 @@ def test_a_refusal_that_drops_the_address_drops_it_for_everybody(world: World) -
 
     class Refusing:
         provider = "refusing"
+        chunk = 500
 
-        def send(self, messages, now):  # type: ignore[no-untyped-def]
+        def send(self, messages, now, within_s):  # type: ignore[no-untyped-def]
             return [Receipt(m.token, "refused", action=Action.DROP_ADDRESS) for m in messages]
 
     world.room._channels["sms"] = Refusing()  # type: ignore[assignment]

@@ -15,13 +15,12 @@ import pytest
 from sqlalchemy import Connection, select
 
 from flows.running import gates_of, load_running
-from flows.wave import send_batch
 from ledger import tables as t
 from ledger import touches
 from ledger.store import Ledger
 from ledger.touches import Claimed, Leased, due_batches, finish, give_back, lease, settle, sweep
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, phone, plan_text, put, reachable
-from tests.steps import address_words, as_words, hold_back, suppress
+from tests.steps import address_words, as_words, hold_back, send_one, suppress
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Outcome, Reason, State
 
@@ -74,7 +73,7 @@ def batch_row(world: World) -> Any:
 
 def test_a_batch_has_one_worker_until_its_lease_ends(lite: World) -> None:
     batch = queued(lite)
-    assert take(lite, batch, "one") == Leased(batch, 1, 2, "one", T0 + LEASE)
+    assert take(lite, batch, "one") == Leased(batch, 1, 2, "one", T0 + LEASE, T0)
     assert take(lite, batch, "two", T0 + LEASE - timedelta(microseconds=1)) is None
     assert take(lite, batch, "two", T0 + LEASE) is not None
     with lite.ledger.read() as connection:
@@ -160,7 +159,7 @@ def test_a_worker_past_its_lease_sends_nothing(tmp_path: Any, sqlite_url: str) -
     world = make_world(tmp_path / "home", sqlite_url)
     world.room.settings = world.room.settings.model_copy(update={"lease": timedelta(seconds=2)})
     batch = queued(world)
-    assert not send_batch(world.room, load_running(world.ledger, "test"), "notice", batch, T0).receipts
+    assert not send_one(world.room, load_running(world.ledger, "test"), "notice", batch, T0).receipts
     assert (states(world), world.outbox("sms")) == (["queued"] * 3, [])
     assert (batch_row(world).lease_owner, batch_row(world).done_at) == (None, None)
     world.ledger.close()
@@ -376,6 +375,6 @@ def test_the_clock_is_read_after_the_wait_for_other_writers(
     batch = queued(world)
     world.room.ledger = ledger = Crowded(world.ledger.engine)
     ledger.simulated, ledger.waits = False, waits
-    said = send_batch(world.room, load_running(ledger, "test"), "notice", batch, T0)
+    said = send_one(world.room, load_running(ledger, "test"), "notice", batch, T0)
     assert (said.receipts["accepted"], len(world.outbox("sms"))) == (sent, sent)
     ledger.close()

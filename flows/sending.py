@@ -1,0 +1,188 @@
+"""One batch, top to bottom: lease, take room at the sender, claim, send, settle, let go."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from config.templates import Templates
+from flows.halting import halted_segments, scopes_of
+from flows.render import render
+from flows.room import Room
+from flows.running import Running, gates_of
+from ledger import kill_switches, pace, touches
+from ledger.recipients import recipients
+from ledger.store import keep_out_new_touches
+from waves.errors import SendRefused
+from waves.message import BEGIN_WITHIN_S, CHANNEL_NAMES, Channel, Message, Receipt
+from waves.outcomes import Reason
+from waves.plan import Wave
+from waves.senders import Sender
+from waves.tokens import Kind, make_token
+
+PATIENCE = timedelta(seconds=5)
+"""A worker waits so long for its sender's rate; for longer waits it lets the batch go and takes another."""
+
+Dispatch = Callable[[Room, Running, str, touches.Leased, datetime], "Sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a batch: messages by receipt, and the tokens of those that the provider did not take."""
+
+    receipts: Counter[str]
+    tokens: tuple[str, ...] = ()
+
+
+@dataclass
+class Sending:
+    """One batch in this worker's hands."""
+
+    room: Room
+    running: Running
+    wave: Wave
+    leased: touches.Leased
+    sender: Sender
+    channel: Channel
+    templates: Templates
+    now: datetime
+    """The moment the worker was told; on a real clock each step asks anew."""
+
+    def moment(self) -> datetime:
+        """The ledger's time."""
+        return moment_of(self.room, self.now)
+
+
+def moment_of(room: Room, now: datetime) -> datetime:
+    """`now` where the clock stands still, else the ledger's time."""
+    return now if room.ledger.simulated else room.ledger.now()
+
+
+def next_batch(
+    room: Room, running: Running, wave: Wave, channel: int, now: datetime, last: touches.Leased | None
+) -> touches.Leased | None:
+    """Lease the next batch of one channel that is due, after the one this worker had last; None when there is none."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
+    after = (last.due, last.batch) if last else None
+    scopes = scopes_of(room, running, wave)[channel]
+    with room.ledger.write() as connection:
+        moment = moment_of(room, now)
+        row, length = running.row(wave.wave).id, room.settings.lease
+        return touches.lease_next(connection, row, channel, owner, moment, length, after, scopes)
+
+
+def send_batch(room: Room, running: Running, wave_name: str, leased: touches.Leased, now: datetime) -> Sent:
+    """Claim, send and settle a leased batch chunk by chunk, as its sender has room."""
+    name = CHANNEL_NAMES[leased.channel]
+    wave, sender = running.plan.wave(wave_name), room.sender(name)
+    templates = running.bundle.open_templates()
+    sending = Sending(room, running, wave, leased, sender, room.channel(name), templates, now)
+    placed = True
+    if sender.slots is not None:
+        with room.ledger.write() as connection:
+            placed = pace.take_slot(connection, sender, sender.slots, leased.owner, sending.moment(), leased.until)
+    receipts, wait = _chunks(sending) if placed else ([], sending.moment() + PATIENCE)
+    with room.ledger.write() as connection:
+        if placed and sender.slots is not None:
+            pace.free_slot(connection, sender, leased.owner)
+        touches.finish(connection, leased, sending.moment(), wait)
+    return Sent(Counter(r.result for r in receipts), tuple(r.token for r in receipts if r.result != "accepted"))
+
+
+def _chunks(sending: Sending) -> tuple[list[Receipt], datetime | None]:
+    """Every receipt of the batch, and when to come back where its sender has no room before."""
+    receipts, size = list[Receipt](), sending.channel.chunk
+    while size and not sending.room.stopping:
+        grant = _room_at_sender(sending, size)
+        if not grant.messages:
+            return receipts, grant.begins
+        claimed, began = _claim(sending, grant)
+        if claimed is None:
+            break
+        said, late = _send_chunk(sending, claimed, began)
+        receipts += said
+        size = min(sending.channel.chunk, 2 * size) if not late else (len(claimed) - late) or size // 2
+    return receipts, None
+
+
+def _room_at_sender(sending: Sending, size: int) -> pace.Grant:
+    """Room for a part of the chunk, waited for; of an unlimited sender all of it, at once."""
+    room, sender, now = sending.room, sending.sender, sending.moment()
+    if not sender.is_watched:
+        return pace.Grant(size, now)
+    with room.ledger.write() as connection:
+        grant = pace.take(connection, sender, size, now, PATIENCE, room.ledger.simulated)
+    if grant.messages and grant.waits_s > 0:
+        time.sleep(grant.waits_s)
+    return grant
+
+
+def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] | None, float]:
+    """Claim as much as was granted, and when that began; None at the end of the batch or of what its lease allows."""
+    room, leased, sender = sending.room, sending.leased, sending.sender
+    with room.ledger.write() as connection:
+        keep_out_new_touches(connection)
+        began = time.monotonic()
+        moment = sending.moment()  # after the wait: neither the lease nor the hour may have ended in it
+        claimed = None
+        if leased.until - moment >= sender.timeout + timedelta(seconds=2 * BEGIN_WITHIN_S):
+            halted = halted_segments(connection, sending.running, moment)
+            gates = replace(gates_of(sending.running, sending.wave, moment), halted=halted)
+            claimed = touches.claim(connection, leased, gates, sending.running.types, grant.messages, moment)
+        unused = grant.messages - len(claimed or ())
+        if unused and sender.is_watched:
+            pace.give_back(connection, sender, grant, unused)
+    return claimed, began
+
+
+def _send_chunk(sending: Sending, claimed: list[touches.Claimed], began: float) -> tuple[list[Receipt], int]:
+    """Send one claimed chunk, no transaction open; its receipts, and how many of it could not be begun in time."""
+    room, leased = sending.room, sending.leased
+    messages, receipts = _rendered(sending, claimed)
+    left_s = began + BEGIN_WITHIN_S - time.monotonic()
+    if left_s <= 0:
+        with room.ledger.write() as connection:
+            touches.give_back(connection, leased.owner, [touch for touch, _ in messages])
+        messages = []
+    said = sending.channel.send([m for _, m in messages], sending.moment(), left_s) if messages else []
+    receipts += [(touch, receipt) for (touch, _), receipt in zip(messages, said, strict=True)]
+    _settle(sending, receipts)
+    unbegun = len(claimed) - len(receipts) + sum(r.result == "not_sent" and not r.retry_after_s for r in said)
+    return [receipt for _, receipt in receipts], unbegun
+
+
+def _rendered(
+    sending: Sending, claimed: list[touches.Claimed]
+) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
+    """The messages of a chunk, and the refusals of those that cannot be written."""
+    room, running, name = sending.room, sending.running, sending.sender.channel
+    with room.ledger.read() as connection:
+        known = recipients(connection, [touch.touch for touch in claimed], running.bundle.types)
+    messages: list[tuple[int, Message]] = []
+    refused: list[tuple[int, Receipt]] = []
+    for touch in claimed:
+        token = make_token(room.token_key, Kind.TOUCH, touch.touch)
+        try:
+            recipient = known[touch.touch]
+            message = render(running.bundle, sending.wave, sending.templates, name, touch.variant, token, recipient)
+            messages.append((touch.touch, message))
+        except SendRefused:
+            refused.append((touch.touch, Receipt(token, "refused", reason=Reason.CONTENT)))
+    return messages, refused
+
+
+def _settle(sending: Sending, receipts: list[tuple[int, Receipt]]) -> None:
+    """Write what came of a chunk, and what it says of its sender."""
+    room, sender, now = sending.room, sending.sender, sending.moment()
+    cost = room.settings.costs.get(sender.channel)
+    with room.ledger.write() as connection:
+        touches.settle(connection, sending.leased.owner, receipts, sender.sender, cost, now)
+        why = pace.heard(connection, sender, [r for _, r in receipts], now) if sender.is_watched else None
+        if why is not None:
+            until = now + sender.breaker.pause
+            kill_switches.switch_on(connection, f"sender:{sender.sender}", why, "breaker", now, until)
