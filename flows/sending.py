@@ -126,7 +126,7 @@ def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] |
     """Claim as much as was granted, and when that began; None at the end of the batch or of what its lease allows."""
     room, leased, sender = sending.room, sending.leased, sending.sender
     with room.ledger.write() as connection:
-        keep_out_new_touches(connection)
+        keep_out_new_touches(connection, leased.wave)
         began = time.monotonic()
         moment = sending.moment()  # after the wait: neither the lease nor the hour may have ended in it
         claimed = None
