@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -152,6 +153,13 @@ def write_meta(connection: Connection, key: str, value: str) -> None:
     """Set one of the ledger's own settings."""
     if not connection.execute(update(t.meta).where(t.meta.c.key == key).values(value=value)).rowcount:
         connection.execute(insert(t.meta).values(key=key, value=value))
+
+
+def keep_meta(connection: Connection, key: str, value: str) -> str:
+    """The same, unless it was set before; what it is now."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(make(t.meta).values(key=key, value=value).on_conflict_do_nothing())
+    return read_meta(connection, key) or value
 
 
 def migration_config() -> Config:
