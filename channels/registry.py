@@ -8,9 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from channels.call_list import generic_csv
+from channels.http import Http
+from channels.http_options import HttpOptions
 from channels.outbox import Outbox
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
+from waves.plan import Record
 from waves.senders import Sender
 
 CALL_CAPS = (
@@ -33,12 +36,19 @@ def _outbox(capabilities: Capabilities, sender: Sender, folder: Path) -> Channel
     return Outbox(capabilities, folder)
 
 
+def _http(capabilities: Capabilities, sender: Sender, folder: Path) -> Channel:
+    return Http(capabilities, sender)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
-    "web_push": {"outbox": _outbox},
-    "sms": {"outbox": _outbox},
-    "email": {"outbox": _outbox},
+    "web_push": {"outbox": _outbox, "http": _http},
+    "sms": {"outbox": _outbox, "http": _http},
+    "email": {"outbox": _outbox, "http": _http},
 }
 """Message channel -> provider -> how to open it for a sender, on a folder of its own."""
+
+OPTIONS: dict[str, type[Record]] = {"http": HttpOptions}
+"""Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 FORMATS = {"generic_csv": generic_csv}
 """Dial list format -> the module that writes the list and reads the dispositions."""
