@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ class HttpOptions(Record):
 
     url: str
     status_url: str | None = None
-    secret_env: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
+    secret_env: str
     """The name of the environment variable that holds the secret; the secret itself is in no file."""
     messages: int = Field(default=100, ge=1, le=1000)
 
@@ -35,6 +36,13 @@ class HttpOptions(Record):
         if url is not None:
             _check_url(url)
         return url
+
+    @field_validator("secret_env")
+    @classmethod
+    def _a_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,99}", name):  # what stands there is not shown: it may be the secret
+            raise ValueError("write the NAME of an environment variable, such as GATEWAY_SECRET; the secret goes in it")
+        return name
 
     @classmethod
     def of(cls, sender: Sender) -> HttpOptions:
