@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -62,13 +62,16 @@ def status(
 
 def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
     from ledger import aggregates
+    from ledger.kill_switches import switches_on
 
     if campaign is None:
         with room.ledger.read() as connection:
             rows = [dict(row._mapping) for row in aggregates.campaigns_at_a_glance(connection)]
+            switches = switches_on(connection, room.ledger.now())
         if as_json:
-            print_json({"campaigns": rows})
+            print_json({"campaigns": rows, "kill_switches": switches})
         else:
+            _show_switches(switches)
             cells = [(r["name"], r["title"], r["state"], clock(r["started_at"]), r["members"]) for r in rows]
             table("campaigns", ("campaign", "title", "state", "started", "members"), cells, ("members",))
         return
@@ -77,6 +80,7 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         print_json(found)
         return
     say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members")
+    _show_switches(found["kill_switches"])
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
         when = f"opened {clock(wave['opened'])}, closes {clock(wave['closes'])}" if wave["opened"] else "not opened yet"
@@ -90,6 +94,11 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
     arms = [arms_row(a) for a in found["conversion"]]
     columns = ("from", "treated", "conv.", "rate", "held out", "conv. ", "rate ", "points")
     table("conversions within the goal's window, of everybody assigned", columns, arms, columns[1:])
+
+
+def _show_switches(switches: Sequence[object]) -> None:
+    for switch in switches:
+        say(str(switch), style="yellow", markup=False)
 
 
 def arms_row(arms: Mapping[str, Any]) -> tuple[object, ...]:
@@ -114,6 +123,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
     """The status as `status --json` prints it."""
     from dataclasses import asdict
 
+    from flows.halting import switches_over
     from flows.running import load_running
     from ledger import aggregates
 
@@ -127,6 +137,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
         "campaign": campaign,
         "state": running.state,
         "members": members,
+        "kill_switches": switches_over(room, running, room.ledger.now()),
         "waves": [
             {
                 "wave": w.wave,

@@ -22,6 +22,7 @@ from console import (
     running,
     stories,
     suppressing,
+    switching,
 )
 from console.context import Chosen, HomeOption
 from console.show import errors
@@ -55,6 +56,7 @@ running.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 suppressing.add_to(app)
+switching.add_to(app)
 stories.add_to(app)
 hours.add_to(app)
 editing.add_to(app)

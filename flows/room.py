@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,6 +29,10 @@ def _silent(what: str, done: int, total: int) -> None:
     return None
 
 
+def _untold(what: str) -> None:
+    return None
+
+
 @dataclass
 class Room:
     """An engine's open ledger, settings and channels."""
@@ -38,10 +44,26 @@ class Room:
     all_workers_gone: bool = False
     """Whether this process holds the engine's lock file, so that a claim it finds was left by a dead one."""
     stopping: bool = False
-    """Whether this process was asked to end: no further batch is begun."""
+    """Whether this process was asked to end: no further chunk is begun."""
+    turn_ends: float | None = None
+    """When `advance` lets go of what takes long and asks anew what is due (time.monotonic); None: when it is done."""
+    tell: Callable[[str], None] = _untold
+    """Told what a person should hear of at once."""
     senders: Mapping[str, Sender] = field(default_factory=dict)
     """What config/senders.yaml names; a channel's first one carries it unless the settings name another."""
     _channels: dict[str, Channel] = field(default_factory=dict)
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further chunk is begun: it was asked to end, or its turn is over."""
+        return self.stopping or (self.turn_ends is not None and time.monotonic() >= self.turn_ends)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until this process is asked to end."""
+        ends = time.monotonic() + seconds
+        while not self.stopping and (left := ends - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
 
     def sender(self, channel: str) -> Sender:
         """Who carries a channel: as the settings or config/senders.yaml say, else the default provider, unlimited."""
@@ -58,10 +80,11 @@ class Room:
         return Sender(sender=provider, channel=channel, provider=provider, timeout=UNTIMED)
 
     def channel(self, name: str) -> Channel:
-        """The provider chosen for a channel, opened once."""
-        if name not in self._channels:
-            self._channels[name] = open_channel(self.sender(name), self.settings.home / "outbox")
-        return self._channels[name]
+        """The provider chosen for a channel, opened once, whichever lane asks first."""
+        with self._opening:
+            if name not in self._channels:
+                self._channels[name] = open_channel(self.sender(name), self.settings.home / "outbox")
+            return self._channels[name]
 
 
 def key_file(home: Path) -> Path:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from ledger import tables as t
 from ledger.addresses import bury
 from ledger.doubts import note_doubts
-from ledger.gates import Gates, live_members, recheck
+from ledger.gates import Gates, Halted, live_members, recheck
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover, first_hour, is_known
 from ledger.limits import over_limit
@@ -39,6 +39,8 @@ from waves.outcomes import Action, Reason, State
 
 LEAVES_WITHIN = timedelta(seconds=5)
 """A claimed message has left by then, so it is not claimed that shortly before its permitted hours end."""
+HALTED_FOR = timedelta(minutes=10)
+"""A batch that only waits for the kill switch of a segment is looked at so often: its people may have left it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,22 +329,25 @@ def _act(connection: Connection, touches: Sequence[int], action: Action, now: da
         connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))
 
 
-def finish(connection: Connection, leased: Leased, now: datetime, not_before: datetime | None = None) -> None:
+def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted | None = None) -> None:
     """Let go of a batch: done when nothing is queued or claimed, else due when its next touch may go.
 
-    Not before the moment given, when its sender has no room until then.
+    Where only halted segments are left it is looked at again now and then; lifting their switch makes it due.
     """
     c, b = t.touch.c, t.batch.c
-    in_hand = select(func.count()).where(c.batch == leased.batch, c.state == int(State.CLAIMED)).scalar_subquery()
-    waiting = (
-        select(func.min(c.not_before))
-        .where(c.batch == leased.batch, c.state == int(State.QUEUED), c.not_after > now)
-        .scalar_subquery()
-    )
-    row = connection.execute(select(in_hand.label("in_hand"), waiting.label("next"))).one()
+    count = select(func.count()).where(c.batch == leased.batch)
+    queued = (c.state == int(State.QUEUED), c.not_after > now)
+    free = select(func.min(c.not_before)).where(c.batch == leased.batch, *queued)
+    row = connection.execute(
+        select(
+            count.where(c.state == int(State.CLAIMED)).scalar_subquery().label("in_hand"),
+            count.where(*queued).scalar_subquery().label("queued"),
+            (free.where(~halted(c.customer)) if halted else free).scalar_subquery().label("next"),
+        )
+    ).one()
     values: dict[str, object] = {"lease_owner": None, "lease_until": None}
-    if row.next is not None:
-        values["due"] = row.next if not_before is None else max(row.next, not_before)
+    if row.queued:
+        values["due"] = now + HALTED_FOR if row.next is None else row.next
     elif not row.in_hand:
         values["done_at"] = now
     connection.execute(update(t.batch).where(b.id == leased.batch, b.lease_owner == leased.owner).values(values))
