@@ -10,6 +10,7 @@ import typer
 from console import (
     campaigns,
     cloning,
+    deploying,
     dialling,
     editing,
     home,
@@ -53,6 +54,7 @@ campaigns.add_to(app)
 recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
+deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 suppressing.add_to(app)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 PRIVATE = stat.S_IRWXG | stat.S_IRWXO
 WORK_TOGETHER = ("prefect", "fastapi", "sqlalchemy")
 OLD = timedelta(days=365)
-SKEW, WRONG = timedelta(seconds=5), timedelta(minutes=1)
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000
 """Bytes free on the home's disk."""
 
@@ -243,11 +242,33 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         yield Finding("senders", "warn", said, "it goes on by itself")
     if not switches and not waiting:
         yield Finding("kill switches", "ok", "none is on, and no sender waits")
+    yield from workers_of(room)
     yield advanced(room, moment)
+
+
+def workers_of(room: Room) -> Iterator[Finding]:
+    """Who works on the ledger, and whose clock is off."""
+    from ledger.workers import KEPT_FOR, SKEW, workers
+
+    with room.ledger.read() as connection:
+        found = workers(connection)
+    here = [w for w in found if w.alive]
+    said = "; ".join(f"{w.name}{f' on {w.campaign} {w.wave}' if w.wave else ''}" for w in here)
+    yield Finding("workers", "ok", said or "nobody works at this moment")
+    for w in found:
+        if not w.alive:
+            what = f"{w.name} was last seen {w.seen_at:%H:%M:%S}Z and did not end in order"
+            hours = int(KEPT_FOR.total_seconds() // 3600)
+            yield Finding("workers", "warn", what, f"see what became of it; it is forgotten after {hours} h")
+        elif abs(w.skew_s) > SKEW.total_seconds():
+            what = f"the clock of {w.name} is {abs(w.skew_s):.1f} s off the database's"
+            yield Finding("workers", "warn", what, "let both follow a time server")
 
 
 def clock_of(room: Room, clock: datetime | None, now: datetime) -> Finding:
     """Whether the database's clock agrees with this machine's."""
+    from ledger.workers import SKEW, WRONG
+
     if room.ledger.simulated:
         return Finding("clock", "ok", f"simulated, stands at {room.ledger.now():%Y-%m-%d %H:%M}Z")
     if clock is None:

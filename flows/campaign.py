@@ -100,7 +100,7 @@ def finish_campaign(room: Room, name: str, now: datetime) -> None:
     running = load_running(room.ledger, name)
     if running.state == "running" and all(row.state == "closed" for row in running.rows):
         with room.ledger.write() as connection:
-            campaigns.set_state(connection, name, "finished", ("running",), "advance", now)
+            campaigns.finish(connection, name, now)
 
 
 def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:

@@ -137,7 +137,7 @@ def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] |
     """
     room, leased, sender = sending.room, sending.leased, sending.sender
     with room.ledger.write() as connection:
-        keep_out_new_touches(connection)
+        keep_out_new_touches(connection, leased.wave)
         begins_by = time.monotonic() + BEGIN_WITHIN_S
         moment = sending.moment()  # after the wait: neither the lease nor the hour may have ended in it
         claimed = None

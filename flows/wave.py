@@ -13,7 +13,7 @@ from flows.room import Room
 from flows.running import Running, gates_of, load_running, opening_of
 from flows.sending import Dispatch, next_batch
 from ledger import campaigns, enrol, ramps, touches
-from ledger.close import Balance, close, may_close
+from ledger.close import Balance, close, may_close, may_close_now
 from ledger.enrol import LISTED_BY_PEOPLE
 from waves.message import CHANNEL_CODES
 from waves.plan import Wave
@@ -98,8 +98,11 @@ def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: 
 def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balance | None:
     """Close the wave when it is over and store its balance."""
     row, aborted = running.row(wave.wave), running.state == "aborted"
-    with room.ledger.write() as connection:
+    with room.ledger.read() as connection:
         if not may_close(connection, row.id, now, aborted):
+            return None
+    with room.ledger.write() as connection:
+        if not may_close_now(connection, row.id, now, aborted):
             return None
         if aborted:
             campaigns.withdraw(connection, running.name)

@@ -221,6 +221,17 @@ def set_state(connection: Connection, name: str, target: str, allowed: tuple[str
     record(connection, now, by, {"running": "resume"}.get(target, target), name, before=row.state, after=target)
 
 
+def finish(connection: Connection, name: str, now: datetime) -> bool:
+    """A running campaign whose waves are all closed is finished; False when it is another's turn, or done already."""
+    c, w = t.campaign.c, t.wave.c
+    left = select(w.id).where(w.campaign == c.id, w.state != "closed").exists()
+    over = update(t.campaign).where(c.name == name, c.state == "running", ~left)
+    if not connection.execute(over.values(state="finished", paused_at=None)).rowcount:
+        return False
+    record(connection, now, "advance", "finished", name, before="running", after="finished")
+    return True
+
+
 def abort(connection: Connection, name: str, by: str, now: datetime) -> int:
     """Stop for good: what is queued is withdrawn in the same commit; returns how many touches that was."""
     set_state(connection, name, "aborted", ("running", "paused"), by, now)

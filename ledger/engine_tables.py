@@ -70,7 +70,8 @@ worker = Table(
     "worker",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("instance", Text, nullable=False),  # made anew at each start: two workers with one name are told apart
+    Column("instance", Text, nullable=False),  # who started it: two workers with one name are told apart
+    Column("wave", BigInteger),  # null: it works on whatever is due
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),  # by the database's clock
     Column("skew_us", BigInteger, nullable=False),  # its clock less the database's

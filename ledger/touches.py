@@ -32,7 +32,7 @@ from ledger.gates import Gates, Halted, live_members, recheck
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover, first_hour, is_known
 from ledger.limits import over_limit
-from ledger.store import keep_out_new_touches
+from ledger.store import keep_open, keep_out_new_touches
 from waves.hours import kind_of
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
@@ -158,7 +158,7 @@ def claim(
     """
     if gates.campaign is None:
         raise ValueError("a dry run claims nothing")
-    keep_out_new_touches(connection)
+    keep_out_new_touches(connection, leased.wave)
     cover(connection, gates.rules, now, gates.closes)
     c, b, rules = t.touch.c, t.batch.c, gates.rules.id
     m = live_members(gates.campaign, types)
@@ -250,6 +250,11 @@ def settle(
 ) -> None:
     """Write what the provider said of a chunk: sent, refused, in doubt, or queued again with its wait."""
     kinds: dict[tuple[str, Reason | None, Action, float | None], list[int]] = {}
+    unsent = [touch for touch, receipt in receipts if receipt.result == "not_sent"]
+    if unsent:  # they are queued again while their wave is open
+        keep_open(
+            connection, connection.scalars(select(t.touch.c.wave.distinct()).where(t.touch.c.id.in_(unsent))).all()
+        )
     for touch, receipt in receipts:
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)

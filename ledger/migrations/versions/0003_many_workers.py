@@ -70,6 +70,7 @@ def upgrade() -> None:
         "worker",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("instance", sa.Text(), nullable=False),
+        sa.Column("wave", sa.BigInteger(), nullable=True),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.Column("skew_us", sa.BigInteger(), nullable=False),
