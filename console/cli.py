@@ -11,6 +11,7 @@ from console import (
     campaigns,
     cloning,
     dialling,
+    doubting,
     editing,
     home,
     hours,
@@ -54,6 +55,7 @@ cloning.add_to(app)
 running.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
+doubting.add_to(app)
 suppressing.add_to(app)
 stories.add_to(app)
 hours.add_to(app)
