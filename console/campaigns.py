@@ -61,6 +61,7 @@ def status(
 
 
 def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
+    from console.doubts import show_doubts
     from ledger import aggregates
     from ledger.kill_switches import switches_on
     from ledger.workers import workers
@@ -96,6 +97,7 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         for book in ("verdicts", "states", "outcomes", "parts"):
             if wave[book]:
                 say(f"  {book:9} {counts(wave[book])}")
+    show_doubts(found["in_doubt"], campaign)
     arms = [arms_row(a) for a in found["conversion"]]
     columns = ("from", "treated", "conv.", "rate", "held out", "conv. ", "rate ", "points")
     table("conversions within the goal's window, of everybody assigned", columns, arms, columns[1:])
@@ -128,9 +130,10 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
     """The status as `status --json` prints it."""
     from dataclasses import asdict
 
+    from console.doubts import doubt_values
     from flows.halting import switches_over
     from flows.running import load_running
-    from ledger import aggregates
+    from ledger import aggregates, doubts
 
     running = load_running(room.ledger, campaign)
     goal = running.plan.goal
@@ -138,6 +141,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
         members = aggregates.member_count(connection, running.id)
         waves = aggregates.wave_statuses(connection, running.id)
         arms = aggregates.conversion_by_arm(connection, running.id, goal.event, goal.within)
+        unsure = doubt_values(doubts.doubts_of(connection, running.id))
     return {
         "campaign": campaign,
         "state": running.state,
@@ -160,6 +164,8 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
             }
             for w in waves
         ],
+        "in_doubt": unsure,
+        "resends": sum(one["resends"] for one in unsure),
         "conversion": [asdict(a) for a in arms],
     }
 

@@ -12,6 +12,7 @@ from console import (
     cloning,
     deploying,
     dialling,
+    doubting,
     editing,
     home,
     hours,
@@ -57,6 +58,7 @@ running.add_to(app)
 deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
+doubting.add_to(app)
 suppressing.add_to(app)
 switching.add_to(app)
 stories.add_to(app)

@@ -227,7 +227,7 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         yield Finding("leases", "ok", "no worker is past its lease")
     if doubted:
         said = ", ".join(f"{name} {count:,}" for name, count in doubted.items())
-        yield Finding("in doubt", "warn", said, "never sent again; import the provider's reports to settle them")
+        yield Finding("in doubt", "warn", said, "see whom, and decide what is held: multiwave doubt ls CAMPAIGN")
     else:
         yield Finding("in doubt", "ok", "no message of an open wave is in doubt")
     for number, team in lists:

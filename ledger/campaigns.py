@@ -30,6 +30,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ledger import tables as t
 from ledger.audit import record
+from ledger.doubts import given_up
 from ledger.gates import drawn
 from ledger.types import MICROSECOND
 from waves.draw import Draw
@@ -244,6 +245,6 @@ def withdraw(connection: Connection, name: str) -> int:
     withdrawn = connection.execute(
         update(t.touch)
         .where(t.touch.c.wave.in_(waves), t.touch.c.state == int(State.QUEUED))
-        .values(state=int(State.WITHDRAWN), reason=int(Reason.ABORTED), claimed_by=null())
+        .values(state=given_up(State.WITHDRAWN), reason=int(Reason.ABORTED), claimed_by=null())
     ).rowcount
     return int(withdrawn)

@@ -64,9 +64,10 @@ def _contacts(
     never = type_coerce(null(), c.sent_at.type)
     one = literal(1, Integer).label("n")
     went = c.state.in_([int(State.SENT), int(State.IN_DOUBT)])
+    again = (c.state == int(State.QUEUED)) & (c.sent_at > since)  # in doubt, and to be sent again
     ahead = or_(c.state == int(State.CLAIMED), and_(c.state == int(State.QUEUED), c.not_after > now, waiting))
     message = select(c.customer, case((went, done), else_=never).label("at"), one).where(
-        c.channel != CALL, or_(went & (done > since), ahead)
+        c.channel != CALL, or_(went & (done > since), again, ahead)
     )
     rang = k.disposition.not_in(SILENT)
     dialled = select(k.event).where(k.touch == c.id, rang).correlate(CONTACT).exists()  # ix_call_touch
@@ -178,12 +179,13 @@ def over_limit(
     if priority is not None:
         equal = _of_priority(lambda theirs: theirs == priority) & (id_ < touch)
         waiting = or_(_of_priority(lambda theirs: theirs > priority), equal)
+    message, *calls = _contacts(since, now, waiting)
     counts = [
         part.with_only_columns(func.count())
         .where(CONTACT.c.customer == customer)  # ix_touch_customer
         .correlate_except(CONTACT, t.call)
         .scalar_subquery()
-        for part in _contacts(since, now, waiting)
+        for part in (message.where(id_ != touch), *calls)
     ]
     binding = (
         select(c.id)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.addresses import bury
-from ledger.doubts import note_doubts
+from ledger.doubts import given_up, note_doubts, queued_again, resent
 from ledger.gates import Gates, Halted, live_members, recheck
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover, first_hour, is_known
@@ -217,7 +217,7 @@ def claim(
         update(t.touch)
         .where(c.id == checked.c.id, c.state == int(State.QUEUED))
         .values(
-            state=case((stopped, int(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
+            state=case((stopped, given_up(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
             reason=case((stopped, checked.c.stopped_by), else_=null()),
             not_before=case((~stopped & waits, checked.c.hour), else_=c.not_before),
             claimed_by=case((goes, leased.owner), else_=null()),
@@ -259,10 +259,12 @@ def settle(
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)
     for (result, reason, action, wait), touches in kinds.items():
-        _settle_alike(connection, owner, touches, _change(result, reason, action, wait, provider, cost, now))
-        _act(connection, touches, action, now)
+        change = _change(result, reason, action, wait, provider, cost, now)
+        if _settle_alike(connection, owner, touches, change) < len(touches) and result == "accepted":
+            _settle_late(connection, touches, change)
+        act(connection, touches, action, now)
         if result == "not_sent":
-            _reopen(connection, touches)
+            reopen(connection, touches)
         if result == "in_doubt":
             note_doubts(connection, touches, now)
     refs = [{"touch_id": i, "ref": r.provider_ref} for i, r in receipts if r.provider_ref]
@@ -286,12 +288,15 @@ def _change(
         reported = case((t.touch.c.outcome.is_not(None), t.touch.c.reason), else_=null())
         return {"state": int(State.SENT), "provider": provider, "sent_at": now, "cost": cost, "reason": reported}
     if result == "refused":
-        return {"state": int(State.REFUSED), "provider": provider, "reason": why, "action": int(action)}
+        state = case((resent(), int(State.IN_DOUBT)), else_=int(State.REFUSED))
+        return {"state": state, "provider": provider, "reason": why, "action": int(action)}
     if result == "not_sent":
         later = now + timedelta(seconds=60 if wait is None else wait)
         open_still = select(t.wave.c.id).where(t.wave.c.id == t.touch.c.wave, t.wave.c.state == "open").exists()
-        state = case((open_still, int(State.QUEUED)), else_=int(State.EXPIRED))
-        return {"state": state, "not_before": later, "claimed_by": None, "claimed_at": None, "reason": why}
+        state = case((open_still, int(State.QUEUED)), (resent(), int(State.IN_DOUBT)), else_=int(State.EXPIRED))
+        sent_at = case((resent(), t.touch.c.sent_at), else_=null())
+        waits = {"state": state, "not_before": later, "sent_at": sent_at}
+        return {**waits, "claimed_by": None, "claimed_at": None, "reason": why}
     proven = _proven()
     return {
         "state": case((proven, int(State.SENT)), else_=int(State.IN_DOUBT)),
@@ -301,26 +306,34 @@ def _change(
     }
 
 
-def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> None:
+def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> int:
     c = t.touch.c
-    connection.execute(
+    return connection.execute(
         update(t.touch)
         .where(c.id.in_(touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)]))
         .values(dict(change))
-    )
+    ).rowcount
 
 
-def _reopen(connection: Connection, touches: Sequence[int]) -> None:
-    """A batch that others finished meanwhile is due again for what its late worker did not send."""
+def _settle_late(connection: Connection, touches: Sequence[int], change: Mapping[str, object]) -> None:
+    """What was taken, and queued again before its worker could say so, is not sent again."""
+    connection.execute(update(t.touch).where(t.touch.c.id.in_(touches), queued_again()).values(dict(change)))
+
+
+def reopen(connection: Connection, touches: Sequence[int]) -> None:
+    """A batch that others finished, or left until later, is due again for those of the touches that wait in it."""
     c, b = t.touch.c, t.batch.c
     waits = select(func.min(c.not_before)).where(c.batch == b.id, c.state == int(State.QUEUED)).scalar_subquery()
     batches = select(c.batch).where(c.id.in_(touches), c.state == int(State.QUEUED))
     connection.execute(
-        update(t.batch).where(b.id.in_(batches), b.done_at.is_not(None)).values(done_at=null(), due=waits)
+        update(t.batch)
+        .where(b.id.in_(batches), or_(b.done_at.is_not(None), b.due > waits))
+        .values(done_at=null(), due=waits)
     )
 
 
-def _act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
+def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
+    """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
     mine = select(t.touch.c.address).where(t.touch.c.id.in_(touches))
     if action is Action.DROP_ADDRESS:
         bury(connection, mine)
@@ -384,7 +397,7 @@ def _doubt(connection: Connection, batches: Sequence[int], now: datetime) -> int
         .values(
             state=case((_proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
             reason=case((_proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
-            sent_at=func.coalesce(c.sent_at, c.claimed_at),
+            sent_at=c.claimed_at,
         )
         .returning(c.id)
     ).all()
