@@ -12,6 +12,7 @@ from console import (
     cloning,
     deploying,
     dialling,
+    doubting,
     editing,
     home,
     hours,
@@ -23,6 +24,7 @@ from console import (
     running,
     stories,
     suppressing,
+    switching,
 )
 from console.context import Chosen, HomeOption
 from console.show import errors
@@ -56,7 +58,9 @@ running.add_to(app)
 deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
+doubting.add_to(app)
 suppressing.add_to(app)
+switching.add_to(app)
 stories.add_to(app)
 hours.add_to(app)
 editing.add_to(app)

@@ -1,9 +1,10 @@
-"""Housekeeping between waves: claims of lost workers become in doubt."""
+"""Housekeeping between waves: claims of lost workers become in doubt, and doubts are cleared."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from flows.doubting import clear_doubts
 from flows.room import Room
 from ledger import workers
 from ledger.touches import sweep
@@ -14,4 +15,6 @@ def upkeep(room: Room, now: datetime) -> int:
     with room.ledger.write() as connection:
         workers.forget(connection)
         gone = room.all_workers_gone and not workers.others_work(connection, room.instance, room.settings.lease)
-        return sweep(connection, now, gone)
+        swept = sweep(connection, now, gone)
+    clear_doubts(room, now)
+    return swept

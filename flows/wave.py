@@ -54,7 +54,7 @@ def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
     opening = opening_of(running, wave, now, room.settings.batch_size, room.settings.enrol_range)
     opening = replace(opening, gates=replace(opening.gates, rivals=rivals_of(room.ledger, running.plan, now)))
     done = False
-    while not done and not room.stopping:
+    while not done and not room.is_over:
         with room.ledger.write() as connection:
             done = enrol.enrol_range(connection, opening)
 
@@ -84,9 +84,9 @@ def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: 
     def send_channel(channel: int) -> None:
         leased = next_batch(room, running, wave, channel, now, None)
         while leased is not None:
-            dispatch(room, running, wave.wave, leased, now)
+            sent = dispatch(room, running, wave.wave, leased, now)
             room.tick(wave.wave, min(next(done), due), due)
-            leased = None if room.stopping else next_batch(room, running, wave, channel, now, leased)
+            leased = None if room.is_over or sent.full else next_batch(room, running, wave, channel, now, leased)
 
     if due:
         room.tick(wave.wave, 0, due)

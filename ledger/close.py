@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, null, or_, select, update
 
 from ledger import tables as t
+from ledger.doubts import given_up
 from ledger.store import keep_out_claims
 from ledger.words import heard, part_column
 from waves.errors import LedgerError
@@ -106,7 +107,7 @@ def close(connection: Connection, wave: int, now: datetime) -> Balance:
         connection.execute(
             update(t.touch)
             .where(c.wave == wave, c.state == int(State.QUEUED), channel)
-            .values(state=int(State.EXPIRED), reason=int(reason))
+            .values(state=given_up(State.EXPIRED), reason=int(reason))
         )
     lists = select(t.dial_list.c.id).where(t.dial_list.c.wave == wave)
     connection.execute(

@@ -58,12 +58,15 @@ doubt = Table(
     Column("wave", BigInteger, nullable=False),
     Column("since", Moment, nullable=False),
     Column("asked_at", Moment),  # when the provider was asked last
-    Column("said", Text),  # what it said: accepted, refused, unknown, cannot be asked
-    Column("decided", Text),  # assume_sent, hold, resend, or a person's sent, not_sent; null: not yet
+    Column("said", Text),  # what it said: accepted, refused, unknown, no answer, cannot be asked
+    Column("decided", Text),  # null: not yet; else a word of ledger.doubts.DECISIONS
     Column("decided_at", Moment),
     Column("decided_by", Text),
     Column("resends", SmallInteger, nullable=False, server_default="0"),
     Index("ix_doubt_wave", "wave"),
+)
+Index(
+    "ix_doubt_open", doubt.c.touch, sqlite_where=doubt.c.decided.is_(None), postgresql_where=doubt.c.decided.is_(None)
 )
 
 worker = Table(

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ledger import tables as t
+from ledger.doubts import resent
 from ledger.gates import Gates, best_address, live_members
 from ledger.legal_hours import cover
 from ledger.pausing import withdraw_stopped
@@ -228,6 +229,7 @@ def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, ahe
             c.channel == failed,
             c.action.in_(FALLS_THROUGH),
             (c.state == int(State.REFUSED)) | c.outcome.in_(FAILURES),
+            ~resent(),  # what failed may be one of the two sends
             e.channels.op("&")(1 << following) != 0,
             ~select(tried.c.id)
             .where(tried.c.wave == c.wave, tried.c.customer == c.customer, tried.c.channel.in_(ahead))

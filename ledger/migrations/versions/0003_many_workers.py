@@ -66,6 +66,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("touch", name=op.f("pk_doubt")),
     )
     op.create_index("ix_doubt_wave", "doubt", ["wave"])
+    op.create_index(
+        "ix_doubt_open",
+        "doubt",
+        ["touch"],
+        sqlite_where=sa.text("decided IS NULL"),
+        postgresql_where=sa.text("decided IS NULL"),
+    )
     op.create_table(
         "worker",
         sa.Column("name", sa.Text(), nullable=False),
