@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import Connection, Row, case, func, null, or_, select, update
+from sqlalchemy import Connection, Row, case, func, literal, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.engine_tables import sender as table
@@ -67,9 +67,10 @@ def take(
 def give_back(connection: Connection, sender: Sender, grant: Grant, unused: int) -> None:
     """Room that was taken and not needed: of the day's cap always, of the rate unless others took some after it."""
     c = table.c
-    spare = timedelta(seconds=unused / sender.rate) if sender.rate and grant.ends else timedelta(0)
-    earlier = case((c.free_at == grant.ends, grant.ends - spare), else_=c.free_at) if grant.ends else c.free_at
-    values = {"free_at": earlier, "day_count": c.day_count - unused}
+    values: dict[str, object] = {"day_count": c.day_count - unused}
+    if sender.rate and grant.ends:
+        earlier = literal(grant.ends - timedelta(seconds=unused / sender.rate), c.free_at.type)
+        values["free_at"] = case((c.free_at == grant.ends, earlier), else_=c.free_at)
     connection.execute(update(table).where(c.name == sender.sender).values(values))
 
 
@@ -156,8 +157,9 @@ def take_slot(connection: Connection, sender: Sender, slots: int, owner: str, no
         update(sender_slot)
         .where(s.sender == sender.sender, s.slot.in_(select(free.c.slot)))
         .values(owner=owner, until=until)
+        .returning(s.slot)  # not rowcount: sqlite3 before Python 3.12 knows none for a statement that begins with WITH
     )
-    return connection.execute(taken).rowcount == 1
+    return connection.execute(taken).first() is not None
 
 
 def free_slot(connection: Connection, sender: Sender, owner: str) -> None:
