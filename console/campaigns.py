@@ -76,7 +76,8 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members")
+    more = " so far; `advance` finds the others" if found["state"] == "starting" else ""
+    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}")
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
         when = f"opened {clock(wave['opened'])}, closes {clock(wave['closes'])}" if wave["opened"] else "not opened yet"
