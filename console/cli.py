@@ -12,6 +12,7 @@ from console import (
     cloning,
     dialling,
     editing,
+    erasing,
     home,
     hours,
     imports,
@@ -20,6 +21,7 @@ from console import (
     rehearsing,
     reporting,
     running,
+    serving,
     stories,
     suppressing,
 )
@@ -52,9 +54,11 @@ campaigns.add_to(app)
 recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
+serving.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 suppressing.add_to(app)
+erasing.add_to(app)
 stories.add_to(app)
 hours.add_to(app)
 editing.add_to(app)
