@@ -272,6 +272,16 @@ def _translated(engine: Engine) -> Iterator[None]:
         raise LedgerError(f"the ledger at {where} does not answer: {reason}") from error
 
 
+def empty_log(ledger: Ledger) -> None:
+    """Move SQLite's log into its file and empty it, so that what was overwritten is in neither; else nothing."""
+    if ledger.dialect == "sqlite":
+        raw = ledger.engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()
+
+
 def keep_out_new_touches(connection: Connection, wave: int) -> None:
     """Until the transaction ends nobody lays down touches that its count of contacts would miss, nor closes the wave.
 
