@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import Connection, Row, case, func, null, or_, select, update
+from sqlalchemy import Connection, Row, case, func, literal, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.engine_tables import sender as table
@@ -68,7 +68,8 @@ def give_back(connection: Connection, sender: Sender, grant: Grant, unused: int)
     """Room that was taken and not needed: of the day's cap always, of the rate unless others took some after it."""
     c = table.c
     spare = timedelta(seconds=unused / sender.rate) if sender.rate and grant.ends else timedelta(0)
-    earlier = case((c.free_at == grant.ends, grant.ends - spare), else_=c.free_at) if grant.ends else c.free_at
+    back = literal(grant.ends - spare, c.free_at.type) if grant.ends else c.free_at
+    earlier = case((c.free_at == grant.ends, back), else_=c.free_at)
     values = {"free_at": earlier, "day_count": c.day_count - unused}
     connection.execute(update(table).where(c.name == sender.sender).values(values))
 
