@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
 
-from channels.registry import CAPABILITIES
+from channels.registry import CAPABILITIES, SENDERS, open_channel
 from config.loading import check_plan
 from config.nearest import nearest
+from config.senders import FILE as SENDERS_FILE
+from config.senders import load_senders
 from config.settings import PREFIX, Settings
 from console.context import config_dir
-from waves.errors import MultiwaveError
+from waves.errors import MultiwaveError, PlanError
+from waves.message import Reachable
 
 if TYPE_CHECKING:
     from flows.room import Room
@@ -51,8 +54,12 @@ def examine(settings: Settings, environment: Mapping[str, str], now: datetime) -
     yield disk(settings.home)
     yield versions(declared())
     yield from configuration(settings, now)
+    yield from senders(settings)
     try:
         room = open_room(settings)
+    except PlanError:
+        yield Finding("ledger", "fail", "not looked at: its senders are wrong", "mend them, then run doctor again")
+        return
     except MultiwaveError as error:
         yield Finding("ledger", "fail", str(error), "every other check of the ledger waits for this")
         return
@@ -167,6 +174,29 @@ def hours(folder: Path, now: datetime) -> Iterator[Finding]:
         yield Finding("hours", "warn", f"read over a year ago: {'; '.join(old)}", "read the source again")
     if not unread and not old:
         yield Finding("hours", "ok", f"{len(rows)} rows, all reviewed")
+
+
+def senders(settings: Settings) -> Iterator[Finding]:
+    """Whether each sender is written well, has its secret, and reaches its provider."""
+    try:
+        named = load_senders(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    except PlanError as error:
+        for problem in error.problems:
+            yield Finding("senders", "fail", str(problem), "mend it; until then no engine starts")
+        return
+    if not named:
+        yield Finding("senders", "ok", f"{SENDERS_FILE} names none")
+    for name, sender in named.items():
+        try:
+            channel = open_channel(sender, settings.home / "outbox")
+        except MultiwaveError as error:
+            yield Finding("senders", "fail", str(error), f"without it {sender.channel} waits")
+            continue
+        why = channel.reachable() if isinstance(channel, Reachable) else None
+        if why is None:
+            yield Finding("senders", "ok", f"{name} carries {sender.channel} by {sender.provider}")
+        else:
+            yield Finding("senders", "fail", f"{name}: {why}", "until it answers, its messages wait")
 
 
 def ledger(room: Room, now: datetime) -> Iterator[Finding]:

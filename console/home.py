@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from channels.registry import CAPABILITIES
+from channels.registry import CAPABILITIES, OPTIONS
 from config import PACKAGED
 from console.context import HomeOption, config_dir, settings_of
 from console.show import say
 
-EXAMPLES = ("customers.yaml", "plans", "segments", "templates", "rules", "examples")
+EXAMPLES = ("customers.yaml", "senders.yaml", "plans", "segments", "templates", "rules", "examples")
 
 
 def init(
@@ -31,7 +31,7 @@ def init(
     settings = settings_of(home)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     copied = copy_examples(config_dir(settings))
-    write_schemas(config_dir(settings) / SCHEMAS, CAPABILITIES)
+    write_schemas(config_dir(settings) / SCHEMAS, CAPABILITIES, OPTIONS)
     make_token_key(settings.home)
     ledger = create_ledger(settings.url, simulated=simulated_clock)
     clock = "simulated clock" if ledger.simulated else "real clock"

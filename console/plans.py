@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from channels.registry import CAPABILITIES
+from channels.registry import CAPABILITIES, SENDERS
 from config.loading import check_plan
+from config.senders import sender_problems
 from console.context import (
     ByOption,
     HomeOption,
@@ -33,6 +34,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     """Say every problem of a plan and of the files it names, as file:line; exit code 2 when there is one."""
     settings = settings_of(home)
     problems = check_plan(find_plan(settings, plan), config_dir(settings), CAPABILITIES, settings.default_language)
+    problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     if as_json:
         found = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
         print_json({"plan": plan, "problems": found})

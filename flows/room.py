@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from channels.registry import DEFAULT_PROVIDERS, check_provider, open_channel
+from channels.registry import CAPABILITIES, DEFAULT_PROVIDERS, OPTIONS, SENDERS, check_provider, open_channel
+from config.senders import load_senders
 from config.settings import Settings
 from ledger.store import Ledger, open_ledger
-from waves.errors import LedgerError
+from waves.errors import LedgerError, SendRefused
 from waves.message import Channel
 from waves.senders import Sender
 
@@ -50,7 +51,10 @@ class Room:
         if found:
             return found[0]
         provider = named or DEFAULT_PROVIDERS[channel]
-        check_provider(channel, provider)
+        check_provider(channel, provider, [sender.sender for sender in own])
+        if provider in OPTIONS:
+            where = self.settings.home / "config" / "senders.yaml"
+            raise SendRefused(f"provider {provider} for {channel} has no sender; write one in {where}")
         return Sender(sender=provider, channel=channel, provider=provider, timeout=UNTIMED)
 
     def channel(self, name: str) -> Channel:
@@ -87,10 +91,11 @@ def read_token_key(settings: Settings) -> bytes:
 
 
 def open_room(settings: Settings) -> Room:
-    """Open the engine over the home's ledger; LedgerError when `init` has not made one."""
+    """Open the engine over the home's ledger; LedgerError when `init` has not made one, PlanError for bad senders."""
+    senders = load_senders(settings.home / "config", CAPABILITIES, SENDERS, settings)
     ledger = open_ledger(settings.url)
     try:
-        return Room(settings, ledger, read_token_key(settings))
+        return Room(settings, ledger, read_token_key(settings), senders=senders)
     except LedgerError:
         ledger.close()
         raise

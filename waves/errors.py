@@ -73,3 +73,11 @@ class SendInDoubt(MultiwaveError):
 
 class TokenError(MultiwaveError):
     """A token that this ledger did not make."""
+
+
+class WebhookRejected(MultiwaveError):
+    """A report that came in over the web and cannot be believed or read; `status` is what its sender is answered."""
+
+    def __init__(self, message: str, status: int = 401) -> None:
+        self.status = status
+        super().__init__(message)

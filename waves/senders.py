@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from waves.plan import NAME, Duration, Record, Share
 
@@ -25,7 +25,8 @@ def parse_rate(value: object) -> float:
     return float(match[1]) / SECONDS[match[2]]
 
 
-Rate = Annotated[float, BeforeValidator(parse_rate)]
+WRITTEN = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?)\s*/\s*[smhd]\s*$"}
+Rate = Annotated[float, BeforeValidator(parse_rate), WithJsonSchema(WRITTEN)]
 
 
 class WarmUp(Record):
