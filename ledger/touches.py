@@ -27,18 +27,20 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.addresses import bury
-from ledger.doubts import note_doubts
-from ledger.gates import Gates, live_members, recheck
+from ledger.doubts import given_up, note_doubts, queued_again, resent
+from ledger.gates import Gates, Halted, live_members, recheck
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover, first_hour, is_known
 from ledger.limits import over_limit
-from ledger.store import keep_out_new_touches
+from ledger.store import keep_open, keep_out_new_touches
 from waves.hours import kind_of
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
 
 LEAVES_WITHIN = timedelta(seconds=5)
 """A claimed message has left by then, so it is not claimed that shortly before its permitted hours end."""
+HALTED_FOR = timedelta(minutes=10)
+"""A batch that only waits for the kill switch of a segment is looked at so often: its people may have left it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def claim(
     """
     if gates.campaign is None:
         raise ValueError("a dry run claims nothing")
-    keep_out_new_touches(connection)
+    keep_out_new_touches(connection, leased.wave)
     cover(connection, gates.rules, now, gates.closes)
     c, b, rules = t.touch.c, t.batch.c, gates.rules.id
     m = live_members(gates.campaign, types)
@@ -215,7 +217,7 @@ def claim(
         update(t.touch)
         .where(c.id == checked.c.id, c.state == int(State.QUEUED))
         .values(
-            state=case((stopped, int(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
+            state=case((stopped, given_up(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
             reason=case((stopped, checked.c.stopped_by), else_=null()),
             not_before=case((~stopped & waits, checked.c.hour), else_=c.not_before),
             claimed_by=case((goes, leased.owner), else_=null()),
@@ -248,14 +250,21 @@ def settle(
 ) -> None:
     """Write what the provider said of a chunk: sent, refused, in doubt, or queued again with its wait."""
     kinds: dict[tuple[str, Reason | None, Action, float | None], list[int]] = {}
+    unsent = [touch for touch, receipt in receipts if receipt.result == "not_sent"]
+    if unsent:  # they are queued again while their wave is open
+        keep_open(
+            connection, connection.scalars(select(t.touch.c.wave.distinct()).where(t.touch.c.id.in_(unsent))).all()
+        )
     for touch, receipt in receipts:
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)
     for (result, reason, action, wait), touches in kinds.items():
-        _settle_alike(connection, owner, touches, _change(result, reason, action, wait, provider, cost, now))
-        _act(connection, touches, action, now)
+        change = _change(result, reason, action, wait, provider, cost, now)
+        if _settle_alike(connection, owner, touches, change) < len(touches) and result == "accepted":
+            _settle_late(connection, touches, change)
+        act(connection, touches, action, now)
         if result == "not_sent":
-            _reopen(connection, touches)
+            reopen(connection, touches)
         if result == "in_doubt":
             note_doubts(connection, touches, now)
     refs = [{"touch_id": i, "ref": r.provider_ref} for i, r in receipts if r.provider_ref]
@@ -279,12 +288,15 @@ def _change(
         reported = case((t.touch.c.outcome.is_not(None), t.touch.c.reason), else_=null())
         return {"state": int(State.SENT), "provider": provider, "sent_at": now, "cost": cost, "reason": reported}
     if result == "refused":
-        return {"state": int(State.REFUSED), "provider": provider, "reason": why, "action": int(action)}
+        state = case((resent(), int(State.IN_DOUBT)), else_=int(State.REFUSED))
+        return {"state": state, "provider": provider, "reason": why, "action": int(action)}
     if result == "not_sent":
         later = now + timedelta(seconds=60 if wait is None else wait)
         open_still = select(t.wave.c.id).where(t.wave.c.id == t.touch.c.wave, t.wave.c.state == "open").exists()
-        state = case((open_still, int(State.QUEUED)), else_=int(State.EXPIRED))
-        return {"state": state, "not_before": later, "claimed_by": None, "claimed_at": None, "reason": why}
+        state = case((open_still, int(State.QUEUED)), (resent(), int(State.IN_DOUBT)), else_=int(State.EXPIRED))
+        sent_at = case((resent(), t.touch.c.sent_at), else_=null())
+        waits = {"state": state, "not_before": later, "sent_at": sent_at}
+        return {**waits, "claimed_by": None, "claimed_at": None, "reason": why}
     proven = _proven()
     return {
         "state": case((proven, int(State.SENT)), else_=int(State.IN_DOUBT)),
@@ -294,26 +306,34 @@ def _change(
     }
 
 
-def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> None:
+def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> int:
     c = t.touch.c
-    connection.execute(
+    return connection.execute(
         update(t.touch)
         .where(c.id.in_(touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)]))
         .values(dict(change))
-    )
+    ).rowcount
 
 
-def _reopen(connection: Connection, touches: Sequence[int]) -> None:
-    """A batch that others finished meanwhile is due again for what its late worker did not send."""
+def _settle_late(connection: Connection, touches: Sequence[int], change: Mapping[str, object]) -> None:
+    """What was taken, and queued again before its worker could say so, is not sent again."""
+    connection.execute(update(t.touch).where(t.touch.c.id.in_(touches), queued_again()).values(dict(change)))
+
+
+def reopen(connection: Connection, touches: Sequence[int]) -> None:
+    """A batch that others finished, or left until later, is due again for those of the touches that wait in it."""
     c, b = t.touch.c, t.batch.c
     waits = select(func.min(c.not_before)).where(c.batch == b.id, c.state == int(State.QUEUED)).scalar_subquery()
     batches = select(c.batch).where(c.id.in_(touches), c.state == int(State.QUEUED))
     connection.execute(
-        update(t.batch).where(b.id.in_(batches), b.done_at.is_not(None)).values(done_at=null(), due=waits)
+        update(t.batch)
+        .where(b.id.in_(batches), or_(b.done_at.is_not(None), b.due > waits))
+        .values(done_at=null(), due=waits)
     )
 
 
-def _act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
+def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
+    """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
     mine = select(t.touch.c.address).where(t.touch.c.id.in_(touches))
     if action is Action.DROP_ADDRESS:
         bury(connection, mine)
@@ -327,22 +347,25 @@ def _act(connection: Connection, touches: Sequence[int], action: Action, now: da
         connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))
 
 
-def finish(connection: Connection, leased: Leased, now: datetime, not_before: datetime | None = None) -> None:
+def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted | None = None) -> None:
     """Let go of a batch: done when nothing is queued or claimed, else due when its next touch may go.
 
-    Not before the moment given, when its sender has no room until then.
+    Where only halted segments are left it is looked at again now and then; lifting their switch makes it due.
     """
     c, b = t.touch.c, t.batch.c
-    in_hand = select(func.count()).where(c.batch == leased.batch, c.state == int(State.CLAIMED)).scalar_subquery()
-    waiting = (
-        select(func.min(c.not_before))
-        .where(c.batch == leased.batch, c.state == int(State.QUEUED), c.not_after > now)
-        .scalar_subquery()
-    )
-    row = connection.execute(select(in_hand.label("in_hand"), waiting.label("next"))).one()
+    count = select(func.count()).where(c.batch == leased.batch)
+    queued = (c.state == int(State.QUEUED), c.not_after > now)
+    free = select(func.min(c.not_before)).where(c.batch == leased.batch, *queued)
+    row = connection.execute(
+        select(
+            count.where(c.state == int(State.CLAIMED)).scalar_subquery().label("in_hand"),
+            count.where(*queued).scalar_subquery().label("queued"),
+            (free.where(~halted(c.customer)) if halted else free).scalar_subquery().label("next"),
+        )
+    ).one()
     values: dict[str, object] = {"lease_owner": None, "lease_until": None}
-    if row.next is not None:
-        values["due"] = row.next if not_before is None else max(row.next, not_before)
+    if row.queued:
+        values["due"] = now + HALTED_FOR if row.next is None else row.next
     elif not row.in_hand:
         values["done_at"] = now
     connection.execute(update(t.batch).where(b.id == leased.batch, b.lease_owner == leased.owner).values(values))
@@ -374,7 +397,7 @@ def _doubt(connection: Connection, batches: Sequence[int], now: datetime) -> int
         .values(
             state=case((_proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
             reason=case((_proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
-            sent_at=func.coalesce(c.sent_at, c.claimed_at),
+            sent_at=c.claimed_at,
         )
         .returning(c.id)
     ).all()
