@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, FromClause, func, insert, or_, select, true, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, FromClause, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.audit import record
 from ledger.engine_tables import kill_switch
+from ledger.types import When
 from waves.errors import CampaignError
 
 EVERYTHING = "everything"
@@ -41,7 +42,7 @@ def scopes(campaign: str, wave: str, channel: str, sender: str, provider: str) -
     )
 
 
-def is_on(within: Sequence[str], now: datetime) -> ColumnElement[bool]:
+def is_on(within: Sequence[str] | BindParameter[Sequence[str]], now: When) -> ColumnElement[bool]:
     """Whether a switch of one of these scopes is on (uq_kill_switch_on)."""
     k = kill_switch.c
     return select(k.id).where(k.scope.in_(within), *_standing(now)).exists()
@@ -59,7 +60,7 @@ def named_by_any(
     return named
 
 
-def _standing(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _standing(now: When) -> tuple[ColumnElement[bool], ...]:
     k = kill_switch.c
     return k.lifted_at.is_(None), or_(k.until.is_(None), k.until > now)
 

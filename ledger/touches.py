@@ -12,10 +12,8 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
-    SmallInteger,
     bindparam,
     case,
-    false,
     func,
     literal,
     null,
@@ -27,18 +25,15 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.addresses import bury
+from ledger.claims import claim_statement, may_be_sent
 from ledger.doubts import note_doubts
-from ledger.gates import Gates, live_members, recheck
+from ledger.gates import Gates
 from ledger.kill_switches import is_on
-from ledger.legal_hours import cover, first_hour, is_known
-from ledger.limits import over_limit
+from ledger.legal_hours import cover
+from ledger.limits import any_calls
 from ledger.store import keep_out_new_touches
-from waves.hours import kind_of
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
-
-LEAVES_WITHIN = timedelta(seconds=5)
-"""A claimed message has left by then, so it is not claimed that shortly before its permitted hours end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +76,10 @@ def _due(wave: int, now: datetime) -> Select[tuple[int]]:
             b.done_at.is_(None),
             b.due <= now,
             or_(b.lease_until.is_(None), b.lease_until <= now),
-            *_sending(),
+            *may_be_sent(),
         )
         .order_by(b.due, b.id)
     )
-
-
-def _sending() -> tuple[ColumnElement[bool], ...]:
-    """That a batch, joined to its wave and campaign, may be sent at all."""
-    return t.wave.c.state == "open", t.wave.c.stopped_at.is_(None), let_go(), t.campaign.c.state == "running"
-
-
-def let_go() -> ColumnElement[bool]:
-    """Whether a batch, joined to its wave, is not the rest of a ramp that still waits."""
-    return or_(~t.batch.c.rest, t.wave.c.ramp_passed.is_not(None))
 
 
 def lease(connection: Connection, batch: int, owner: str, now: datetime, length: timedelta) -> Leased | None:
@@ -158,70 +143,10 @@ def claim(
         raise ValueError("a dry run claims nothing")
     keep_out_new_touches(connection)
     cover(connection, gates.rules, now, gates.closes)
-    c, b, rules = t.touch.c, t.batch.c, gates.rules.id
-    m = live_members(gates.campaign, types)
-    mine = (
-        select(b.id)
-        .join(t.wave, t.wave.c.id == b.wave)
-        .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
-        .where(
-            b.id == leased.batch,
-            b.lease_owner == leased.owner,
-            b.lease_until > now,
-            ~is_on(leased.scopes, now),
-            *_sending(),
-        )
-        .exists()
-    )
-    halted = gates.halted(c.customer) if gates.halted else false()
-    picked = (
-        select(c.id, c.customer, c.address, c.not_after)
-        .where(
-            c.batch == leased.batch,  # ix_touch_batch
-            c.state == int(State.QUEUED),
-            c.not_before <= now,
-            c.not_after > now,
-            mine,
-            ~halted,
-        )
-        .order_by(c.id)
-        .limit(size)
-        .with_for_update(skip_locked=True)
-        .cte("picked")
-    )
-    kind = literal(int(kind_of(leased.channel)), SmallInteger)
-    hour = first_hour(rules, kind, m.c.zone_set, now, picked.c.not_after, LEAVES_WITHIN)
-    found = recheck(m, gates, literal(leased.channel, SmallInteger))
-    over = over_limit(picked.c.id, picked.c.customer, now, gates.priority)
-    checked = (
-        select(
-            picked.c.id,
-            case(
-                (found != 0, found),
-                (hour.is_(None) & ~is_known(rules, m.c.zone_set), int(Reason.HOURS_UNKNOWN)),
-                (hour.is_(None), int(Reason.NO_LEGAL_HOUR)),
-                ((hour <= now) & over, int(Reason.OVER_LIMIT)),
-                else_=0,
-            ).label("stopped_by"),
-            func.coalesce(hour, literal(now, c.not_before.type)).label("hour"),
-        )
-        .join_from(picked, m, m.c.customer == picked.c.customer)
-        .join(t.address, t.address.c.id == picked.c.address)
-        .subquery("checked")
-    )
-    stopped, waits = checked.c.stopped_by != 0, checked.c.hour > now
-    goes = ~stopped & ~waits
+    statement = claim_statement(gates, types, leased.channel, any_calls(connection))
     rows = connection.execute(
-        update(t.touch)
-        .where(c.id == checked.c.id, c.state == int(State.QUEUED))
-        .values(
-            state=case((stopped, int(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
-            reason=case((stopped, checked.c.stopped_by), else_=null()),
-            not_before=case((~stopped & waits, checked.c.hour), else_=c.not_before),
-            claimed_by=case((goes, leased.owner), else_=null()),
-            claimed_at=case((goes, literal(now, c.claimed_at.type)), else_=null()),
-        )
-        .returning(c.id, c.customer, c.address, c.variant, c.state)
+        statement,
+        {"in_batch": leased.batch, "owner": leased.owner, "scopes": leased.scopes, "now": now, "most": size},
     ).all()
     if not rows:
         return None
