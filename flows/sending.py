@@ -14,7 +14,7 @@ from config.templates import Templates
 from flows.halting import halted_segments, scopes_of
 from flows.render import render
 from flows.room import Room
-from flows.running import Running, gates_of
+from flows.running import Running, claim_gates
 from ledger import kill_switches, pace, touches
 from ledger.recipients import recipients
 from ledger.store import keep_out_new_touches
@@ -106,6 +106,8 @@ def _chunks(sending: Sending) -> tuple[list[Receipt], datetime | None]:
             break
         said, late = _send_chunk(sending, claimed, began)
         receipts += said
+        if claimed.last and not late:
+            break
         size = min(sending.channel.chunk, 2 * size) if not late else (len(claimed) - late) or size // 2
     return receipts, None
 
@@ -122,7 +124,7 @@ def _room_at_sender(sending: Sending, size: int) -> pace.Grant:
     return grant
 
 
-def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] | None, float]:
+def _claim(sending: Sending, grant: pace.Grant) -> tuple[touches.Chunk | None, float]:
     """Claim as much as was granted, and when that began; None at the end of the batch or of what its lease allows."""
     room, leased, sender = sending.room, sending.leased, sending.sender
     with room.ledger.write() as connection:
@@ -132,7 +134,9 @@ def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] |
         claimed = None
         if leased.until - moment >= sender.timeout + timedelta(seconds=2 * BEGIN_WITHIN_S):
             halted = halted_segments(connection, sending.running, moment)
-            gates = replace(gates_of(sending.running, sending.wave, moment), halted=halted)
+            gates = claim_gates(sending.running, sending.wave, moment)
+            if halted is not None:
+                gates = replace(gates, halted=halted)
             claimed = touches.claim(connection, leased, gates, sending.running.types, grant.messages, moment)
         unused = grant.messages - len(claimed or ())
         if unused and sender.is_watched:
@@ -140,7 +144,7 @@ def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] |
     return claimed, began
 
 
-def _send_chunk(sending: Sending, claimed: list[touches.Claimed], began: float) -> tuple[list[Receipt], int]:
+def _send_chunk(sending: Sending, claimed: touches.Chunk, began: float) -> tuple[list[Receipt], int]:
     """Send one claimed chunk, no transaction open; its receipts, and how many of it could not be begun in time."""
     room, leased = sending.room, sending.leased
     messages, receipts = _rendered(sending, claimed)
@@ -156,9 +160,7 @@ def _send_chunk(sending: Sending, claimed: list[touches.Claimed], began: float) 
     return [receipt for _, receipt in receipts], unbegun
 
 
-def _rendered(
-    sending: Sending, claimed: list[touches.Claimed]
-) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
+def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
     """The messages of a chunk, and the refusals of those that cannot be written."""
     room, running, name = sending.room, sending.running, sending.sender.channel
     with room.ledger.read() as connection:

@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.addresses import bury
+from ledger.sql import among
 from ledger.suppressions import suppress_since
 from waves.message import AddressState, Consent, Event
 from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State, word
@@ -91,11 +92,7 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
 
 def touches_that_exist(connection: Connection, touches: set[int]) -> set[int]:
     """Those of the ids that are touches of this ledger."""
-    wanted, found = sorted(touches), set[int]()
-    for start in range(0, len(wanted), CHUNK):
-        part = wanted[start : start + CHUNK]
-        found.update(connection.scalars(select(t.touch.c.id).where(t.touch.c.id.in_(part))))
-    return found
+    return set(connection.scalars(select(t.touch.c.id).where(among(t.touch.c.id, sorted(touches)))))
 
 
 def fold(connection: Connection, mark: int) -> None:

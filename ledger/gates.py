@@ -123,7 +123,9 @@ def listed(
     """Whether a row `where` holds names the customer in `column`: looked up, or in a list read once for the span."""
     rows = select(column).where(*where)
     if span is None:
-        return rows.where(column == customer).correlate_except(*rows.get_final_froms()).exists()
+        # No EXISTS: PostgreSQL may answer that by reading the whole table, once for each chunk that is claimed.
+        one = rows.where(column == customer).limit(1).correlate_except(column.table)
+        return one.scalar_subquery().is_not(None)
     return customer.in_(rows.where(column > span[0], column <= span[1]))
 
 

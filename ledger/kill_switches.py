@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, FromClause, func, insert, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ledger.audit import record
 from ledger.engine_tables import kill_switch
-from ledger.types import When
+from ledger.types import Moment, When
 from waves.errors import CampaignError
 
 EVERYTHING = "everything"
@@ -67,9 +82,14 @@ def _standing(now: When) -> tuple[ColumnElement[bool], ...]:
 
 def switches_on(connection: Connection, now: datetime) -> list[Switch]:
     """Every switch that is on, the oldest first."""
+    return [Switch(*row) for row in connection.execute(_switches_on(), {"now": now})]
+
+
+@cache
+def _switches_on() -> Select[Any]:
     k = kill_switch.c
-    query = select(k.scope, k.since, k.until, k.by, k.why, k.rule).where(*_standing(now)).order_by(k.since, k.id)
-    return [Switch(*row) for row in connection.execute(query)]
+    standing = _standing(bindparam("now", type_=Moment()))
+    return select(k.scope, k.since, k.until, k.by, k.why, k.rule).where(*standing).order_by(k.since, k.id)
 
 
 def switch_on(

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, bindparam, case, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
@@ -66,14 +66,18 @@ def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) 
 
 def uncovered(connection: Connection, rules: Rules, end: datetime) -> Sequence[Row[tuple[int, str, str, datetime]]]:
     """The sets of zones whose windows are not worked out as far as `end`."""
+    return connection.execute(_uncovered(), {"of_rules": rules.id, "end": end}).all()
+
+
+@cache
+def _uncovered() -> Select[Any]:
     z, s = t.zone_set.c, t.legal_span.c
-    query = (
+    return (
         select(z.id, z.zones, z.jurisdictions, s.covered_until)
-        .outerjoin(t.legal_span, (s.zone_set == z.id) & (s.rules == rules.id))
-        .where(s.covered_until.is_(None) | (s.covered_until < end))
+        .outerjoin(t.legal_span, (s.zone_set == z.id) & (s.rules == bindparam("of_rules")))
+        .where(s.covered_until.is_(None) | (s.covered_until < bindparam("end")))
         .order_by(z.id)
     )
-    return connection.execute(query).all()
 
 
 def _windows(

@@ -6,12 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
     Select,
+    Update,
     bindparam,
     case,
     func,
@@ -19,18 +22,19 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    type_coerce,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ledger import tables as t
 from ledger.addresses import bury
-from ledger.claims import claim_statement, may_be_sent
+from ledger.claims import NOW, claim_statement, may_be_sent
 from ledger.doubts import note_doubts
 from ledger.gates import Gates
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover
 from ledger.limits import any_calls
+from ledger.sql import Given, among, named_ids
 from ledger.store import keep_out_new_touches
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
@@ -50,8 +54,7 @@ class Leased:
     """The kill switches that stop it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A touch that was claimed and committed; nobody else will send it."""
 
     touch: int
@@ -60,31 +63,62 @@ class Claimed:
     variant: int
 
 
+class Chunk(list[Claimed]):
+    """Touches claimed together, in order; `last`: the batch had no more than these to look at."""
+
+    def __init__(self, claimed: Sequence[Claimed], last: bool) -> None:
+        super().__init__(claimed)
+        self.last = last
+
+
 def due_batches(connection: Connection, wave: int, now: datetime) -> list[int]:
     """Batches of an open wave of a running campaign that are due and free, in order."""
-    return list(connection.scalars(_due(wave, now)))
+    return list(connection.scalars(_due(), {"of_wave": wave, "now": now}))
 
 
-def _due(wave: int, now: datetime) -> Select[tuple[int]]:
+def _due() -> Select[tuple[int]]:
     b = t.batch.c
     return (
         select(b.id)
         .join(t.wave, t.wave.c.id == b.wave)
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
         .where(
-            b.wave == wave,
+            b.wave == bindparam("of_wave"),
             b.done_at.is_(None),
-            b.due <= now,
-            or_(b.lease_until.is_(None), b.lease_until <= now),
+            b.due <= NOW,
+            or_(b.lease_until.is_(None), b.lease_until <= NOW),
             *may_be_sent(),
         )
         .order_by(b.due, b.id)
     )
 
 
+@cache
+def _next_statement(past: bool) -> ReturningUpdate[Any]:
+    """Kept, because building it takes longer than running it."""
+    b = t.batch.c
+    query = _due().where(b.channel == bindparam("on_channel"), ~is_on(bindparam("scopes", expanding=True), NOW)).limit(1)
+    if past:
+        due = bindparam("past_due", type_=b.due.type)
+        query = query.where(or_(b.due > due, (b.due == due) & (b.id > bindparam("past"))))
+    free = query.with_for_update(of=t.batch, skip_locked=True).cte("free")  # ix_batch_wave
+    return _lease_statement(b.id.in_(select(free.c.id)))
+
+
+def _lease_statement(which: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    b = t.batch.c
+    owner, until = bindparam("owner", type_=b.lease_owner.type), bindparam("until", type_=b.lease_until.type)
+    return (
+        update(t.batch)
+        .where(which, b.done_at.is_(None), or_(b.lease_until.is_(None), b.lease_until <= NOW))
+        .values(lease_owner=owner, lease_until=until)
+        .returning(b.id, b.wave, b.channel, b.due)
+    )
+
+
 def lease(connection: Connection, batch: int, owner: str, now: datetime, length: timedelta) -> Leased | None:
     """Take a free batch; None when another worker has it or nothing of it is left. What is claimed is in doubt."""
-    return _lease(connection, t.batch.c.id == batch, owner, now, length, ())
+    return _take(connection, _lease_statement(t.batch.c.id == batch), {"now": now}, owner, now + length, ())
 
 
 def lease_next(
@@ -101,39 +135,31 @@ def lease_next(
 
     None when there is none, or when a kill switch of these scopes is on. Workers pass by what others are taking.
     """
-    b = t.batch.c
-    query = _due(wave, now).where(b.channel == channel, ~is_on(scopes, now)).limit(1)
+    given = {"of_wave": wave, "on_channel": channel, "now": now, "scopes": tuple(scopes)}
     if after is not None:
-        due = type_coerce(after[0], b.due.type)
-        query = query.where(or_(b.due > due, (b.due == due) & (b.id > after[1])))
-    free = query.with_for_update(of=t.batch, skip_locked=True).cte("free")  # ix_batch_wave
-    return _lease(connection, b.id.in_(select(free.c.id)), owner, now, length, tuple(scopes))
+        given |= {"past_due": after[0], "past": after[1]}
+    return _take(connection, _next_statement(after is not None), given, owner, now + length, tuple(scopes))
 
 
-def _lease(
+def _take(
     connection: Connection,
-    which: ColumnElement[bool],
+    statement: ReturningUpdate[Any],
+    given: Mapping[str, object],
     owner: str,
-    now: datetime,
-    length: timedelta,
+    until: datetime,
     scopes: tuple[str, ...],
 ) -> Leased | None:
-    b = t.batch.c
-    row = connection.execute(
-        update(t.batch)
-        .where(which, b.done_at.is_(None), or_(b.lease_until.is_(None), b.lease_until <= now))
-        .values(lease_owner=owner, lease_until=now + length)
-        .returning(b.id, b.wave, b.channel, b.due)
-    ).one_or_none()
+    now = cast(datetime, given["now"])
+    row = connection.execute(statement, {**given, "owner": owner, "until": until}).one_or_none()
     if row is None:
         return None
     _doubt(connection, [row.id], now)
-    return Leased(row.id, row.wave, row.channel, owner, now + length, row.due, scopes)
+    return Leased(row.id, row.wave, row.channel, owner, until, row.due, scopes)
 
 
 def claim(
     connection: Connection, leased: Leased, gates: Gates, types: Mapping[str, str], size: int, now: datetime
-) -> list[Claimed] | None:
+) -> Chunk | None:
     """Claim up to `size` touches, re-checking each in the same statement; None when the batch has none left to look at.
 
     What fails the re-check is withdrawn with its reason, and what may not go at this hour waits for its next one. A
@@ -150,15 +176,18 @@ def claim(
     ).all()
     if not rows:
         return None
-    kept = [Claimed(r.id, r.customer, r.address, r.variant) for r in rows if r.state == int(State.CLAIMED)]
-    return sorted(kept, key=lambda claimed: claimed.touch)
+    claimed = int(State.CLAIMED)
+    kept = [
+        Claimed(touch, customer, place, variant) for touch, customer, place, variant, state in rows if state == claimed
+    ]
+    return Chunk(sorted(kept), len(rows) < size)
 
 
 def give_back(connection: Connection, owner: str, touches: Collection[int]) -> None:
     """Claimed touches that were provably not begun wait in the queue again."""
     connection.execute(
         update(t.touch)
-        .where(t.touch.c.id.in_(touches), t.touch.c.claimed_by == owner, t.touch.c.state == int(State.CLAIMED))
+        .where(among(t.touch.c.id, touches), t.touch.c.claimed_by == owner, t.touch.c.state == int(State.CLAIMED))
         .values(state=int(State.QUEUED), claimed_by=null(), claimed_at=null())
     )
 
@@ -177,7 +206,11 @@ def settle(
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)
     for (result, reason, action, wait), touches in kinds.items():
-        _settle_alike(connection, owner, touches, _change(result, reason, action, wait, provider, cost, now))
+        if result == "accepted":
+            given = {"touches": touches, "owner": owner, "by": provider, "price": cost, "now": now}
+            connection.execute(_accepted_statement(), given)
+        else:
+            _settle_alike(connection, owner, touches, _change(result, reason, action, wait, provider, now))
         _act(connection, touches, action, now)
         if result == "not_sent":
             _reopen(connection, touches)
@@ -196,13 +229,9 @@ def _change(
     action: Action,
     wait: float | None,
     provider: str,
-    cost: Decimal | None,
     now: datetime,
 ) -> dict[str, object]:
     why = int(reason) if reason else None
-    if result == "accepted":
-        reported = case((t.touch.c.outcome.is_not(None), t.touch.c.reason), else_=null())
-        return {"state": int(State.SENT), "provider": provider, "sent_at": now, "cost": cost, "reason": reported}
     if result == "refused":
         return {"state": int(State.REFUSED), "provider": provider, "reason": why, "action": int(action)}
     if result == "not_sent":
@@ -219,27 +248,38 @@ def _change(
     }
 
 
-def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> None:
+@cache
+def _accepted_statement() -> Update:
     c = t.touch.c
-    connection.execute(
-        update(t.touch)
-        .where(c.id.in_(touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)]))
-        .values(dict(change))
-    )
+    price, provider = bindparam("price", type_=c.cost.type), bindparam("by", type_=c.provider.type)
+    reported = case((c.outcome.is_not(None), c.reason), else_=null())
+    values = {"state": int(State.SENT), "provider": provider, "sent_at": NOW, "cost": price, "reason": reported}
+    mine = _settled_by(named_ids("touches"), bindparam("owner", type_=c.claimed_by.type))
+    return update(t.touch).where(*mine).values(values)
+
+
+def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> None:
+    connection.execute(update(t.touch).where(*_settled_by(touches, owner)).values(dict(change)))
+
+
+def _settled_by(touches: Given, owner: Any) -> tuple[ColumnElement[bool], ...]:
+    """Which of the touches their worker may still settle."""
+    c = t.touch.c
+    return among(c.id, touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)])
 
 
 def _reopen(connection: Connection, touches: Sequence[int]) -> None:
     """A batch that others finished meanwhile is due again for what its late worker did not send."""
     c, b = t.touch.c, t.batch.c
     waits = select(func.min(c.not_before)).where(c.batch == b.id, c.state == int(State.QUEUED)).scalar_subquery()
-    batches = select(c.batch).where(c.id.in_(touches), c.state == int(State.QUEUED))
+    batches = select(c.batch).where(among(c.id, touches), c.state == int(State.QUEUED))
     connection.execute(
         update(t.batch).where(b.id.in_(batches), b.done_at.is_not(None)).values(done_at=null(), due=waits)
     )
 
 
 def _act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
-    mine = select(t.touch.c.address).where(t.touch.c.id.in_(touches))
+    mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
     if action is Action.DROP_ADDRESS:
         bury(connection, mine)
     if action is Action.DROP_CONSENT:
@@ -257,20 +297,23 @@ def finish(connection: Connection, leased: Leased, now: datetime, not_before: da
 
     Not before the moment given, when its sender has no room until then.
     """
-    c, b = t.touch.c, t.batch.c
-    in_hand = select(func.count()).where(c.batch == leased.batch, c.state == int(State.CLAIMED)).scalar_subquery()
-    waiting = (
-        select(func.min(c.not_before))
-        .where(c.batch == leased.batch, c.state == int(State.QUEUED), c.not_after > now)
-        .scalar_subquery()
-    )
-    row = connection.execute(select(in_hand.label("in_hand"), waiting.label("next"))).one()
+    b = t.batch.c
+    row = connection.execute(_left_statement(), {"in_batch": leased.batch, "now": now}).one()
     values: dict[str, object] = {"lease_owner": None, "lease_until": None}
     if row.next is not None:
         values["due"] = row.next if not_before is None else max(row.next, not_before)
     elif not row.in_hand:
         values["done_at"] = now
     connection.execute(update(t.batch).where(b.id == leased.batch, b.lease_owner == leased.owner).values(values))
+
+
+@cache
+def _left_statement() -> Select[Any]:
+    c = t.touch.c
+    mine = c.batch == bindparam("in_batch")
+    in_hand = select(func.count()).where(mine, c.state == int(State.CLAIMED)).scalar_subquery()
+    waiting = select(func.min(c.not_before)).where(mine, c.state == int(State.QUEUED), c.not_after > NOW)
+    return select(in_hand.label("in_hand"), waiting.scalar_subquery().label("next"))
 
 
 def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False) -> int:
@@ -292,19 +335,24 @@ def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False)
 
 def _doubt(connection: Connection, batches: Sequence[int], now: datetime) -> int:
     """What is claimed of these batches is in doubt, or sent when a report proves it (ix_touch_batch)."""
+    doubted = connection.scalars(_doubt_statement(), {"batches": batches}).all()
+    note_doubts(connection, doubted, now)
+    return len(doubted)
+
+
+@cache
+def _doubt_statement() -> ReturningUpdate[Any]:
     c = t.touch.c
-    doubted = connection.scalars(
+    return (
         update(t.touch)
-        .where(c.batch.in_(batches), c.state == int(State.CLAIMED))
+        .where(among(c.batch, named_ids("batches")), c.state == int(State.CLAIMED))
         .values(
             state=case((_proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
             reason=case((_proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
             sent_at=func.coalesce(c.sent_at, c.claimed_at),
         )
         .returning(c.id)
-    ).all()
-    note_doubts(connection, doubted, now)
-    return len(doubted)
+    )
 
 
 def _proven() -> ColumnElement[bool]:
