@@ -1,10 +1,10 @@
 """The limit of `claim_settle`: the same marks and commits, written by hand for this campaign.
 
-Four transactions a batch of one chunk, as the product has them: lease, claim, settle, let go. The claim asks of every
-touch what the product's does, in joins written for this campaign: conversions, arm, suppressions of the customer and
-of the address, consent, an address shared with another member, permitted hours, and the contacts under both limits
-that bind. It leaves out what nobody set here (kill switches, calls, an enter rule), and does not say why a touch fails:
-it leaves it queued, and settles a chunk by its batch and owner in place of a list.
+The transactions are the product's: lease, claim and settle of each chunk, let go. The claim asks of every touch what
+the product's does, in joins written for this campaign: conversions, arm, suppressions of the customer and of the
+address, consent, an address shared with another member, permitted hours, and the contacts under both limits that bind.
+It leaves out what nobody set here (kill switches, calls, an enter rule, campaigns of other priorities), does not say
+why a touch fails but leaves it queued, and settles a chunk by its batch and owner in place of a list of touches.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ def claim_by_hand(
                 done += len(claimed)
                 with ledger.write() as connection:
                     connection.execute(settle, _named(settle, known))
+                if len(claimed) < size:
+                    break
             with ledger.write() as connection:
                 connection.execute(finish, _named(finish, known))
     return done

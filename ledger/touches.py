@@ -97,7 +97,9 @@ def _due() -> Select[tuple[int]]:
 def _next_statement(past: bool) -> ReturningUpdate[Any]:
     """Kept, because building it takes longer than running it."""
     b = t.batch.c
-    query = _due().where(b.channel == bindparam("on_channel"), ~is_on(bindparam("scopes", expanding=True), NOW)).limit(1)
+    query = (
+        _due().where(b.channel == bindparam("on_channel"), ~is_on(bindparam("scopes", expanding=True), NOW)).limit(1)
+    )
     if past:
         due = bindparam("past_due", type_=b.due.type)
         query = query.where(or_(b.due > due, (b.due == due) & (b.id > bindparam("past"))))
