@@ -17,6 +17,7 @@ from waves.errors import MultiwaveError
 
 PREFIX = "MULTIWAVE_"
 SHORTEST_LEASE = timedelta(seconds=10)
+EXAMPLES = {"worker": "machine-2"}
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -75,6 +76,14 @@ class Settings(BaseSettings):
     alert_urls: list[SecretStr] = Field(
         default=[],
         description='whom `up` tells of trouble: apprise addresses, as JSON: ["mailto://user:password@example.com"]',
+    )
+    worker: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="this worker's name in `doctor`, no other worker's; else machine:process",
+    )
+    wave_workers: int = Field(
+        default=2, ge=1, le=100, description="how many flow runs work on one wave side by side, on any machines"
     )
     costs: dict[str, Annotated[Decimal, Field(ge=0)]] = Field(
         default={}, description='cost of one touch by channel, as JSON: {"sms": 0.0075}'
@@ -142,7 +151,7 @@ def _sentence(detail: ErrorDetails) -> str:
         "list_type": f"write it as JSON, such as {_example(name)}",
         "too_short": f"write at least {ctx.get('min_length')} characters",
         "value_error": str(ctx.get("error")),
-        "string_pattern_mismatch": f"write one such as {Settings.model_fields[name].default}",
+        "string_pattern_mismatch": f"write one such as {EXAMPLES.get(name, Settings.model_fields[name].default)}",
     }
     where = f" ({' '.join(inside)})" if inside else ""
     said = advice.get(str(detail["type"]), str(detail["msg"]))

@@ -124,18 +124,16 @@ def cover_plan(room: Room, bundle: Bundle, now: datetime, opens: datetime, rival
 
 def _dry_gates(bundle: Bundle, wave: Wave, rule: Rule | None, now: datetime, opens: datetime, rules: Rules) -> Gates:
     plan = bundle.plan
-    goal = plan.goal.event
-    since = min(now, plan.starts.at)
     return Gates(
         groups=groups_of(wave),
-        goal=goal,
-        since=since,
+        goal=plan.goal.event,
+        since=min(now, plan.starts.at),
         now=opens,
         rules=rules,
         released=opens + wave.release,
         closes=opens + wave.release + wave.listen,
         priority=plan.priority,
-        enter=enter_builder(rule, {}, goal, since, local_day(plan, opens)) if rule else None,
+        enter=enter_builder(rule, {}, local_day(plan, opens)) if rule else None,
         limit=limit_of(plan),
         ramp=ramp_of(plan, wave),
         rest_from=opens + wave.ramp.hold if wave.ramp else None,

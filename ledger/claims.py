@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from ledger import tables as t
+from ledger.doubts import given_up
 from ledger.gates import Gates, live_members, recheck
 from ledger.kill_switches import is_on
 from ledger.legal_hours import first_hour, is_known
@@ -132,7 +133,7 @@ def _built(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) ->
         update(t.touch)
         .where(c.id == checked.c.id, c.state == int(State.QUEUED))
         .values(
-            state=case((stopped, int(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
+            state=case((stopped, given_up(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
             reason=case((stopped, checked.c.stopped_by), else_=null()),
             not_before=case((~stopped & waits, checked.c.hour), else_=c.not_before),
             claimed_by=case((goes, owner), else_=null()),

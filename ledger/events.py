@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.addresses import bury
+from ledger.doubts import queued_again, since
 from ledger.sql import among
 from ledger.suppressions import suppress_since
 from waves.message import AddressState, Consent, Event
@@ -135,12 +136,16 @@ def _fold_outcomes(connection: Connection, mark: int) -> None:
 
 
 def _fold_states(connection: Connection, mark: int) -> None:
-    """A report with our token proves that the provider has the message."""
+    """A report with our token proves that the provider has the message: in doubt, or about to be sent again."""
     c = t.touch.c
     connection.execute(
         update(t.touch)
-        .where(c.id.in_(_affected(mark)), c.state == int(State.IN_DOUBT))
-        .values(state=int(State.SENT), reason=case((c.outcome.is_not(None), c.reason), else_=null()))
+        .where(c.id.in_(_affected(mark)), or_(c.state == int(State.IN_DOUBT), queued_again()))
+        .values(
+            state=int(State.SENT),
+            sent_at=func.coalesce(c.sent_at, since()),
+            reason=case((c.outcome.is_not(None), c.reason), else_=null()),
+        )
     )
 
 

@@ -36,6 +36,8 @@ FALSE: ColumnElement[bool] = false()
 Members = FromClause
 Enter = Callable[[Members], ColumnElement[bool]]
 """Builds the enter rule over a members' source: customer, arm, bucket, erased and the attributes."""
+Halted = Callable[[ColumnElement[int]], ColumnElement[bool]]
+"""Whether the customer of a column is in a segment whose kill switch is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,7 @@ class Gates:
     span: Span | None = None
     """Where the members of a set-wise statement lie; None when each customer is to be looked up alone."""
     holdout: tuple[Draw, float] | None = None
-    halted: Callable[[ColumnElement[int]], ColumnElement[bool]] | None = None
-    """Whether a customer is in a segment whose kill switch is on."""
+    halted: Halted | None = None
     rivals: tuple[Rival, ...] = ()
     """Waves of more important campaigns that open on the same day: the contacts they will make are kept for them."""
     prepared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -62,9 +62,10 @@ def _contacts(since: When, now: When, waiting: ColumnElement[bool]) -> tuple[Sel
     never = type_coerce(null(), c.sent_at.type)
     one = literal(1, Integer).label("n")
     went = c.state.in_([int(State.SENT), int(State.IN_DOUBT)])
+    again = (c.state == int(State.QUEUED)) & (c.sent_at > since)  # in doubt, and to be sent again
     ahead = or_(c.state == int(State.CLAIMED), and_(c.state == int(State.QUEUED), c.not_after > now, waiting))
     message = select(c.customer, case((went, done), else_=never).label("at"), one).where(
-        c.channel != CALL, or_(went & (done > since), ahead)
+        c.channel != CALL, or_(went & (done > since), again, ahead)
     )
     rang = k.disposition.not_in(SILENT)
     dialled = select(k.event).where(k.touch == c.id, rang).correlate(CONTACT).exists()  # ix_call_touch
@@ -121,11 +122,13 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
         return None, everybody
     counted = _counted(span, asked, limits, any_calls(connection))
     left: ColumnElement[int] = literal(asked.wanted, Integer)
+    short: list[ColumnElement[bool]] = []
     for number, limit in enumerate(limits):
-        short = counted.c[f"n{number}"] > limit.contacts - asked.wanted
-        bound = short if limit == asked.own else short & counted.c.customer.in_(members[limit])
+        few = counted.c[f"n{number}"] > limit.contacts - asked.wanted
+        bound = few if limit == asked.own else few & counted.c.customer.in_(members[limit])
         left = least(left, case((bound, limit.contacts - counted.c[f"n{number}"]), else_=asked.wanted))
-    found = [select(counted.c.customer, left.label("left_over"))]
+        short.append(few)
+    found = [select(counted.c.customer, left.label("left_over")).where(or_(*short))]
     # Who was never contacted has less room than the wave wants only where a limit is that tight.
     for limit in theirs:
         if limit.contacts < asked.wanted:
@@ -145,16 +148,19 @@ def any_calls(connection: Connection) -> bool:
 
 def _counted(span: Span, asked: Pressure, limits: Sequence[Limit], calls: bool) -> Subquery:
     """(customer, n0, n1 ...): the contacts of each window, by one scan of the touches (ix_touch_customer)."""
-    longest = asked.now - max(limit.within for limit in limits)
-    message, *calling = _contacts(longest, asked.now, _of_priority(lambda theirs: theirs >= asked.priority))
+    longest = max(limit.within for limit in limits)
+    others = _of_priority(lambda theirs: theirs >= asked.priority)
+    message, *calling = _contacts(asked.now - longest, asked.now, others)
     made = [message, *calling] if calls else [message]
     rows = [part.where(*_inside(CONTACT.c.customer, span)) for part in made]
     rows += [select(kept.c.customer, null(), kept.c.contacts) for kept in asked.kept]
     every = union_all(*rows).subquery("contacts")
     counts = []
     for number, limit in enumerate(limits):
-        inside = or_(every.c.at.is_(None), every.c.at > asked.now - limit.within)
-        counts.append(type_coerce(func.sum(case((inside, every.c.n), else_=0)), Integer).label(f"n{number}"))
+        # Every row is in the longest window; NULL, what may yet happen, is in all of them.
+        old = every.c.at <= asked.now - limit.within
+        inside = every.c.n if limit.within == longest else case((old, 0), else_=every.c.n)
+        counts.append(type_coerce(func.sum(inside), Integer).label(f"n{number}"))
     return select(every.c.customer, *counts).group_by(every.c.customer).subquery("counted")
 
 
@@ -189,7 +195,7 @@ def over_limit(
         .where(CONTACT.c.customer == m.customer)  # ix_touch_customer
         .correlate_except(CONTACT, t.call)
         .scalar_subquery()
-        for part in ([message, *calling] if calls else [message])
+        for part in (message.where(id_ != touch), *(calling if calls else ()))
     ]
     binding = (
         select(c.id)

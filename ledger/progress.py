@@ -43,7 +43,8 @@ def batches_due(connection: Connection, wave: int, now: datetime, scopes: Mappin
     counts = select(b.channel, func.count().label("n")).join(t.wave, t.wave.c.id == b.wave).group_by(b.channel)
     due = counts.where(b.wave == wave, b.done_at.is_(None), b.due <= now, let_go(), t.wave.c.stopped_at.is_(None))
     found = {row.channel: row.n for row in connection.execute(due)}
-    return sum(n for channel, n in found.items() if not connection.scalar(select(is_on(scopes[channel], now))))
+    asked = {channel: n for channel, n in found.items() if channel in scopes}
+    return sum(n for channel, n in asked.items() if not connection.scalar(select(is_on(scopes[channel], now))))
 
 
 def next_due(connection: Connection, wave: int) -> list[datetime]:

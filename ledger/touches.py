@@ -29,15 +29,18 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from ledger import tables as t
 from ledger.addresses import bury
 from ledger.claims import NOW, claim_statement, may_be_sent
-from ledger.doubts import note_doubts
-from ledger.gates import Gates
+from ledger.doubts import note_doubts, queued_again, resent
+from ledger.gates import Gates, Halted
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover
 from ledger.limits import any_calls
 from ledger.sql import Given, among, named_ids
-from ledger.store import keep_out_new_touches
+from ledger.store import keep_open, keep_out_new_touches
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
+
+HALTED_FOR = timedelta(minutes=10)
+"""A batch that only waits for the kill switch of a segment is looked at so often: its people may have left it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def claim(
     """
     if gates.campaign is None:
         raise ValueError("a dry run claims nothing")
-    keep_out_new_touches(connection)
+    keep_out_new_touches(connection, leased.wave)
     cover(connection, gates.rules, now, gates.closes)
     statement = claim_statement(gates, types, leased.channel, any_calls(connection))
     rows = connection.execute(
@@ -178,11 +181,8 @@ def claim(
     ).all()
     if not rows:
         return None
-    claimed = int(State.CLAIMED)
-    kept = [
-        Claimed(touch, customer, place, variant) for touch, customer, place, variant, state in rows if state == claimed
-    ]
-    return Chunk(sorted(kept), len(rows) < size)
+    claimed = sorted(Claimed(*row) for *row, state in rows if state == State.CLAIMED)
+    return Chunk(claimed, len(rows) < size)
 
 
 def give_back(connection: Connection, owner: str, touches: Collection[int]) -> None:
@@ -204,18 +204,25 @@ def settle(
 ) -> None:
     """Write what the provider said of a chunk: sent, refused, in doubt, or queued again with its wait."""
     kinds: dict[tuple[str, Reason | None, Action, float | None], list[int]] = {}
+    unsent = [touch for touch, receipt in receipts if receipt.result == "not_sent"]
+    if unsent:  # they are queued again while their wave is open
+        keep_open(
+            connection, connection.scalars(select(t.touch.c.wave.distinct()).where(t.touch.c.id.in_(unsent))).all()
+        )
     for touch, receipt in receipts:
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)
     for (result, reason, action, wait), touches in kinds.items():
         if result == "accepted":
             given = {"touches": touches, "owner": owner, "by": provider, "price": cost, "now": now}
-            connection.execute(_accepted_statement(), given)
+            if connection.execute(_accepted_statement(), given).rowcount < len(touches):
+                connection.execute(_late_statement(), given)
         else:
-            _settle_alike(connection, owner, touches, _change(result, reason, action, wait, provider, now))
-        _act(connection, touches, action, now)
+            change = _change(result, reason, action, wait, provider, now)
+            connection.execute(update(t.touch).where(*_settled_by(touches, owner)).values(change))
+        act(connection, touches, action, now)
         if result == "not_sent":
-            _reopen(connection, touches)
+            reopen(connection, touches)
         if result == "in_doubt":
             note_doubts(connection, touches, now)
     refs = [{"touch_id": i, "ref": r.provider_ref} for i, r in receipts if r.provider_ref]
@@ -235,12 +242,15 @@ def _change(
 ) -> dict[str, object]:
     why = int(reason) if reason else None
     if result == "refused":
-        return {"state": int(State.REFUSED), "provider": provider, "reason": why, "action": int(action)}
+        state = case((resent(), int(State.IN_DOUBT)), else_=int(State.REFUSED))
+        return {"state": state, "provider": provider, "reason": why, "action": int(action)}
     if result == "not_sent":
         later = now + timedelta(seconds=60 if wait is None else wait)
         open_still = select(t.wave.c.id).where(t.wave.c.id == t.touch.c.wave, t.wave.c.state == "open").exists()
-        state = case((open_still, int(State.QUEUED)), else_=int(State.EXPIRED))
-        return {"state": state, "not_before": later, "claimed_by": None, "claimed_at": None, "reason": why}
+        state = case((open_still, int(State.QUEUED)), (resent(), int(State.IN_DOUBT)), else_=int(State.EXPIRED))
+        sent_at = case((resent(), t.touch.c.sent_at), else_=null())
+        waits = {"state": state, "not_before": later, "sent_at": sent_at}
+        return {**waits, "claimed_by": None, "claimed_at": None, "reason": why}
     proven = _proven()
     return {
         "state": case((proven, int(State.SENT)), else_=int(State.IN_DOUBT)),
@@ -250,18 +260,23 @@ def _change(
     }
 
 
-@cache
-def _accepted_statement() -> Update:
+def _accepted() -> dict[str, object]:
     c = t.touch.c
     price, provider = bindparam("price", type_=c.cost.type), bindparam("by", type_=c.provider.type)
     reported = case((c.outcome.is_not(None), c.reason), else_=null())
-    values = {"state": int(State.SENT), "provider": provider, "sent_at": NOW, "cost": price, "reason": reported}
-    mine = _settled_by(named_ids("touches"), bindparam("owner", type_=c.claimed_by.type))
-    return update(t.touch).where(*mine).values(values)
+    return {"state": int(State.SENT), "provider": provider, "sent_at": NOW, "cost": price, "reason": reported}
 
 
-def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> None:
-    connection.execute(update(t.touch).where(*_settled_by(touches, owner)).values(dict(change)))
+@cache
+def _accepted_statement() -> Update:
+    mine = _settled_by(named_ids("touches"), bindparam("owner", type_=t.touch.c.claimed_by.type))
+    return update(t.touch).where(*mine).values(_accepted())
+
+
+@cache
+def _late_statement() -> Update:
+    """What was taken, and queued again before its worker could say so, is not sent again."""
+    return update(t.touch).where(among(t.touch.c.id, named_ids("touches")), queued_again()).values(_accepted())
 
 
 def _settled_by(touches: Given, owner: Any) -> tuple[ColumnElement[bool], ...]:
@@ -270,17 +285,20 @@ def _settled_by(touches: Given, owner: Any) -> tuple[ColumnElement[bool], ...]:
     return among(c.id, touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)])
 
 
-def _reopen(connection: Connection, touches: Sequence[int]) -> None:
-    """A batch that others finished meanwhile is due again for what its late worker did not send."""
+def reopen(connection: Connection, touches: Sequence[int]) -> None:
+    """A batch that others finished, or left until later, is due again for those of the touches that wait in it."""
     c, b = t.touch.c, t.batch.c
     waits = select(func.min(c.not_before)).where(c.batch == b.id, c.state == int(State.QUEUED)).scalar_subquery()
     batches = select(c.batch).where(among(c.id, touches), c.state == int(State.QUEUED))
     connection.execute(
-        update(t.batch).where(b.id.in_(batches), b.done_at.is_not(None)).values(done_at=null(), due=waits)
+        update(t.batch)
+        .where(b.id.in_(batches), or_(b.done_at.is_not(None), b.due > waits))
+        .values(done_at=null(), due=waits)
     )
 
 
-def _act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
+def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
+    """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
     mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
     if action is Action.DROP_ADDRESS:
         bury(connection, mine)
@@ -294,16 +312,17 @@ def _act(connection: Connection, touches: Sequence[int], action: Action, now: da
         connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))
 
 
-def finish(connection: Connection, leased: Leased, now: datetime, not_before: datetime | None = None) -> None:
+def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted | None = None) -> None:
     """Let go of a batch: done when nothing is queued or claimed, else due when its next touch may go.
 
-    Not before the moment given, when its sender has no room until then.
+    Where only halted segments are left it is looked at again now and then; lifting their switch makes it due.
     """
     b = t.batch.c
-    row = connection.execute(_left_statement(), {"in_batch": leased.batch, "now": now}).one()
+    statement = _left_statement() if halted is None else _left(halted)
+    row = connection.execute(statement, {"in_batch": leased.batch, "now": now}).one()
     values: dict[str, object] = {"lease_owner": None, "lease_until": None}
-    if row.next is not None:
-        values["due"] = row.next if not_before is None else max(row.next, not_before)
+    if row.queued:
+        values["due"] = now + HALTED_FOR if row.next is None else row.next
     elif not row.in_hand:
         values["done_at"] = now
     connection.execute(update(t.batch).where(b.id == leased.batch, b.lease_owner == leased.owner).values(values))
@@ -311,11 +330,19 @@ def finish(connection: Connection, leased: Leased, now: datetime, not_before: da
 
 @cache
 def _left_statement() -> Select[Any]:
+    return _left(None)
+
+
+def _left(halted: Halted | None) -> Select[Any]:
     c = t.touch.c
-    mine = c.batch == bindparam("in_batch")
-    in_hand = select(func.count()).where(mine, c.state == int(State.CLAIMED)).scalar_subquery()
-    waiting = select(func.min(c.not_before)).where(mine, c.state == int(State.QUEUED), c.not_after > NOW)
-    return select(in_hand.label("in_hand"), waiting.scalar_subquery().label("next"))
+    count = select(func.count()).where(c.batch == bindparam("in_batch"))
+    queued = (c.state == int(State.QUEUED), c.not_after > NOW)
+    free = select(func.min(c.not_before)).where(c.batch == bindparam("in_batch"), *queued)
+    return select(
+        count.where(c.state == int(State.CLAIMED)).scalar_subquery().label("in_hand"),
+        count.where(*queued).scalar_subquery().label("queued"),
+        (free.where(~halted(c.customer)) if halted else free).scalar_subquery().label("next"),
+    )
 
 
 def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False) -> int:
@@ -351,7 +378,7 @@ def _doubt_statement() -> ReturningUpdate[Any]:
         .values(
             state=case((_proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
             reason=case((_proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
-            sent_at=func.coalesce(c.sent_at, c.claimed_at),
+            sent_at=c.claimed_at,
         )
         .returning(c.id)
     )
