@@ -1,6 +1,6 @@
 """The limit of `events`: reports staged and merged by SQL written by hand, a batch a transaction.
 
-The rows come ready made, ids and all. They are staged (COPY into a temporary table, or executemany), each is inserted
+The rows are staged (COPY into a temporary table, or executemany), each is inserted
 once, and outcomes climb. Left out is what few reports ask for: consent, dead addresses, sends in doubt, calls.
 """
 
