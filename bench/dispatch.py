@@ -1,8 +1,8 @@
-"""100,000 touches through the whole sending path to a sink on this machine, against the bare sender with the same bodies.
+"""100,000 touches through the whole sending path to a sink on this machine, against the bare sender, bodies alike.
 
 The engine leases, claims, renders, signs, sends, reads receipts and settles; the bare sender has the requests of the
 same messages ready made and only sends them, by the same client, as many at once, from the same core. By HTTP one
-message a request and a hundred a request (there the ledger is the bound, not the line), and by SMTP over one connection.
+message a request and a hundred a request (there the ledger is the bound, not the line), by SMTP over one connection.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def smtp_sink() -> Iterator[Mails]:
 
 
 def send_bare_http(url: str, bodies: Sequence[bytes]) -> float:
-    """Seconds for these bodies by the engine's HTTP client: ready made, signed before, answers read and not looked at."""
+    """Seconds for these bodies by the engine's HTTP client: ready made, signed before, answers read and no more."""
     key = SECRET.encode()
     ready = [
         (body, {"Content-Type": "application/json", **sign(key, body, int(time.time())), "Idempotency-Key": _key(body)})

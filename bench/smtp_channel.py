@@ -15,8 +15,8 @@ SENDER = "campaigns@example.com"
 def mail_of(message: Message) -> bytes:
     """The mail's bytes, as short as one can be: the tables compare senders, not libraries that build mails."""
     subject = message.fields.get("subject") or message.fields.get("title", "")
-    head = f"From: {SENDER}\r\nTo: {address_of(message)}\r\nSubject: {subject}\r\nMessage-ID: <{message.token}@example.com>"
-    return f"{head}\r\n\r\n{message.fields['body']}".encode()
+    who = f"From: {SENDER}\r\nTo: {address_of(message)}\r\nMessage-ID: <{message.token}@example.com>"
+    return f"{who}\r\nSubject: {subject}\r\n\r\n{message.fields['body']}".encode()
 
 
 def address_of(message: Message) -> str:

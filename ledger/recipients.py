@@ -33,8 +33,11 @@ def recipients(connection: Connection, touches: Sequence[int], types: Mapping[st
         .join(t.customer, t.customer.c.id == t.touch.c.customer)
         .outerjoin(profile, profile.c.customer == t.touch.c.customer)
         .where(among(t.touch.c.id, touches))
-    )
-    return {row[0]: Recipient(row[1], row[2], row[3], dict(zip(types, row[4:], strict=True))) for row in rows}
+    ).all()
+    return {
+        touch: Recipient(value, name, language, dict(zip(types, own, strict=True)))
+        for touch, value, name, language, *own in rows
+    }
 
 
 def without_address(connection: Connection, keys: Sequence[str], types: Mapping[str, str]) -> list[Recipient]:

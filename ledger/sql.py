@@ -61,9 +61,11 @@ class Ids(TypeDecorator[Collection[int]]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """An array where there are arrays."""
         return dialect.type_descriptor(ARRAY(BigInteger) if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Collection[int] | None, dialect: Dialect) -> object:
+        """A list, or its JSON."""
         ids = list(value or ())
         return ids if dialect.name == "postgresql" else json.dumps(ids)
 
@@ -82,6 +84,7 @@ class among(FunctionElement[bool]):
         super().__init__(column, given)
 
     def self_group(self, against: Any = None) -> Any:
+        """Itself."""
         return self  # SQLAlchemy would append `= 1` on SQLite, and SQLite then reads the whole table
 
 

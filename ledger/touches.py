@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -39,6 +41,13 @@ from ledger.store import keep_open, keep_out_new_touches
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
 
+REFS = {
+    "sqlite": "UPDATE touch SET provider_ref = told.value FROM json_each(:refs) AS told "
+    "WHERE touch.id = CAST(told.key AS integer)",
+    "postgresql": "UPDATE touch SET provider_ref = told.value FROM json_each_text(CAST(:refs AS json)) AS told "
+    "WHERE touch.id = CAST(told.key AS bigint)",
+}
+"""Each touch its own reference, in one statement."""
 HALTED_FOR = timedelta(minutes=10)
 """A batch that only waits for the kill switch of a segment is looked at so often: its people may have left it."""
 
@@ -225,11 +234,9 @@ def settle(
             reopen(connection, touches)
         if result == "in_doubt":
             note_doubts(connection, touches, now)
-    refs = [{"touch_id": i, "ref": r.provider_ref} for i, r in receipts if r.provider_ref]
+    refs = {i: r.provider_ref for i, r in receipts if r.provider_ref}
     if refs:
-        connection.execute(
-            update(t.touch).where(t.touch.c.id == bindparam("touch_id")).values(provider_ref=bindparam("ref")), refs
-        )
+        connection.execute(text(REFS[connection.dialect.name]), {"refs": json.dumps(refs)})
 
 
 def _change(
