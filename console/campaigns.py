@@ -85,7 +85,8 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members")
+    more = " so far; `advance` finds the others" if found["state"] == "starting" else ""
+    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}")
     _show_switches(found["kill_switches"])
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Integer, Select, Text, case, cast, func, inse
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, stored
 from ledger.events import CHUNK, Recorded, fold, insert_events
 from ledger.suppressions import suppress_since
@@ -70,6 +71,7 @@ def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -
     _keep_listed(connection, mark)
     _suppress(connection, mark, now)
     _convert(connection, mark)
+    forget_late(connection, mark)
     return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls))
 
 

@@ -22,12 +22,14 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     update,
 )
 
 from ledger import tables as t
 from ledger.addresses import bury
 from ledger.doubts import queued_again, since
+from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, add_events, stored
 from ledger.sql import among
 from ledger.suppressions import suppress_since
@@ -40,6 +42,7 @@ OWN_REASONS = (int(State.REFUSED), int(State.EXPIRED), int(State.WITHDRAWN))
 FROM_EVENT = "event"
 CHUNK = 10_000
 RAW = json.JSONEncoder(sort_keys=True, default=lambda value: dict(value) if isinstance(value, Mapping) else str(value))
+RECORD_LOCK = 0x6D77_6576  # PostgreSQL advisory lock: who may record reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,13 @@ class Recorded:
 
 
 def insert_events(connection: Connection, rows: Sequence[EventRow]) -> int:
-    """Insert events, each once by (provider, provider_event_id); returns the id before the first new one."""
+    """Insert events, each once by (provider, provider_event_id); returns the id before the first new one.
+
+    Until the transaction ends nobody else records any.
+    """
+    if connection.dialect.name == "postgresql":
+        # Two who fold reports of one touch at once would each see their own, and the last would win, not the highest.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORD_LOCK})
     mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0))) or 0
     add_events(connection, rows)
     return int(mark)
@@ -83,6 +92,7 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     scoped = sorted({event.provider_event_id for event, _ in events if event.raw.get("scope") == "all"})
     for start in range(0, len(scoped), CHUNK):
         _fold_everywhere(connection, mark, scoped[start : start + CHUNK])
+    forget_late(connection, mark)
     return Recorded(new, len(rows) - new, sum(row.touch is None for row in rows))
 
 

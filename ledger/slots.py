@@ -32,7 +32,7 @@ def take_slot(connection: Connection, sender: Sender, slots: int, owner: str, no
         .where(s.sender == sender.sender, s.slot.in_(select(free.c.slot)))
         .values(owner=owner, until=until)
     )
-    return connection.execute(taken).rowcount == 1
+    return connection.execute(taken.returning(s.slot)).first() is not None  # no rowcount of WITH before Python 3.12
 
 
 def free_slot(connection: Connection, sender: Sender, owner: str) -> None:
