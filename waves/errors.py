@@ -79,10 +79,6 @@ class SendInDoubt(MultiwaveError):
     """A send was cut off and nobody knows how much of the chunk left; none of it is ever sent again by itself."""
 
 
-class WebhookRejected(MultiwaveError):
-    """A callback that cannot be believed or read; it changes nothing."""
-
-
 class TokenError(MultiwaveError):
     """A token that this ledger did not make."""
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -18,11 +14,10 @@ from threading import Event
 from flows.room import Room
 from flows.wave import live
 from tests.chaos.blows import Crew, Weather, schedule
-from tests.chaos.checks import IN_DOUBT, Found, look, look_at_halts, read_record
+from tests.chaos.checks import Found, look, look_at_halts, read_record
 from tests.chaos.databases import Database
 from tests.chaos.home import BOTH, CAMPAIGN, FIRST, WAVE, make_home
-from tests.chaos.rig import SECRET, SECRET_ENV, Sink, start_sink
-from waves.errors import MultiwaveError
+from tests.chaos.rig import SECRET, SECRET_ENV, start_sink
 
 WORKERS = 3
 BATCH = 200
