@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from ledger import tables as t
+from ledger.claims import let_go
 from ledger.kill_switches import is_on
-from ledger.touches import let_go
 
 
 def live_campaigns(connection: Connection, above: int = -1) -> list[str]:
