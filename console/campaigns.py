@@ -63,25 +63,32 @@ def status(
 
 
 def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
+    from console.doubts import show_doubts
     from ledger import aggregates
     from ledger.kill_switches import switches_on
+    from ledger.workers import workers
 
     if campaign is None:
         with room.ledger.read() as connection:
             rows = [dict(row._mapping) for row in aggregates.campaigns_at_a_glance(connection)]
             switches = switches_on(connection, room.ledger.now())
+            there = workers(connection)
         if as_json:
-            print_json({"campaigns": rows, "kill_switches": switches})
+            print_json({"campaigns": rows, "kill_switches": switches, "workers": there})
         else:
             _show_switches(switches)
             cells = [(r["name"], r["title"], r["state"], clock(r["started_at"]), r["members"]) for r in rows]
             table("campaigns", ("campaign", "title", "state", "started", "members"), cells, ("members",))
+            if there:
+                cells = [(w.name, w.campaign, w.wave, clock(w.seen_at), "" if w.alive else "gone") for w in there]
+                table("workers", ("worker", "campaign", "wave", "seen", ""), cells)
         return
     found = status_of(room, campaign)
     if as_json:
         print_json(found)
         return
-    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members")
+    more = " so far; `advance` finds the others" if found["state"] == "starting" else ""
+    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}")
     _show_switches(found["kill_switches"])
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
@@ -93,6 +100,7 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         for book in ("verdicts", "states", "outcomes", "parts"):
             if wave[book]:
                 say(f"  {book:9} {counts(wave[book])}")
+    show_doubts(found["in_doubt"], campaign)
     arms = [arms_row(a) for a in found["conversion"]]
     columns = ("from", "treated", "conv.", "rate", "held out", "conv. ", "rate ", "points")
     table("conversions within the goal's window, of everybody assigned", columns, arms, columns[1:])
@@ -123,9 +131,10 @@ def arms_row(arms: Mapping[str, Any]) -> tuple[object, ...]:
 
 def status_of(room: Any, campaign: str) -> dict[str, Any]:
     """The status as `status --json` prints it."""
+    from console.doubts import doubt_values
     from flows.halting import switches_over
     from flows.running import load_running
-    from ledger import aggregates
+    from ledger import aggregates, doubts
 
     running = load_running(room.ledger, campaign)
     goal = running.plan.goal
@@ -133,6 +142,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
         members = aggregates.member_count(connection, running.id)
         waves = aggregates.wave_statuses(connection, running.id)
         arms = aggregates.conversion_by_arm(connection, running.id, goal.event, goal.within)
+        unsure = doubt_values(doubts.doubts_of(connection, running.id))
     return {
         "campaign": campaign,
         "state": running.state,
@@ -155,6 +165,8 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
             }
             for w in waves
         ],
+        "in_doubt": unsure,
+        "resends": sum(one["resends"] for one in unsure),
         "conversion": [asdict(a) for a in arms],
     }
 

@@ -60,9 +60,10 @@ class Engine:
         failures = 0
         while not self.stop.is_set():
             try:
-                with engine_lock(self.room, PREDECESSOR_S):
+                with engine_lock(self.room, PREDECESSOR_S) as still_alone:
                     self._freeze()
                     while not self.stop.is_set():
+                        still_alone()
                         last = self._tick()
                         failures = 0
                         if last:

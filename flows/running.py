@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from flows.hours import KEY, set_in
 from ledger import campaigns
 from ledger.dial_lists import Score
 from ledger.enrol import Opening
-from ledger.gates import Enter, Gates, Members, converted
+from ledger.gates import FALSE, Enter, Gates, Members
 from ledger.legal_hours import Rules
 from ledger.limits import Limit
 from ledger.store import Ledger, read_meta
@@ -38,6 +38,7 @@ class Running:
     rows: tuple[Any, ...]
     hours_now: str | None = None
     """The hours file as the ledger last took it over."""
+    _gates: dict[tuple[str, date], Gates] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def plan(self) -> Plan:
@@ -122,14 +123,13 @@ def local_day(plan: Plan, now: datetime) -> date:
     return now.astimezone(ZoneInfo(plan.starts.zone)).date()
 
 
-def enter_builder(rule: Rule, waves: dict[str, int], goal: str, since: datetime, today: date) -> Enter:
-    """The enter rule as a function of the members it is asked about."""
+def enter_builder(rule: Rule, waves: dict[str, int], today: date) -> Enter:
+    """The enter rule as a function of the members it is asked about; who converted never comes to it."""
 
     def build(members: Members) -> Any:
         words = WaveWords(waves, members.c.customer, members)
         columns = {name: members.c[name] for name in rule.columns}
-        met = converted(members.c.customer, goal, since)
-        return compile_rule(rule, Source(columns, today, words.word, words.value, met))
+        return compile_rule(rule, Source(columns, today, words.word, words.value, FALSE))
 
     return build
 
@@ -140,13 +140,12 @@ def gates_of(running: Running, wave: Wave, now: datetime) -> Gates:
     earlier = {name: running.row(name).id for name in plan.earlier(wave.wave)}
     stopping = tuple(running.row(name).id for name in earlier if running.row(name).holdout_stops)
     rule = running.bundle.enter_rule(wave.wave)
-    since = running.since
-    enter = enter_builder(rule, earlier, plan.goal.event, since, local_day(plan, now)) if rule else None
+    enter = enter_builder(rule, earlier, local_day(plan, now)) if rule else None
     row = running.row(wave.wave)
     return Gates(
         groups=groups_of(wave),
         goal=plan.goal.event,
-        since=since,
+        since=running.since,
         now=now,
         rules=running.rules,
         released=row.released,
@@ -161,6 +160,14 @@ def gates_of(running: Running, wave: Wave, now: datetime) -> Gates:
         heard=tuple(sorted(earlier[name] for name in rule.waves)) if rule else (),
         holdout=holdout_of(plan, wave),
     )
+
+
+def claim_gates(running: Running, wave: Wave, now: datetime) -> Gates:
+    """The gates of one wave for claims on the day of `now`, with the statements that were built for them."""
+    key = (wave.wave, local_day(running.plan, now))
+    if key not in running._gates:
+        running._gates[key] = gates_of(running, wave, now)
+    return running._gates[key]
 
 
 def limit_of(plan: Plan) -> Limit | None:

@@ -14,11 +14,12 @@ from flows.room import Room
 from flows.running import Running, gates_of, load_running, opening_of
 from flows.sending import Dispatch, next_batch
 from ledger import campaigns, enrol, ramps, touches
-from ledger.close import Balance, close, may_close
+from ledger.close import Balance, close, may_close, may_close_now
 from ledger.enrol import LISTED_BY_PEOPLE
 from ledger.progress import wave_mark
 from waves.message import CHANNEL_CODES
 from waves.plan import Wave
+from waves.stride import Stride
 
 OPENS_AGAIN_S, OPENS_WITHIN_S = 0.2, 30.0
 
@@ -62,15 +63,22 @@ def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
 
 
 def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
-    """Write every member's verdict and the touches of those that go, one range of customers a transaction."""
+    """Write every member's verdict and the touches of those that go, one range of customers a transaction.
+
+    Each range is as long as a second allows; between two of them other writers come in.
+    """
     if running.row(wave.wave).state != "enrolling":
         return
     opening = opening_of(running, wave, now, room.settings.batch_size, room.settings.enrol_range)
     opening = replace(opening, gates=replace(opening.gates, rivals=rivals_of(room.ledger, running.plan, now)))
-    done = False
+    stride, done = Stride.up_to(room.settings.enrol_range), False
     while not done and not room.is_over:
         with room.ledger.write() as connection:
-            done = enrol.enrol_range(connection, opening)
+            began = time.monotonic()
+            done = enrol.enrol_range(connection, replace(opening, range_size=stride.size))
+        took = time.monotonic() - began
+        stride = stride.after(took)
+        room.ledger.give_way(took)
 
 
 def fall_through(room: Room, running: Running, wave: Wave, now: datetime) -> None:
@@ -112,8 +120,11 @@ def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: 
 def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balance | None:
     """Close the wave when it is over and store its balance."""
     row, aborted = running.row(wave.wave), running.state == "aborted"
-    with room.ledger.write() as connection:
+    with room.ledger.read() as connection:
         if not may_close(connection, row.id, now, aborted):
+            return None
+    with room.ledger.write() as connection:
+        if not may_close_now(connection, row.id, now, aborted):
             return None
         if aborted:
             campaigns.withdraw(connection, running.name)

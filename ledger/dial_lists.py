@@ -89,7 +89,7 @@ def pull(
         raise ValueError("a dry run lists nobody")
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": DIAL_LOCK})
-    keep_out_new_touches(connection)
+    keep_out_new_touches(connection, ask.wave)
     state = connection.execute(
         select(t.wave.c.state, t.wave.c.name, t.wave.c.stopped_at, t.campaign.c.state.label("campaign"))
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)

@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Row, func,
 from ledger import tables as t
 from ledger.audit import record
 from ledger.campaigns import find, find_wave, set_state, waves_of
+from ledger.doubts import given_up
 from ledger.recall import lists_out
 from ledger.spreading import Pace, Spread, spread
 from ledger.types import MICROSECOND
@@ -133,7 +134,7 @@ def withdraw_stopped(connection: Connection, wave: int, now: datetime) -> int:
     withdrawn = connection.execute(
         update(t.touch)
         .where(c.wave == wave, c.state == int(State.QUEUED))
-        .values(state=int(State.WITHDRAWN), reason=int(Reason.STOPPED), claimed_by=null())
+        .values(state=given_up(State.WITHDRAWN), reason=int(Reason.STOPPED), claimed_by=null())
     ).rowcount
     _finish_empty_batches(connection, t.batch.c.wave == wave, now)
     return int(withdrawn)
@@ -197,7 +198,7 @@ def _expire(connection: Connection, campaign: int, now: datetime) -> int:
     expired = connection.execute(
         update(t.touch)
         .where(*_late(campaign, now))
-        .values(state=int(State.EXPIRED), reason=int(Reason.PAUSED), claimed_by=null())
+        .values(state=given_up(State.EXPIRED), reason=int(Reason.PAUSED), claimed_by=null())
     ).rowcount
     mine = select(w.id).where(w.campaign == campaign)
     _finish_empty_batches(connection, t.batch.c.wave.in_(mine), now)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from ledger import tables as t
 from ledger.campaigns import find_wave
+from ledger.types import Span
 from waves.dispositions import EFFECTS
 from waves.errors import CampaignError
 from waves.message import CHANNEL_CODES
@@ -18,7 +19,7 @@ from waves.outcomes import FAILURES, Outcome, State, Verdict
 from waves.plan import Audience
 
 WENT_OUT = (State.SENT, State.CLAIMED, State.IN_DOUBT)
-MAYBE = frozenset({State.CLAIMED, State.IN_DOUBT})
+MAYBE = frozenset({State.CLAIMED, State.IN_DOUBT, State.QUEUED})
 """States of which nobody knows yet whether the message left; who is in one counts as having got it."""
 
 ARRIVED = tuple(outcome for outcome in Outcome if outcome not in FAILURES | {Outcome.CANCELED})
@@ -45,6 +46,7 @@ def reached() -> ColumnElement[bool]:
     rang = select(k.event).where(k.touch == c.id, k.disposition.in_([int(d) for d in RINGING]))  # ix_call_touch
     return or_(
         c.state.in_([int(state) for state in WENT_OUT]),
+        (c.state == int(State.QUEUED)) & c.sent_at.is_not(None),  # in doubt, and to be sent again
         c.outcome.in_([int(outcome) for outcome in ARRIVED]),
         rang.correlate(t.touch).exists(),
     )
@@ -89,6 +91,12 @@ def audience(connection: Connection, wanted: Audience) -> Select[tuple[int]]:
         return select(e.customer).where(e.wave == row.id, e.verdict == int(Verdict.GO), ~got)
     went = select(c.customer).where(*_touches(row.id, wanted.variant))
     return went.where(c.channel == CHANNEL_CODES[wanted.by]) if wanted.by else went
+
+
+def audience_within(wanted: Select[tuple[int]], span: Span) -> Select[tuple[int]]:
+    """Those of an audience whose ids lie in the span."""
+    (customer,) = wanted.selected_columns
+    return wanted.where(customer > span[0], customer <= span[1])
 
 
 def lists_out(connection: Connection, wave: int) -> list[int]:

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from waves.plan import NAME, Duration, Record, Share
 
@@ -28,7 +28,8 @@ def parse_rate(value: object) -> float:
     return rate
 
 
-Rate = Annotated[float, BeforeValidator(parse_rate)]
+WRITTEN = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?)\s*/\s*[smhd]\s*$"}
+Rate = Annotated[float, BeforeValidator(parse_rate), WithJsonSchema(WRITTEN)]
 
 
 class WarmUp(Record):
