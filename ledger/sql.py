@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Integer
+from sqlalchemy import Connection, Integer
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -48,3 +49,18 @@ def _column(element: unindexed, compiler: Any, **kw: Any) -> str:
 @compiles(unindexed, "sqlite")
 def _plus(element: unindexed, compiler: Any, **kw: Any) -> str:
     return f"+{compiler.process(element.clauses, **kw)}"  # https://www.sqlite.org/optoverview.html, section 2
+
+
+@contextmanager
+def set_wise(connection: Connection) -> Iterator[None]:
+    """Two big tables are joined in one go, whatever PostgreSQL believes of their size.
+
+    Of a wave enrolled since its last ANALYZE it expects one row, and would go through all of one table for each row of
+    the other: 2 s for 20,000 members, 8 s for 50,000.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
+    yield
+    connection.exec_driver_sql("SET LOCAL enable_nestloop = on")
