@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
 from channels.call_list import generic_csv
+from channels.http import Http
+from channels.http_options import HttpOptions
 from channels.outbox import Outbox
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
+from waves.plan import Record
 from waves.senders import Sender
 
 CALL_CAPS = (
@@ -33,12 +36,24 @@ def _outbox(capabilities: Capabilities, sender: Sender, folder: Path) -> Channel
     return Outbox(capabilities, folder)
 
 
+def _http(capabilities: Capabilities, sender: Sender, folder: Path) -> Channel:
+    return Http(capabilities, sender)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
-    "web_push": {"outbox": _outbox},
-    "sms": {"outbox": _outbox},
-    "email": {"outbox": _outbox},
+    "web_push": {"outbox": _outbox, "http": _http},
+    "sms": {"outbox": _outbox, "http": _http},
+    "email": {"outbox": _outbox, "http": _http},
 }
 """Message channel -> provider -> how to open it for a sender, on a folder of its own."""
+
+OPTIONS: dict[str, type[Record]] = {"http": HttpOptions}
+"""Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
+
+SENDERS: dict[str, dict[str, type[Record] | None]] = {
+    channel: {provider: OPTIONS.get(provider) for provider in providers} for channel, providers in PROVIDERS.items()
+}
+"""Channel -> provider -> its options, as config/senders.yaml may name them."""
 
 FORMATS = {"generic_csv": generic_csv}
 """Dial list format -> the module that writes the list and reads the dispositions."""
@@ -57,13 +72,17 @@ def _nearest(word: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
 
 
-def check_provider(channel: str, provider: str) -> None:
-    """Nothing when this release has that provider for that channel; else SendRefused with the nearest name."""
+def check_provider(channel: str, provider: str, senders: Iterable[str] = ()) -> None:
+    """Nothing when this release has that provider for that channel; else SendRefused with the nearest name.
+
+    `senders` are those that config/senders.yaml names for the channel: they may be meant as well.
+    """
     if channel not in CAPABILITIES:
         raise SendRefused(f"no channel {channel!r} in this release; {_nearest(channel, list(CAPABILITIES))}")
     known = list(FORMATS) if CAPABILITIES[channel].kind == "call" else list(PROVIDERS[channel])
     if provider not in known:
-        raise SendRefused(f"no provider {provider!r} for channel {channel}; {_nearest(provider, known)}")
+        instead = _nearest(provider, [*senders, *known])
+        raise SendRefused(f"no provider {provider!r} for channel {channel}; {instead}")
 
 
 def open_channel(sender: Sender, folder: Path) -> Channel:

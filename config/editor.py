@@ -17,11 +17,13 @@ from config.schema import SAMPLES as CUSTOMERS_SAMPLES
 from config.schema import CustomersSchema
 from config.segment import SAMPLES as SEGMENT_SAMPLES
 from config.segment import Segment
+from config.senders import SAMPLES as SENDERS_SAMPLES
+from config.senders import keys_model
 from config.yaml_lines import parse_document
 from waves.dispositions import Disposition
 from waves.hours import HoursSet
 from waves.outcomes import word
-from waves.plan import Plan
+from waves.plan import Plan, Record
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The newest that every editor reads: the YAML language server took later ones up in 2026 only."""
@@ -43,19 +45,20 @@ SHORT: Mapping[str, Callable[[Schema], Schema]] = {
 """The short form of a record, from the schemas of its keys."""
 
 
-def schema_texts(channels: Collection[str]) -> dict[str, str]:
-    """File name to text of each schema; `channels` are those that a plan may name."""
+def schema_texts(channels: Collection[str], options: Mapping[str, type[Record]]) -> dict[str, str]:
+    """File name to text of each schema; `channels` are those that a plan may name, `options` those of providers."""
+    senders = ("What carries the messages of each channel", dict[str, keys_model(options)], SENDERS_SAMPLES)  # type: ignore[misc]
     return {
         f"{name}.schema.json": json.dumps(_schema(title, model, samples, channels), indent=2, ensure_ascii=False) + "\n"
-        for name, (title, model, samples) in FILES.items()
+        for name, (title, model, samples) in {**FILES, "senders": senders}.items()
     }
 
 
-def write_schemas(folder: Path, channels: Collection[str]) -> list[Path]:
+def write_schemas(folder: Path, channels: Collection[str], options: Mapping[str, type[Record]]) -> list[Path]:
     """Write every schema into the folder, over what an earlier release left there."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, text in schema_texts(channels).items():
+    for name, text in schema_texts(channels, options).items():
         written.append(folder / name)
         written[-1].write_text(text, encoding="utf-8")
     return written
@@ -120,6 +123,9 @@ def _name_words(records: Mapping[str, Schema], channels: list[str]) -> None:
         top["delimiter"]["enum"] += ["tab", "\\t"]
     if "GoneColumn" in records:
         records["GoneColumn"]["properties"]["values"]["items"] = {"type": ["string", "boolean", "integer"]}
+    if "Sender" in records:
+        records["Sender"]["properties"]["channel"] = {**records["Sender"]["properties"]["channel"], **channel}
+        records["top"]["type"] = ["object", "null"]
     if "Audience" in records:
         records["Audience"]["properties"]["by"]["anyOf"][0] = channel
 

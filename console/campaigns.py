@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from console.context import ByOption, HomeOption, JsonOption, moment, open_home, who
 from console.show import Ticker, clock, counts, print_json, progress, say, table
 from waves.errors import InputError
+from waves.senders import parse_rate
 
 CampaignArgument = Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)]
 
@@ -61,16 +63,25 @@ def status(
 
 
 def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
+    from console.doubts import show_doubts
     from ledger import aggregates
+    from ledger.kill_switches import switches_on
+    from ledger.workers import workers
 
     if campaign is None:
         with room.ledger.read() as connection:
             rows = [dict(row._mapping) for row in aggregates.campaigns_at_a_glance(connection)]
+            switches = switches_on(connection, room.ledger.now())
+            there = workers(connection)
         if as_json:
-            print_json({"campaigns": rows})
+            print_json({"campaigns": rows, "kill_switches": switches, "workers": there})
         else:
+            _show_switches(switches)
             cells = [(r["name"], r["title"], r["state"], clock(r["started_at"]), r["members"]) for r in rows]
             table("campaigns", ("campaign", "title", "state", "started", "members"), cells, ("members",))
+            if there:
+                cells = [(w.name, w.campaign, w.wave, clock(w.seen_at), "" if w.alive else "gone") for w in there]
+                table("workers", ("worker", "campaign", "wave", "seen", ""), cells)
         return
     found = status_of(room, campaign)
     if as_json:
@@ -78,6 +89,7 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         return
     more = " so far; `advance` finds the others" if found["state"] == "starting" else ""
     say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}")
+    _show_switches(found["kill_switches"])
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
         when = f"opened {clock(wave['opened'])}, closes {clock(wave['closes'])}" if wave["opened"] else "not opened yet"
@@ -88,9 +100,15 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         for book in ("verdicts", "states", "outcomes", "parts"):
             if wave[book]:
                 say(f"  {book:9} {counts(wave[book])}")
+    show_doubts(found["in_doubt"], campaign)
     arms = [arms_row(a) for a in found["conversion"]]
     columns = ("from", "treated", "conv.", "rate", "held out", "conv. ", "rate ", "points")
     table("conversions within the goal's window, of everybody assigned", columns, arms, columns[1:])
+
+
+def _show_switches(switches: Sequence[object]) -> None:
+    for switch in switches:
+        say(str(switch), style="yellow", markup=False)
 
 
 def arms_row(arms: Mapping[str, Any]) -> tuple[object, ...]:
@@ -113,10 +131,10 @@ def arms_row(arms: Mapping[str, Any]) -> tuple[object, ...]:
 
 def status_of(room: Any, campaign: str) -> dict[str, Any]:
     """The status as `status --json` prints it."""
-    from dataclasses import asdict
-
+    from console.doubts import doubt_values
+    from flows.halting import switches_over
     from flows.running import load_running
-    from ledger import aggregates
+    from ledger import aggregates, doubts
 
     running = load_running(room.ledger, campaign)
     goal = running.plan.goal
@@ -124,10 +142,12 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
         members = aggregates.member_count(connection, running.id)
         waves = aggregates.wave_statuses(connection, running.id)
         arms = aggregates.conversion_by_arm(connection, running.id, goal.event, goal.within)
+        unsure = doubt_values(doubts.doubts_of(connection, running.id))
     return {
         "campaign": campaign,
         "state": running.state,
         "members": members,
+        "kill_switches": switches_over(room, running, room.ledger.now()),
         "waves": [
             {
                 "wave": w.wave,
@@ -145,6 +165,8 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
             }
             for w in waves
         ],
+        "in_doubt": unsure,
+        "resends": sum(one["resends"] for one in unsure),
         "conversion": [asdict(a) for a in arms],
     }
 
@@ -169,17 +191,28 @@ def resume(
             show_default=False,
         ),
     ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option("--rate", help="Catch up no faster than this, such as 50/s or 20/m, in permitted hours alone."),
+    ] = None,
     past_alarm: Annotated[
         bool, typer.Option("--past-alarm", help="Send the rest of a ramp whose alarm rang.", show_default=False)
     ] = False,
     home: HomeOption = None,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Go on with a paused campaign; when something came due meanwhile, --policy says what becomes of it."""
     from flows.resuming import resume as resumed
 
+    if rate is not None and policy != "catch-up":
+        raise InputError("--rate goes with --policy catch-up: it says how fast what came due is sent")
     room = open_home(home)
-    done = resumed(room, campaign, policy, who(by), room.ledger.now(), past_alarm)
+    done = resumed(room, campaign, policy, who(by), room.ledger.now(), past_alarm, _rate(rate))
+    if as_json:
+        moved = None if done.moved is None else done.moved.total_seconds()
+        print_json({"campaign": campaign, "state": "running", **asdict(done), "moved": moved})
+        return
     say(f"{campaign} is running")
     if done.came_due:
         say(f"came due while it was paused: {done.came_due}")
@@ -189,6 +222,17 @@ def resume(
         say(f"{done.expired:,} queued messages expired")
     if done.stopped:
         say(f"wave {done.stopped} is stopped: it opens and sends nothing")
+    if done.spread:
+        say(f"spread at {rate}: the last one goes at {clock(done.spread.until)}")
+        if done.spread.too_late:
+            say(f"{done.spread.too_late:,} have no place before their wave ends, and will expire", style="yellow")
+
+
+def _rate(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_rate(text)
+    except ValueError as error:
+        raise InputError(f"--rate: {error}") from None
 
 
 def stop(

@@ -10,8 +10,11 @@ import typer
 from console import (
     campaigns,
     cloning,
+    deploying,
     dialling,
+    doubting,
     editing,
+    erasing,
     home,
     hours,
     imports,
@@ -20,8 +23,10 @@ from console import (
     rehearsing,
     reporting,
     running,
+    serving,
     stories,
     suppressing,
+    switching,
 )
 from console.context import Chosen, HomeOption
 from console.show import errors
@@ -52,9 +57,14 @@ campaigns.add_to(app)
 recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
+deploying.add_to(app)
+serving.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
+doubting.add_to(app)
 suppressing.add_to(app)
+switching.add_to(app)
+erasing.add_to(app)
 stories.add_to(app)
 hours.add_to(app)
 editing.add_to(app)

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
 
-from channels.registry import CAPABILITIES
+from channels.registry import CAPABILITIES, SENDERS, open_channel
 from config.loading import check_plan
 from config.nearest import nearest
+from config.senders import FILE as SENDERS_FILE
+from config.senders import load_senders
 from config.settings import PREFIX, Settings
 from console.context import config_dir
-from waves.errors import MultiwaveError
+from waves.errors import MultiwaveError, PlanError
+from waves.message import Reachable
 
 if TYPE_CHECKING:
     from flows.room import Room
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 PRIVATE = stat.S_IRWXG | stat.S_IRWXO
 WORK_TOGETHER = ("prefect", "fastapi", "sqlalchemy")
 OLD = timedelta(days=365)
-SKEW, WRONG = timedelta(seconds=5), timedelta(minutes=1)
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000
 """Bytes free on the home's disk."""
 
@@ -51,8 +53,12 @@ def examine(settings: Settings, environment: Mapping[str, str], now: datetime) -
     yield disk(settings.home)
     yield versions(declared())
     yield from configuration(settings, now)
+    yield from senders(settings)
     try:
         room = open_room(settings)
+    except PlanError:
+        yield Finding("ledger", "fail", "not looked at: its senders are wrong", "mend them, then run doctor again")
+        return
     except MultiwaveError as error:
         yield Finding("ledger", "fail", str(error), "every other check of the ledger waits for this")
         return
@@ -169,9 +175,34 @@ def hours(folder: Path, now: datetime) -> Iterator[Finding]:
         yield Finding("hours", "ok", f"{len(rows)} rows, all reviewed")
 
 
+def senders(settings: Settings) -> Iterator[Finding]:
+    """Whether each sender is written well, has its secret, and reaches its provider."""
+    try:
+        named = load_senders(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    except PlanError as error:
+        for problem in error.problems:
+            yield Finding("senders", "fail", str(problem), "mend it; until then no engine starts")
+        return
+    if not named:
+        yield Finding("senders", "ok", f"{SENDERS_FILE} names none")
+    for name, sender in named.items():
+        try:
+            channel = open_channel(sender, settings.home / "outbox")
+        except MultiwaveError as error:
+            yield Finding("senders", "fail", str(error), f"without it {sender.channel} waits")
+            continue
+        why = channel.reachable() if isinstance(channel, Reachable) else None
+        if why is None:
+            yield Finding("senders", "ok", f"{name} carries {sender.channel} by {sender.provider}")
+        else:
+            yield Finding("senders", "fail", f"{name}: {why}", "until it answers, its messages wait")
+
+
 def ledger(room: Room, now: datetime) -> Iterator[Finding]:
     """What lies about in the database."""
     from ledger import health
+    from ledger.kill_switches import switches_on
+    from ledger.pace import held
 
     moment = room.ledger.now()
     with room.ledger.read() as connection:
@@ -180,6 +211,7 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         found = health.books(connection)
         lost, doubted = health.expired_leases(connection, moment), health.in_doubt(connection)
         lists = health.overdue_lists(connection, moment)
+        switches, waiting = switches_on(connection, moment), held(connection, moment)
     yield Finding("ledger", "ok", f"{room.ledger.dialect} answers, version {version}")
     if mode not in (None, "wal"):
         yield Finding("ledger", "fail", f"SQLite's journal is {mode}, not wal", "keep the home on a local disk")
@@ -195,7 +227,7 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         yield Finding("leases", "ok", "no worker is past its lease")
     if doubted:
         said = ", ".join(f"{name} {count:,}" for name, count in doubted.items())
-        yield Finding("in doubt", "warn", said, "never sent again; import the provider's reports to settle them")
+        yield Finding("in doubt", "warn", said, "see whom, and decide what is held: multiwave doubt ls CAMPAIGN")
     else:
         yield Finding("in doubt", "ok", "no message of an open wave is in doubt")
     for number, team in lists:
@@ -203,11 +235,40 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         yield Finding("dial lists", "warn", said, f"import its dispositions, then: multiwave dial-list return {number}")
     if not lists:
         yield Finding("dial lists", "ok", "no list is past its lease")
+    for switch in switches:
+        yield Finding("kill switches", "warn", str(switch), "see: multiwave kill-switch ls")
+    for sender in waiting:
+        said = f"{sender.name} waits until {sender.held_until:%Y-%m-%d %H:%M:%S} UTC: {sender.held_why}"
+        yield Finding("senders", "warn", said, "it goes on by itself")
+    if not switches and not waiting:
+        yield Finding("kill switches", "ok", "none is on, and no sender waits")
+    yield from workers_of(room)
     yield advanced(room, moment)
+
+
+def workers_of(room: Room) -> Iterator[Finding]:
+    """Who works on the ledger, and whose clock is off."""
+    from ledger.workers import KEPT_FOR, SKEW, workers
+
+    with room.ledger.read() as connection:
+        found = workers(connection)
+    here = [w for w in found if w.alive]
+    said = "; ".join(f"{w.name}{f' on {w.campaign} {w.wave}' if w.wave else ''}" for w in here)
+    yield Finding("workers", "ok", said or "nobody works at this moment")
+    for w in found:
+        if not w.alive:
+            what = f"{w.name} was last seen {w.seen_at:%H:%M:%S}Z and did not end in order"
+            hours = int(KEPT_FOR.total_seconds() // 3600)
+            yield Finding("workers", "warn", what, f"see what became of it; it is forgotten after {hours} h")
+        elif abs(w.skew_s) > SKEW.total_seconds():
+            what = f"the clock of {w.name} is {abs(w.skew_s):.1f} s off the database's"
+            yield Finding("workers", "warn", what, "let both follow a time server")
 
 
 def clock_of(room: Room, clock: datetime | None, now: datetime) -> Finding:
     """Whether the database's clock agrees with this machine's."""
+    from ledger.workers import SKEW, WRONG
+
     if room.ledger.simulated:
         return Finding("clock", "ok", f"simulated, stands at {room.ledger.now():%Y-%m-%d %H:%M}Z")
     if clock is None:

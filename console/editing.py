@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from channels.registry import CAPABILITIES
+from channels.registry import CAPABILITIES, OPTIONS
 from console.context import HomeOption, config_dir, settings_of
 from console.show import say
 
@@ -16,10 +16,10 @@ def schemas(
     out: Annotated[Path | None, typer.Option("--out", help="The folder (default: the home's config/schemas).")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Write JSON Schemas of plan, segment, customers and hours files, with which an editor completes and explains."""
+    """Write JSON Schemas of plan, segment, customers, hours and senders files, for editors to complete and explain."""
     from config.editor import write_schemas
 
-    for path in write_schemas(out or config_dir(settings_of(home)) / "schemas", CAPABILITIES):
+    for path in write_schemas(out or config_dir(settings_of(home)) / "schemas", CAPABILITIES, OPTIONS):
         say(str(path), markup=False)
 
 

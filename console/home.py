@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from channels.registry import CAPABILITIES
+from channels.registry import CAPABILITIES, OPTIONS
 from config import PACKAGED
 from console.context import HomeOption, config_dir, settings_of
 from console.show import say
 
-EXAMPLES = ("customers.yaml", "plans", "segments", "templates", "rules", "examples")
+EXAMPLES = ("customers.yaml", "senders.yaml", "plans", "segments", "templates", "rules", "examples")
 
 
 def init(
@@ -25,17 +25,19 @@ def init(
     """Make a home: the ledger, the token key, config/ with examples that run; again, to bring the tables up to date."""
     from config.editor import FOLDER as SCHEMAS
     from config.editor import write_schemas
-    from flows.room import make_token_key
+    from flows.room import own_key
     from ledger.store import create_ledger
 
     settings = settings_of(home)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     copied = copy_examples(config_dir(settings))
-    write_schemas(config_dir(settings) / SCHEMAS, CAPABILITIES)
-    make_token_key(settings.home)
+    write_schemas(config_dir(settings) / SCHEMAS, CAPABILITIES, OPTIONS)
     ledger = create_ledger(settings.url, simulated=simulated_clock)
+    try:
+        own_key(settings, ledger)
+    finally:
+        ledger.close()
     clock = "simulated clock" if ledger.simulated else "real clock"
-    ledger.close()
     say(f"home {settings.home} is ready ({clock}); {copied} example files in {config_dir(settings)}")
     say("next: multiwave customers import FILE, then: multiwave check renewal")
 

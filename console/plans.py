@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from channels.registry import CAPABILITIES
+from channels.registry import CAPABILITIES, SENDERS
 from config.loading import check_plan
+from config.senders import sender_problems
 from console.context import (
     ByOption,
     HomeOption,
@@ -33,15 +34,29 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     """Say every problem of a plan and of the files it names, as file:line; exit code 2 when there is one."""
     settings = settings_of(home)
     problems = check_plan(find_plan(settings, plan), config_dir(settings), CAPABILITIES, settings.default_language)
+    problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    notes = [] if problems else repeats(bundle_of(settings, plan).plan)
     if as_json:
         found = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
-        print_json({"plan": plan, "problems": found})
+        print_json({"plan": plan, "problems": found, "notes": notes})
     else:
+        for note in notes:
+            say(f"note: {note}", markup=False)
         for problem in problems:
             say(str(problem), markup=False)
         say("no problems" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(2)
+
+
+def repeats(plan: Plan) -> list[str]:
+    """Where a plan's `resend` may reach somebody twice: on web_push alone the second message replaces the first."""
+    named = {name for wave in plan.waves for name in wave.channel_names if CAPABILITIES[name].kind == "message"}
+    return [
+        f"in_doubt: resend on {name}: who is in doubt may get the message twice; assume_sent and hold never repeat it"
+        for name in sorted(named)
+        if name != "web_push" and plan.doubt_policy(name) == "resend"
+    ]
 
 
 def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -72,6 +87,8 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     table("waves", ("wave", "count", "verdicts", "touches", f"from, to ({zone})", "cost"), rows)
     say("Later waves are forecasts: the most there can be, as if each outcome a rule asks for came to everybody.")
     show_overlaps(found, bundle.plan)
+    for note in repeats(bundle.plan):
+        say(f"note: {note}", markup=False)
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
     table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
     for sample in shown:

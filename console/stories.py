@@ -103,7 +103,8 @@ def _values(rule: Any, found: Story, earlier: list[WaveStory] | Any, mark: int |
 
 def _touch(touch: TouchStory) -> dict[str, Any]:
     row = touch.row
-    calls = {call.event: call for call in touch.calls}
+    calls, doubt = {call.event: call for call in touch.calls}, touch.doubt
+    told = ("since", "asked_at", "said", "decided", "decided_at", "decided_by", "resends")
     return {
         "channel": CHANNEL_NAMES[row.channel],
         "state": word(State(row.state)),
@@ -113,6 +114,7 @@ def _touch(touch: TouchStory) -> dict[str, Any]:
         "provider": row.provider,
         "not_before": row.not_before,
         "sent_at": row.sent_at,
+        "doubt": {name: getattr(doubt, name) for name in told} if doubt else None,
         "events": [
             {
                 "at": event.at,
@@ -128,6 +130,8 @@ def _touch(touch: TouchStory) -> dict[str, Any]:
 
 def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[str]:
     """The story as people read it."""
+    from console.doubts import doubt_sentence
+
     if told["arm"] is None:
         yield f"{customer} is no member of {campaign}: the segment's rule was not true when it started."
         return
@@ -143,6 +147,8 @@ def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[st
             yield f"  enter: {' '.join(wave['enter'].split())}" + (f"; with {values}" if values else "")
         for touch in wave["touches"]:
             yield "  " + _touch_sentence(touch)
+            if touch["doubt"]:
+                yield "    " + doubt_sentence(touch["doubt"])
             for event in touch["events"]:
                 said = event["disposition"] or event["outcome"]
                 yield f"    {clock(event['at'])} {said} (from {event['provider']})"

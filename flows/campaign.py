@@ -6,19 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from flows.halting import scopes_of
 from flows.hours import keep_hours
 from flows.lanes import side_by_side
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
+from flows.sending import PATIENCE
 from flows.starting import finish_start
 from flows.wave import fall_through, pass_ramp
 from ledger import campaigns
 from ledger.close import Balance, may_close
 from ledger.freeze import STARTING
+from ledger.pace import opens
 from ledger.progress import batches_due, live_campaigns, wave_mark
 from waves.errors import PlanError, SendInDoubt
+from waves.message import CHANNEL_NAMES
 from waves.plan import Wave
 
 Launch = Callable[[Room, str, str, datetime], Balance | None]
@@ -67,7 +71,7 @@ def advance_campaign(room: Room, name: str, now: datetime, launch: Launch) -> It
     running = load_running(room.ledger, name)
     if running.state == STARTING:
         finish_start(room, running)
-    while (wave := due_wave(room, name, now)) is not None and stirs(room, name, wave, now):
+    while not room.is_over and (wave := due_wave(room, name, now)) is not None and stirs(room, name, wave, now):
         running = load_running(room.ledger, name)
         before = _mark(room, running, wave)
         balance = launch(room, name, wave.wave, now)
@@ -101,7 +105,7 @@ def finish_campaign(room: Room, name: str, now: datetime) -> None:
     running = load_running(room.ledger, name)
     if running.state == "running" and all(row.state == "closed" for row in running.rows):
         with room.ledger.write() as connection:
-            campaigns.set_state(connection, name, "finished", ("running",), "advance", now)
+            campaigns.finish(connection, name, now)
 
 
 def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
@@ -115,9 +119,17 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
         if pass_ramp(room, running, wave, now):
             return False
     with room.ledger.read() as connection:
-        return batches_due(connection, row.id, now, scopes_of(room, running, wave)) > 0 or may_close(
+        scopes = scopes_of(room, running, wave)
+        open_now = {code: scopes[code] for code in scopes if _has_room(room, connection, code, now)}
+        return batches_due(connection, row.id, now, open_now) > 0 or may_close(
             connection, row.id, now, aborted=running.state == "aborted"
         )
+
+
+def _has_room(room: Room, connection: Any, channel: int, now: datetime) -> bool:
+    """Whether a channel's sender would not have to be waited for longer than a worker waits."""
+    sender = room.sender(CHANNEL_NAMES[channel])
+    return not sender.is_watched or opens(connection, sender, now, room.ledger.simulated) - now <= PATIENCE
 
 
 def anything_due(room: Room, now: datetime) -> bool:

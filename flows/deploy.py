@@ -16,6 +16,10 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_sett
 
 from config.settings import load_settings
 from flows import campaign as campaigns
+from flows.driver import note_advanced
+from flows.embedded import advancing_alone
+from flows.launching import launch_runs, tags_of
+from flows.presence import one_of_many, present
 from flows.room import Room, open_room
 from flows.running import Running, load_running
 from flows.sending import Sent, send_batch
@@ -23,6 +27,7 @@ from flows.upkeep import upkeep
 from flows.wave import live
 from ledger.close import Balance
 from ledger.touches import Leased
+from waves.errors import EngineBusy
 
 SHOWN_TOKENS = 20
 _rooms: dict[str, Room] = {}
@@ -33,6 +38,13 @@ def room_at(home: str) -> Room:
     if home not in _rooms:
         _rooms[home] = open_room(load_settings(Path(home)))
     return _rooms[home]
+
+
+def room_here() -> Room:
+    """The room of this machine's own settings: a deployment knows no home, its worker does."""
+    room = room_at(str(load_settings().home))
+    room.spread = True
+    return room
 
 
 def enter(room: Room) -> str:
@@ -55,12 +67,34 @@ def dispatch_batch(home: str, campaign: str, wave: str, leased: Leased, now: dat
 
 
 @flow(name="run-wave", flow_run_name="campaign-{campaign}-wave-{wave}")
-def run_wave(home: str, campaign: str, wave: str, now: datetime) -> Balance | None:
-    """Take one wave as far as it gets at `now`; a table artifact keeps its balance when it closes."""
-    room = room_at(home)
+def run_wave(campaign: str, wave: str, home: str | None = None, now: datetime | None = None) -> Balance | None:
+    """Take one wave as far as it gets at `now`; a table artifact keeps its balance when it closes.
+
+    Without a home it is one of several workers on the wave, over the ledger of the machine it runs on.
+    """
+    if home is not None and now is not None:
+        return _live(room_at(home), campaign, wave, now)
+    room = room_here()
+    log = get_run_logger()
+    row = load_running(room.ledger, campaign).row(wave)
+    with present(room, one_of_many(room), row.id, room.settings.wave_workers) as presence:
+        if presence is None:
+            log.info("wave %s of %s has its %s workers", wave, campaign, room.settings.wave_workers)
+            return None
+        if presence.warning:
+            log.warning(presence.warning)
+        moment = room.ledger.now()
+        due = campaigns.due_wave(room, campaign, moment)  # it may have been paused or moved since the launch
+        balance = _live(room, campaign, wave, moment) if due and due.wave == wave else None
+        presence.check()
+        return balance
+
+
+def _live(room: Room, campaign: str, wave: str, now: datetime) -> Balance | None:
+    home = enter(room)
 
     def dispatch(_room: Room, _running: Running, _wave: str, leased: Leased, at: datetime) -> Sent:
-        return Sent(Counter()) if room.stopping else dispatch_batch(home, campaign, wave, leased, at)
+        return Sent(Counter()) if room.is_over else dispatch_batch(home, campaign, wave, leased, at)
 
     with TagsContext(current_tags=set()):  # for each new set of tags on a task Prefect keeps a thread and a client
         balance = live(room, campaign, wave, now, dispatch)
@@ -96,22 +130,51 @@ def run_upkeep(home: str, now: datetime) -> int:
 
 
 @flow(name="advance", flow_run_name="advance")
-def run_advance(home: str, now: datetime) -> list[dict[str, Any]]:
-    """Everything that is due at `now`, wave by wave."""
-    run_upkeep(home, now)
-    room = room_at(home)
+def run_advance(home: str | None = None, now: datetime | None = None) -> list[dict[str, Any]]:
+    """Everything that is due at `now`, wave by wave.
+
+    Without a home it is the clock of the ledger of the machine it runs on, and the waves are flow runs of their own;
+    while another `advance` is under way it does nothing.
+    """
+    if home is not None and now is not None:
+        run_upkeep(home, now)
+        return _advance(room_at(home), now)
+    room = room_here()
+    log = get_run_logger()
+    try:
+        with advancing_alone(room), present(room, one_of_many(room)) as presence:
+            if presence and presence.warning:
+                log.warning(presence.warning)
+            moment = room.ledger.now()
+            swept = upkeep(room, moment)
+            if swept:
+                log.warning("%s touches of lost workers swept up", swept)
+            moves = _advance(room, moment)
+            note_advanced(room, moment, len(moves))
+            return moves
+    except EngineBusy as busy:
+        log.info("nothing to do: %s", busy)
+        return []
+
+
+def _advance(room: Room, now: datetime) -> list[dict[str, Any]]:
     moves = []
-    for move in campaigns.advance(room, now, _launch):
+    for move in campaigns.advance(room, now, launch_wave):
         moves.append({"campaign": move.campaign, "wave": move.wave, "before": move.before, "after": move.after})
         get_run_logger().info("%s: wave %s is %s", move.campaign, move.wave, move.after)
     return moves
 
 
-def _launch(room: Room, campaign: str, wave: str, now: datetime) -> Balance | None:
+def launch_wave(room: Room, campaign: str, wave: str, now: datetime) -> Balance | None:
+    """Run one wave: here and now, or as flow runs of its own where the room's waves are spread over machines."""
     if room.stopping:
         return None
-    with tags("multiwave", f"campaign:{campaign}", f"wave:{wave}"):
-        return run_wave(str(room.settings.home), campaign, wave, now)
+    if room.spread:
+        launched = launch_runs(room, campaign, wave, now)
+        get_run_logger().info("%s: wave %s: %s flow runs launched", campaign, wave, launched)
+        return None
+    with tags(*tags_of(campaign, wave)):
+        return run_wave(campaign, wave, str(room.settings.home), now)
 
 
 def be_quick() -> None:

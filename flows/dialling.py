@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from channels.call_list.generic_csv import DialRow, write_list
+from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import gates_of, load_running, score_of
@@ -44,11 +45,12 @@ def pull(
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     valid_until = min(now + timedelta(hours=hours), row.closes)
-    ask = dial_lists.Pull(row.id, team, shift, FORMAT, size, by, valid_until, valid_until + GRACE)
+    within = scopes_on(room, campaign, wave_name, "call_list")
+    ask = dial_lists.Pull(row.id, team, shift, FORMAT, size, by, valid_until, valid_until + GRACE, within)
     score = score_of(running, wave, now)
     file = room.settings.home / "dial-lists"
     with room.ledger.write() as connection:
-        gates = gates_of(running, wave, now)
+        gates = replace(gates_of(running, wave, now), halted=halted_segments(connection, running, now))
         number, entries = dial_lists.pull(connection, ask, gates, running.types, score, now)
         if number:
             # Written before the commit: a list that no file holds would keep its people from everybody else.

@@ -5,15 +5,17 @@ from __future__ import annotations
 import atexit
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from flows import lifeline, server
+from flows.presence import engine_of_home, present
 from flows.room import Room
-from waves.errors import EngineError, LedgerError
+from ledger.store import Advancing
+from waves.errors import EngineBusy, EngineError
 
 QUIET: dict[str, str] = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -71,16 +73,43 @@ def prepare(home: Path) -> None:
 
 
 @contextmanager
-def engine_lock(room: Room, patience_s: float = 0) -> Iterator[None]:
-    """Hold the home's engine lock, which dies with its process; LedgerError when another process runs the flows."""
+def advancing_alone(room: Room, patience_s: float = 0) -> Iterator[Advancing]:
+    """Hold the right to advance, which dies with its process: the home's lock file, and on PostgreSQL the ledger's.
+
+    EngineBusy when another process has it, on this machine or any other.
+    """
     lock = FileLock(room.settings.home / "engine.lock", mode=0o600)
     try:
         lock.acquire(timeout=patience_s)
     except Timeout:
-        raise LedgerError("another multiwave process runs the flows of this home; wait for it or stop it") from None
-    room.all_workers_gone = True
+        raise EngineBusy("another multiwave process runs the flows of this home; wait for it or stop it") from None
     try:
-        yield
+        with room.ledger.advancing() as right:
+            if right is None:
+                raise EngineBusy("another machine runs the flows of this ledger; wait for it or stop it")
+            yield right
     finally:
-        room.all_workers_gone = False
         lock.release()
+
+
+@contextmanager
+def engine_lock(room: Room, patience_s: float = 0) -> Iterator[Callable[[], None]]:
+    """Be the engine of this home: nobody else advances, and whoever worked for it before is gone.
+
+    Yields what raises a LedgerError once that is no longer so. EngineBusy when another process is it.
+    """
+    with (
+        advancing_alone(room, patience_s) as right,
+        present(room, engine_of_home(room), alone=True) as presence,
+    ):
+        assert presence is not None
+
+        def check() -> None:
+            right.check()
+            presence.check()
+
+        room.all_workers_gone = True
+        try:
+            yield check
+        finally:
+            room.all_workers_gone = False

@@ -31,6 +31,8 @@ ENDS_WITHIN_S = 60.0
 """How long the chunk in hand may take after the engine was asked to end."""
 PREDECESSOR_S = 10.0
 LONGEST_PAUSE_S = 60.0
+TURN_S = 20.0
+"""So long a tick may send before it asks anew what is due: a slow sender's campaign keeps no other from opening."""
 Say = Callable[[dict[str, Any]], None]
 
 
@@ -54,17 +56,19 @@ class Engine:
     def run(self) -> None:
         """Tick after tick under the engine's lock; a tick that fails is told and tried again, with growing pauses."""
         self.room.tick = self._worked()
+        self.room.tell = lambda what: self.say({"event": "told", "what": what})
         failures = 0
         while not self.stop.is_set():
             try:
-                with engine_lock(self.room, PREDECESSOR_S):
+                with engine_lock(self.room, PREDECESSOR_S) as still_alone:
                     self._freeze()
                     while not self.stop.is_set():
+                        still_alone()
                         last = self._tick()
                         failures = 0
                         if last:
                             return
-                        if self.steps is None:
+                        if self.steps is None and not self.room.is_over:
                             self.stop.wait(self.room.settings.tick.total_seconds())
             except (MultiwaveError, OSError) as error:
                 failures += 1
@@ -84,6 +88,7 @@ class Engine:
         """One `advance`, and a step of a simulated clock after it; whether that was the last."""
         room = self.room
         now = room.ledger.now()
+        room.turn_ends = None if room.ledger.simulated else time.monotonic() + TURN_S
         moves = advance_locked(room, now)
         if room.stopping:
             return False

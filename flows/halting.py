@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,22 +10,23 @@ from flows.room import Room
 from flows.running import Running, local_day, segment_clause
 from ledger.attributes import attribute_types
 from ledger.campaigns import profiles
-from ledger.kill_switches import SEGMENT, named_by_any, scopes, switches_on
+from ledger.gates import Halted
+from ledger.kill_switches import SEGMENT, Switch, any_of, named_by_any, scopes, switches_on
+from waves.errors import SendRefused
 from waves.message import CHANNEL_CODES
-from waves.plan import Wave
+from waves.plan import Plan, Wave
 from waves.rules import parse_rule
-
-Halted = Callable[[Any], Any]
-"""Whether the customer of a column is in a halted segment."""
 
 
 def scopes_of(room: Room, running: Running, wave: Wave) -> dict[int, tuple[str, ...]]:
     """Channel code to the switches that stop this wave there."""
-    found = {}
-    for name in wave.channel_names:
-        sender = room.sender(name)
-        found[CHANNEL_CODES[name]] = scopes(running.name, wave.wave, name, sender.sender, sender.provider)
-    return found
+    return {CHANNEL_CODES[name]: scopes_on(room, running.name, wave.wave, name) for name in wave.channel_names}
+
+
+def scopes_on(room: Room, campaign: str, wave: str, channel: str) -> tuple[str, ...]:
+    """The switches that stop a wave of a campaign on one channel."""
+    sender = room.sender(channel)
+    return scopes(campaign, wave, channel, sender.sender, sender.provider)
 
 
 def halted_segments(connection: Any, running: Running, now: datetime) -> Halted | None:
@@ -33,9 +34,33 @@ def halted_segments(connection: Any, running: Running, now: datetime) -> Halted 
 
     Who may be in a halted segment, a column of its rule being unknown, is halted too.
     """
-    rules = [switch.rule for switch in switches_on(connection, now) if switch.scope.startswith(SEGMENT) and switch.rule]
+    return _named_by(connection, switches_on(connection, now), running.plan, now)
+
+
+def _named_by(connection: Any, switches: Sequence[Switch], plan: Plan, now: datetime) -> Halted | None:
+    rules = [switch.rule for switch in switches if switch.scope.startswith(SEGMENT) and switch.rule]
     if not rules:
         return None
     types = attribute_types(connection)
-    people, today = profiles(types), local_day(running.plan, now)
+    people, today = profiles(types), local_day(plan, now)
     return named_by_any(people, [segment_clause(parse_rule(text, types), people, today) for text in rules])
+
+
+def refuse_halted(room: Room, plan: Plan, wave: str, channel: str, customer: int, now: datetime) -> None:
+    """SendRefused when a kill switch stops a message of this plan to this customer, whether it was started or not."""
+    with room.ledger.read() as connection:
+        switches = switches_on(connection, now)
+        within = scopes_on(room, plan.campaign, wave, channel)
+        named = _named_by(connection, switches, plan, now)
+        stopping = [switch for switch in switches if switch.scope in within]
+        if named is not None and any_of(connection, named, customer):
+            stopping += [switch for switch in switches if switch.scope.startswith(SEGMENT)]
+    if stopping:
+        raise SendRefused(f"{stopping[0]}; nothing is sent while it is on")
+
+
+def switches_over(room: Room, running: Running, now: datetime) -> list[Switch]:
+    """The switches that are on and stop something of a campaign, those of segments among them."""
+    within = {scope for wave in running.plan.waves for on in scopes_of(room, running, wave).values() for scope in on}
+    with room.ledger.read() as connection:
+        return [s for s in switches_on(connection, now) if s.scope in within or s.scope.startswith(SEGMENT)]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-MOST = 8
+MOST = 64
+"""Lanes at once. A campaign that waits for its sender keeps its lane for a turn, so there is one for each."""
 Found = TypeVar("Found")
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from channels.registry import DEFAULT_PROVIDERS, check_provider, open_channel
+from channels.registry import CAPABILITIES, DEFAULT_PROVIDERS, OPTIONS, SENDERS, check_provider, open_channel
+from config.senders import load_senders
 from config.settings import Settings
-from ledger.store import Ledger, open_ledger
-from waves.errors import LedgerError
+from ledger.store import Ledger, keep_meta, open_ledger, read_meta
+from waves.errors import LedgerError, SendRefused
 from waves.message import Channel
 from waves.senders import Sender
 
@@ -22,7 +27,19 @@ Tick = Callable[[str, int, int], None]
 """Told of long work: what, how much is done, how much there is."""
 
 
+KEY_DIGEST = "token_key"
+"""The meta row that the key's digest is in."""
+ALL_THE_SAME = (
+    "; MULTIWAVE_TOKEN_KEY must be the same on every machine of a ledger: "
+    "the text of token.key in the home where `multiwave init` made it"
+)
+
+
 def _silent(what: str, done: int, total: int) -> None:
+    return None
+
+
+def _untold(what: str) -> None:
     return None
 
 
@@ -36,11 +53,31 @@ class Room:
     tick: Tick = _silent
     all_workers_gone: bool = False
     """Whether this process holds the engine's lock file, so that a claim it finds was left by a dead one."""
+    instance: str = ""
+    """What tells this program from those that others started, once it is among the workers."""
+    spread: bool = False
+    """Whether waves are flow runs of their own, on any machine, instead of calls in this process."""
     stopping: bool = False
-    """Whether this process was asked to end: no further batch is begun."""
+    """Whether this process was asked to end: no further chunk is begun."""
+    turn_ends: float | None = None
+    """When `advance` lets go of what takes long and asks anew what is due (time.monotonic); None: when it is done."""
+    tell: Callable[[str], None] = _untold
+    """Told what a person should hear of at once."""
     senders: Mapping[str, Sender] = field(default_factory=dict)
     """What config/senders.yaml names; a channel's first one carries it unless the settings name another."""
     _channels: dict[str, Channel] = field(default_factory=dict)
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further chunk is begun: it was asked to end, or its turn is over."""
+        return self.stopping or (self.turn_ends is not None and time.monotonic() >= self.turn_ends)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until this process is asked to end."""
+        ends = time.monotonic() + seconds
+        while not self.stopping and (left := ends - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
 
     def sender(self, channel: str) -> Sender:
         """Who carries a channel: as the settings or config/senders.yaml say, else the default provider, unlimited."""
@@ -50,14 +87,18 @@ class Room:
         if found:
             return found[0]
         provider = named or DEFAULT_PROVIDERS[channel]
-        check_provider(channel, provider)
+        check_provider(channel, provider, [sender.sender for sender in own])
+        if provider in OPTIONS:
+            where = self.settings.home / "config" / "senders.yaml"
+            raise SendRefused(f"provider {provider} for {channel} has no sender; write one in {where}")
         return Sender(sender=provider, channel=channel, provider=provider, timeout=UNTIMED)
 
     def channel(self, name: str) -> Channel:
-        """The provider chosen for a channel, opened once."""
-        if name not in self._channels:
-            self._channels[name] = open_channel(self.sender(name), self.settings.home / "outbox")
-        return self._channels[name]
+        """The provider chosen for a channel, opened once, whichever lane asks first."""
+        with self._opening:
+            if name not in self._channels:
+                self._channels[name] = open_channel(self.sender(name), self.settings.home / "outbox")
+            return self._channels[name]
 
 
 def key_file(home: Path) -> Path:
@@ -83,14 +124,47 @@ def read_token_key(settings: Settings) -> bytes:
     except FileNotFoundError:
         raise LedgerError(
             f"there is no token.key in {settings.home}; make a home with: multiwave init --home {settings.home}"
+            f"{ALL_THE_SAME if settings.database_url else ''}"
         ) from None
 
 
+def check_token_key(ledger: Ledger, key: bytes) -> None:
+    """Let the ledger know its tokens' key by a digest; LedgerError when it knows another one."""
+    digest = hmac.new(key, b"the key of this ledger's tokens", hashlib.sha256).hexdigest()[:16]
+    with ledger.read() as connection:
+        known = read_meta(connection, KEY_DIGEST)
+    if known is None:
+        with ledger.write() as connection:
+            known = keep_meta(connection, KEY_DIGEST, digest)
+    if known != digest:
+        raise LedgerError(
+            "the key that signs tokens is not the one this ledger was made with, so that no reply would find its "
+            f"message{ALL_THE_SAME}"
+        )
+
+
+def own_key(settings: Settings, ledger: Ledger) -> None:
+    """Give a home its key: a new one for a new ledger; LedgerError when the ledger has another home's."""
+    with ledger.read() as connection:
+        known = read_meta(connection, KEY_DIGEST)
+    if settings.token_key is None and not key_file(settings.home).exists():
+        if known is not None:
+            raise LedgerError(f"this ledger is there already, and {settings.home} has no key of it{ALL_THE_SAME}")
+        make_token_key(settings.home)
+    check_token_key(ledger, read_token_key(settings))
+
+
 def open_room(settings: Settings) -> Room:
-    """Open the engine over the home's ledger; LedgerError when `init` has not made one."""
+    """Open the engine over the home's ledger; LedgerError when `init` has not made one, or with another key.
+
+    PlanError for bad senders.
+    """
+    senders = load_senders(settings.home / "config", CAPABILITIES, SENDERS, settings)
     ledger = open_ledger(settings.url)
     try:
-        return Room(settings, ledger, read_token_key(settings))
+        key = read_token_key(settings)
+        check_token_key(ledger, key)
+        return Room(settings, ledger, key, senders=senders)
     except LedgerError:
         ledger.close()
         raise

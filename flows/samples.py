@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from config.bundle import Bundle
+from flows.halting import refuse_halted
 from flows.render import render
 from flows.room import Room
 from flows.running import groups_of
@@ -61,7 +62,7 @@ def samples(room: Room, bundle: Bundle, forecast: Forecast) -> list[Sample]:
 def send_test(room: Room, bundle: Bundle, key: str, by: str, now: datetime) -> list[tuple[str, str, int, str]]:
     """Send every wording to one customer on the channels it consents to; (wave, channel, variant, result) of each.
 
-    SendRefused when the customer is suppressed or consents to none of the plan's channels.
+    SendRefused when the customer is suppressed or consents to none of the plan's channels, or under a kill switch.
     """
     codes = sorted({code for wave in bundle.plan.waves for group in groups_of(wave) for code in group})
     with room.ledger.read() as connection:
@@ -80,6 +81,7 @@ def send_test(room: Room, bundle: Bundle, key: str, by: str, now: datetime) -> l
             continue
         token = make_token(room.token_key, Kind.TEST, customer << 12 | number)
         made = render(bundle, wave, templates, channel, variant, token, recipient)
+        refuse_halted(room, bundle.plan, wave.wave, channel, customer, now)
         (receipt,) = room.channel(channel).send([replace(made, campaign=f"test of {made.campaign}")], now)
         results.append((wave.wave, channel, variant, receipt.result))
     with room.ledger.write() as connection:

@@ -11,22 +11,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from config.templates import Templates
-from flows.halting import halted_segments, scopes_of
+from flows.halting import halted_segments, scopes_on
 from flows.render import render
 from flows.room import Room
-from flows.running import Running, gates_of
+from flows.running import Running, claim_gates
 from ledger import kill_switches, pace, touches
+from ledger.breaker import heard
 from ledger.recipients import recipients
+from ledger.slots import free_slot, take_slot
 from ledger.store import keep_out_new_touches
 from waves.errors import SendRefused
 from waves.message import BEGIN_WITHIN_S, CHANNEL_NAMES, Channel, Message, Receipt
 from waves.outcomes import Reason
 from waves.plan import Wave
 from waves.senders import Sender
+from waves.sms_units import sms_units
 from waves.tokens import Kind, make_token
 
 PATIENCE = timedelta(seconds=5)
-"""A worker waits so long for its sender's rate; for longer waits it lets the batch go and takes another."""
+"""A worker waits so long for room at its sender; for longer waits it lets the batch go, and others of its kind be."""
 
 Dispatch = Callable[[Room, Running, str, touches.Leased, datetime], "Sent"]
 
@@ -37,6 +40,8 @@ class Sent:
 
     receipts: Counter[str]
     tokens: tuple[str, ...] = ()
+    full: bool = False
+    """Whether its sender has no room for more at present."""
 
 
 @dataclass
@@ -69,7 +74,7 @@ def next_batch(
     """Lease the next batch of one channel that is due, after the one this worker had last; None when there is none."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
     after = (last.due, last.batch) if last else None
-    scopes = scopes_of(room, running, wave)[channel]
+    scopes = scopes_on(room, running.name, wave.wave, CHANNEL_NAMES[channel])
     with room.ledger.write() as connection:
         moment = moment_of(room, now)
         row, length = running.row(wave.wave).id, room.settings.lease
@@ -80,34 +85,38 @@ def send_batch(room: Room, running: Running, wave_name: str, leased: touches.Lea
     """Claim, send and settle a leased batch chunk by chunk, as its sender has room."""
     name = CHANNEL_NAMES[leased.channel]
     wave, sender = running.plan.wave(wave_name), room.sender(name)
+    leased = replace(leased, scopes=scopes_on(room, running.name, wave_name, name))
     templates = running.bundle.open_templates()
     sending = Sending(room, running, wave, leased, sender, room.channel(name), templates, now)
     placed = True
     if sender.slots is not None:
         with room.ledger.write() as connection:
-            placed = pace.take_slot(connection, sender, sender.slots, leased.owner, sending.moment(), leased.until)
-    receipts, wait = _chunks(sending) if placed else ([], sending.moment() + PATIENCE)
+            placed = take_slot(connection, sender, sender.slots, leased.owner, sending.moment(), leased.until)
+    receipts, full = _chunks(sending) if placed else ([], True)
     with room.ledger.write() as connection:
         if placed and sender.slots is not None:
-            pace.free_slot(connection, sender, leased.owner)
-        touches.finish(connection, leased, sending.moment(), wait)
-    return Sent(Counter(r.result for r in receipts), tuple(r.token for r in receipts if r.result != "accepted"))
+            free_slot(connection, sender, leased.owner)
+        moment = sending.moment()
+        touches.finish(connection, leased, moment, halted_segments(connection, running, moment))
+    return Sent(Counter(r.result for r in receipts), tuple(r.token for r in receipts if r.result != "accepted"), full)
 
 
-def _chunks(sending: Sending) -> tuple[list[Receipt], datetime | None]:
-    """Every receipt of the batch, and when to come back where its sender has no room before."""
+def _chunks(sending: Sending) -> tuple[list[Receipt], bool]:
+    """Every receipt of the batch, and whether it was let go because its sender has no room."""
     receipts, size = list[Receipt](), sending.channel.chunk
-    while size and not sending.room.stopping:
+    while size and not sending.room.is_over:
         grant = _room_at_sender(sending, size)
         if not grant.messages:
-            return receipts, grant.begins
-        claimed, began = _claim(sending, grant)
+            return receipts, True
+        claimed, begins_by = _claim(sending, grant)
         if claimed is None:
             break
-        said, late = _send_chunk(sending, claimed, began)
+        said, late = _send_chunk(sending, claimed, grant, begins_by)
         receipts += said
+        if claimed.last and not late:
+            break
         size = min(sending.channel.chunk, 2 * size) if not late else (len(claimed) - late) or size // 2
-    return receipts, None
+    return receipts, False
 
 
 def _room_at_sender(sending: Sending, size: int) -> pace.Grant:
@@ -115,50 +124,65 @@ def _room_at_sender(sending: Sending, size: int) -> pace.Grant:
     room, sender, now = sending.room, sending.sender, sending.moment()
     if not sender.is_watched:
         return pace.Grant(size, now)
-    with room.ledger.write() as connection:
+    with room.ledger.write() if sender.is_limited else room.ledger.read() as connection:
         grant = pace.take(connection, sender, size, now, PATIENCE, room.ledger.simulated)
     if grant.messages and grant.waits_s > 0:
-        time.sleep(grant.waits_s)
+        room.wait(grant.waits_s)
     return grant
 
 
-def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] | None, float]:
-    """Claim as much as was granted, and when that began; None at the end of the batch or of what its lease allows."""
+def _claim(sending: Sending, grant: pace.Grant) -> tuple[touches.Chunk | None, float]:
+    """Claim as much as was granted, and by when it begins or never (time.monotonic).
+
+    None at the end of the batch, or of what its lease allows, or of this process. The clock is read before the
+    statement that looks for kill switches, pauses and suppressions, so that one it did not see came later.
+    """
     room, leased, sender = sending.room, sending.leased, sending.sender
     with room.ledger.write() as connection:
-        keep_out_new_touches(connection)
-        began = time.monotonic()
+        keep_out_new_touches(connection, leased.wave)
+        begins_by = time.monotonic() + BEGIN_WITHIN_S
         moment = sending.moment()  # after the wait: neither the lease nor the hour may have ended in it
         claimed = None
-        if leased.until - moment >= sender.timeout + timedelta(seconds=2 * BEGIN_WITHIN_S):
+        if not room.stopping and leased.until - moment >= sender.timeout + timedelta(seconds=2 * BEGIN_WITHIN_S):
             halted = halted_segments(connection, sending.running, moment)
-            gates = replace(gates_of(sending.running, sending.wave, moment), halted=halted)
+            gates = claim_gates(sending.running, sending.wave, moment)
+            if halted is not None:
+                gates = replace(gates, halted=halted)
             claimed = touches.claim(connection, leased, gates, sending.running.types, grant.messages, moment)
-        unused = grant.messages - len(claimed or ())
-        if unused and sender.is_watched:
-            pace.give_back(connection, sender, grant, unused)
-    return claimed, began
+        pace.give_back(connection, sender, grant, grant.messages - len(claimed or ()))
+    return claimed, begins_by
 
 
-def _send_chunk(sending: Sending, claimed: list[touches.Claimed], began: float) -> tuple[list[Receipt], int]:
+def _send_chunk(
+    sending: Sending, claimed: touches.Chunk, grant: pace.Grant, begins_by: float
+) -> tuple[list[Receipt], int]:
     """Send one claimed chunk, no transaction open; its receipts, and how many of it could not be begun in time."""
     room, leased = sending.room, sending.leased
     messages, receipts = _rendered(sending, claimed)
-    left_s = began + BEGIN_WITHIN_S - time.monotonic()
+    _charge(sending, [message for _, message in messages])
+    left_s = begins_by - time.monotonic()
     if left_s <= 0:
         with room.ledger.write() as connection:
             touches.give_back(connection, leased.owner, [touch for touch, _ in messages])
         messages = []
     said = sending.channel.send([m for _, m in messages], sending.moment(), left_s) if messages else []
     receipts += [(touch, receipt) for (touch, _), receipt in zip(messages, said, strict=True)]
-    _settle(sending, receipts)
+    _settle(sending, receipts, grant, len(claimed))
     unbegun = len(claimed) - len(receipts) + sum(r.result == "not_sent" and not r.retry_after_s for r in said)
     return [receipt for _, receipt in receipts], unbegun
 
 
-def _rendered(
-    sending: Sending, claimed: list[touches.Claimed]
-) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
+def _charge(sending: Sending, messages: list[Message]) -> None:
+    """Where the rate counts SMS segments, those beyond one a message make the next ones wait."""
+    if sending.sender.per != "unit":
+        return
+    units = sum(sms_units(message.fields["body"]) - 1 for message in messages)
+    if units:
+        with sending.room.ledger.write() as connection:
+            pace.charge(connection, sending.sender, units)
+
+
+def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
     """The messages of a chunk, and the refusals of those that cannot be written."""
     room, running, name = sending.room, sending.running, sending.sender.channel
     with room.ledger.read() as connection:
@@ -176,13 +200,19 @@ def _rendered(
     return messages, refused
 
 
-def _settle(sending: Sending, receipts: list[tuple[int, Receipt]]) -> None:
+def _settle(sending: Sending, receipts: list[tuple[int, Receipt]], grant: pace.Grant, claimed: int) -> None:
     """Write what came of a chunk, and what it says of its sender."""
     room, sender, now = sending.room, sending.sender, sending.moment()
     cost = room.settings.costs.get(sender.channel)
+    why = None
     with room.ledger.write() as connection:
         touches.settle(connection, sending.leased.owner, receipts, sender.sender, cost, now)
-        why = pace.heard(connection, sender, [r for _, r in receipts], now) if sender.is_watched else None
+        if sender.is_watched:
+            begun = sum(receipt.result != "not_sent" for _, receipt in receipts)
+            pace.give_back(connection, sender, replace(grant, ends=None), claimed - begun)
+            why = heard(connection, sender, [r for _, r in receipts], now)
         if why is not None:
             until = now + sender.breaker.pause
             kill_switches.switch_on(connection, f"sender:{sender.sender}", why, "breaker", now, until)
+    if why is not None:
+        room.tell(f"the sender {sender.sender} is paused until {until:%H:%M} UTC: {why}")

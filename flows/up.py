@@ -121,6 +121,8 @@ class Supervisor:
         now = time.monotonic()
         if said["event"] == "trouble":
             self._tell(self.watchdog.troubled(said["what"]))
+        elif said["event"] == "told":
+            self._tell(Notice("trouble", said["what"]))
         elif said["event"] == "worked":
             self.watchdog.worked(now)
         else:

@@ -14,7 +14,7 @@ from flows.room import Room
 from flows.running import Running, gates_of, load_running, opening_of
 from flows.sending import Dispatch, next_batch
 from ledger import campaigns, enrol, ramps, touches
-from ledger.close import Balance, close, may_close
+from ledger.close import Balance, close, may_close, may_close_now
 from ledger.enrol import LISTED_BY_PEOPLE
 from waves.message import CHANNEL_CODES
 from waves.plan import Wave
@@ -59,7 +59,7 @@ def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
     opening = opening_of(running, wave, now, room.settings.batch_size, room.settings.enrol_range)
     opening = replace(opening, gates=replace(opening.gates, rivals=rivals_of(room.ledger, running.plan, now)))
     stride, done = Stride.up_to(room.settings.enrol_range), False
-    while not done and not room.stopping:
+    while not done and not room.is_over:
         with room.ledger.write() as connection:
             began = time.monotonic()
             done = enrol.enrol_range(connection, replace(opening, range_size=stride.size))
@@ -93,9 +93,9 @@ def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: 
     def send_channel(channel: int) -> None:
         leased = next_batch(room, running, wave, channel, now, None)
         while leased is not None:
-            dispatch(room, running, wave.wave, leased, now)
+            sent = dispatch(room, running, wave.wave, leased, now)
             room.tick(wave.wave, min(next(done), due), due)
-            leased = None if room.stopping else next_batch(room, running, wave, channel, now, leased)
+            leased = None if room.is_over or sent.full else next_batch(room, running, wave, channel, now, leased)
 
     if due:
         room.tick(wave.wave, 0, due)
@@ -107,8 +107,11 @@ def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: 
 def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balance | None:
     """Close the wave when it is over and store its balance."""
     row, aborted = running.row(wave.wave), running.state == "aborted"
-    with room.ledger.write() as connection:
+    with room.ledger.read() as connection:
         if not may_close(connection, row.id, now, aborted):
+            return None
+    with room.ledger.write() as connection:
+        if not may_close_now(connection, row.id, now, aborted):
             return None
         if aborted:
             campaigns.withdraw(connection, running.name)

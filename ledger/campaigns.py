@@ -24,6 +24,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ledger import tables as t
 from ledger.audit import record
+from ledger.doubts import given_up
 from ledger.gates import drawn
 from ledger.types import Span
 from waves.draw import Draw
@@ -115,12 +116,16 @@ def approve(connection: Connection, campaign: str, digest: str, by: str, now: da
     return True
 
 
+def names(connection: Connection) -> Sequence[str]:
+    """The names of all campaigns that were started."""
+    return connection.scalars(select(t.campaign.c.name).order_by(t.campaign.c.name)).all()
+
+
 def find(connection: Connection, name: str) -> Row[Any]:
     """The campaign's row; CampaignError with the names there are when there is none."""
     row = connection.execute(select(t.campaign).where(t.campaign.c.name == name)).one_or_none()
     if row is None:
-        names = connection.scalars(select(t.campaign.c.name).order_by(t.campaign.c.name)).all()
-        known = ", ".join(names) or "none was started yet"
+        known = ", ".join(names(connection)) or "none was started yet"
         raise CampaignError(f"there is no campaign {name!r}; started campaigns: {known}")
     return row
 
@@ -152,6 +157,17 @@ def set_state(connection: Connection, name: str, target: str, allowed: tuple[str
     record(connection, now, by, {"running": "resume"}.get(target, target), name, before=row.state, after=target)
 
 
+def finish(connection: Connection, name: str, now: datetime) -> bool:
+    """A running campaign whose waves are all closed is finished; False when it is another's turn, or done already."""
+    c, w = t.campaign.c, t.wave.c
+    left = select(w.id).where(w.campaign == c.id, w.state != "closed").exists()
+    over = update(t.campaign).where(c.name == name, c.state == "running", ~left)
+    if not connection.execute(over.values(state="finished", paused_at=None)).rowcount:
+        return False
+    record(connection, now, "advance", "finished", name, before="running", after="finished")
+    return True
+
+
 def abort(connection: Connection, name: str, by: str, now: datetime) -> int:
     """Stop for good: what is queued is withdrawn in the same commit; returns how many touches that was."""
     set_state(connection, name, "aborted", ("starting", "running", "paused"), by, now)
@@ -164,6 +180,6 @@ def withdraw(connection: Connection, name: str) -> int:
     withdrawn = connection.execute(
         update(t.touch)
         .where(t.touch.c.wave.in_(waves), t.touch.c.state == int(State.QUEUED))
-        .values(state=int(State.WITHDRAWN), reason=int(Reason.ABORTED), claimed_by=null())
+        .values(state=given_up(State.WITHDRAWN), reason=int(Reason.ABORTED), claimed_by=null())
     ).rowcount
     return int(withdrawn)

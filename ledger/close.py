@@ -9,8 +9,11 @@ from datetime import datetime
 from sqlalchemy import Connection, func, null, or_, select, update
 
 from ledger import tables as t
+from ledger.doubts import given_up
 from ledger.sql import set_wise
+from ledger.store import keep_out_claims
 from ledger.words import heard, part_column
+from waves.errors import LedgerError
 from waves.message import CHANNEL_CODES
 from waves.outcomes import TERMINAL, Outcome, Part, Reason, State, Verdict, word
 
@@ -89,8 +92,15 @@ def may_close(connection: Connection, wave: int, now: datetime, aborted: bool = 
     return not connection.scalar(select(c.id).where(c.wave == wave, unsettled).limit(1))
 
 
+def may_close_now(connection: Connection, wave: int, now: datetime, aborted: bool = False) -> bool:
+    """The same, and until the transaction ends nobody claims of the wave, lists of it, adds to it or closes it."""
+    keep_out_claims(connection, wave)
+    connection.execute(select(t.wave.c.id).where(t.wave.c.id == wave).with_for_update())
+    return may_close(connection, wave, now, aborted)
+
+
 def close(connection: Connection, wave: int, now: datetime) -> Balance:
-    """Expire what is queued, store the balance, close; the caller has asked `may_close` in the same transaction."""
+    """Expire what is queued, store the balance, close; the caller `may_close_now` in the same transaction."""
     c = t.touch.c
     row = connection.execute(select(t.wave).where(t.wave.c.id == wave)).one()
     for call in (False, True):
@@ -99,7 +109,7 @@ def close(connection: Connection, wave: int, now: datetime) -> Balance:
         connection.execute(
             update(t.touch)
             .where(c.wave == wave, c.state == int(State.QUEUED), channel)
-            .values(state=int(State.EXPIRED), reason=int(reason))
+            .values(state=given_up(State.EXPIRED), reason=int(reason))
         )
     lists = select(t.dial_list.c.id).where(t.dial_list.c.wave == wave)
     connection.execute(
@@ -115,7 +125,8 @@ def close(connection: Connection, wave: int, now: datetime) -> Balance:
     stored |= {"outcomes": books.outcomes, "parts": books.parts, "touched": books.touched, "balanced": books.balanced}
     # A report with a higher id came late; its time alone would not tell when a clock stands still.
     stored |= {"event_mark": connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0)))}
-    connection.execute(
-        update(t.wave).where(t.wave.c.id == wave).values(state="closed", closed=now, balance=json.dumps(stored))
-    )
+    closing = update(t.wave).where(t.wave.c.id == wave, t.wave.c.state == "open")
+    closed = connection.execute(closing.values(state="closed", closed=now, balance=json.dumps(stored))).rowcount
+    if not closed:
+        raise LedgerError(f"wave {row.name} was closed by another worker meanwhile; nothing was changed")
     return books

@@ -23,12 +23,14 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     update,
 )
 
 from ledger import tables as t
 from ledger.audit import record
 from ledger.gates import Gates, Members, live_members, recheck
+from ledger.kill_switches import switches_on
 from ledger.legal_hours import cover, open_until
 from ledger.limits import over_limit
 from ledger.store import keep_out_new_touches
@@ -55,6 +57,8 @@ class Pull:
     by: str
     valid_until: datetime
     lease_until: datetime
+    scopes: tuple[str, ...] = ()
+    """The kill switches that stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,14 @@ def pull(
 ) -> tuple[int, list[Entry]]:
     """Cut a list of at most `size` entries, best first, each re-checked; what fails the re-check is withdrawn.
 
-    Who may not be called at this hour, or not that often, waits for a later list.
+    CampaignError under a kill switch; people of a halted segment are left out. Who may not be called at this hour, or
+    not that often, waits for a later list.
     """
     if gates.campaign is None:
         raise ValueError("a dry run lists nobody")
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": DIAL_LOCK})
-    keep_out_new_touches(connection)
+    keep_out_new_touches(connection, ask.wave)
     state = connection.execute(
         select(t.wave.c.state, t.wave.c.name, t.wave.c.stopped_at, t.campaign.c.state.label("campaign"))
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
@@ -96,6 +101,9 @@ def pull(
             f"{state.campaign}: "
             "a list is cut only from an open wave of a running campaign"
         )
+    for switch in switches_on(connection, now):
+        if switch.scope in ask.scopes:
+            raise CampaignError(f"{switch}; no list is cut while it is on")
     cover(connection, gates.rules, now, gates.closes)
     found = _callable(ask.wave, gates, types, score, now)
     stopped = select(found.c.touch, found.c.stopped_by).where(found.c.stopped_by != 0).cte("stopped")
@@ -135,6 +143,7 @@ def _callable(wave: int, gates: Gates, types: Mapping[str, str], score: Score | 
             c.state == int(State.QUEUED),
             c.not_before <= now,
             c.not_after > now,
+            ~gates.halted(c.customer) if gates.halted else true(),
         )
         .subquery("callable")
     )

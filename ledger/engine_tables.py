@@ -58,19 +58,23 @@ doubt = Table(
     Column("wave", BigInteger, nullable=False),
     Column("since", Moment, nullable=False),
     Column("asked_at", Moment),  # when the provider was asked last
-    Column("said", Text),  # what it said: accepted, refused, unknown, cannot be asked
-    Column("decided", Text),  # assume_sent, hold, resend, or a person's sent, not_sent; null: not yet
+    Column("said", Text),  # what it said: accepted, refused, unknown, no answer, cannot be asked
+    Column("decided", Text),  # null: not yet; else a word of ledger.doubts.DECISIONS
     Column("decided_at", Moment),
     Column("decided_by", Text),
     Column("resends", SmallInteger, nullable=False, server_default="0"),
     Index("ix_doubt_wave", "wave"),
+)
+Index(
+    "ix_doubt_open", doubt.c.touch, sqlite_where=doubt.c.decided.is_(None), postgresql_where=doubt.c.decided.is_(None)
 )
 
 worker = Table(
     "worker",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("instance", Text, nullable=False),  # made anew at each start: two workers with one name are told apart
+    Column("instance", Text, nullable=False),  # who started it: two workers with one name are told apart
+    Column("wave", BigInteger),  # null: it works on whatever is due
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),  # by the database's clock
     Column("skew_us", BigInteger, nullable=False),  # its clock less the database's

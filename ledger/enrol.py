@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ledger import tables as t
+from ledger.doubts import resent
 from ledger.gates import Gates, best_address, live_members
 from ledger.legal_hours import cover
 from ledger.pausing import withdraw_stopped
@@ -67,11 +68,13 @@ def begin(
     closes: datetime,
     rest_from: datetime | None = None,
 ) -> bool:
-    """Move a pending wave to `enrolling`, one at a time per ledger; False when another one is being enrolled."""
+    """Move a pending wave of a running campaign to `enrolling`, one at a time per ledger; False when it cannot be."""
     mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0)))
+    campaign = t.campaign.c
+    running = select(campaign.id).where(campaign.id == t.wave.c.campaign, campaign.state == "running").exists()
     change = (
         update(t.wave)
-        .where(t.wave.c.id == wave, t.wave.c.state == "pending")
+        .where(t.wave.c.id == wave, t.wave.c.state == "pending", running)
         .values(state="enrolling", opened=opened, released=released, closes=closes, rest_from=rest_from)
         .values(event_mark=mark, enrolled_to=0)
     )
@@ -190,7 +193,7 @@ def gather_batches(connection: Connection, base: int, rest: ColumnElement[bool])
 
 def fall_through(connection: Connection, wave: int, gates: Gates, now: datetime) -> int:
     """Queue the next channel of each `first_of` whose touch failed in a way that another channel can mend; how many."""
-    row = connection.execute(select(t.wave).where(t.wave.c.id == wave)).one()
+    row = connection.execute(select(t.wave).where(t.wave.c.id == wave).with_for_update()).one()  # it stays open
     if row.state != "open" or row.stopped_at is not None or now >= row.closes:
         return 0
     made = 0
@@ -226,6 +229,7 @@ def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, ahe
             c.channel == failed,
             c.action.in_(FALLS_THROUGH),
             (c.state == int(State.REFUSED)) | c.outcome.in_(FAILURES),
+            ~resent(),  # what failed may be one of the two sends
             e.channels.op("&")(1 << following) != 0,
             ~select(tried.c.id)
             .where(tried.c.wave == c.wave, tried.c.customer == c.customer, tried.c.channel.in_(ahead))

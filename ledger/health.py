@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select, text
 
 from ledger import tables as t
 from ledger.close import balance
+from ledger.engine_tables import doubt
 from waves.outcomes import State
 
 
@@ -69,12 +70,13 @@ def expired_leases(connection: Connection, now: datetime) -> int:
 
 
 def in_doubt(connection: Connection) -> dict[str, int]:
-    """Touches in doubt by campaign, waves that are still open alone."""
+    """Touches in doubt by campaign, of waves that are still open; those held for a person of every wave."""
+    held = select(doubt.c.touch).where(doubt.c.touch == t.touch.c.id, doubt.c.decided == "hold").exists()
     query = (
         select(t.campaign.c.name, func.count())
         .join(t.wave, t.wave.c.id == t.touch.c.wave)
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
-        .where(t.touch.c.state == int(State.IN_DOUBT), t.wave.c.state == "open")
+        .where(t.touch.c.state == int(State.IN_DOUBT), (t.wave.c.state == "open") | held)
         .group_by(t.campaign.c.name)
         .order_by(t.campaign.c.name)
     )

@@ -1,4 +1,4 @@
-"""What a sender's provider allows: a rate, a daily cap, so many batches at once; shared by all workers by one row.
+"""What a sender's provider allows: a rate, a daily cap, a wait it asked for; one row a sender, shared by all workers.
 
 The rate is kept by virtual scheduling (GCRA, ITU-T I.371): the row holds the moment from which the next message may
 begin, and who takes n messages moves it n / rate further. On PostgreSQL its clock is the database's.
@@ -6,23 +6,22 @@ begin, and who takes n messages moves it n / rate further. On PostgreSQL its clo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, null, or_, select, update
+from sqlalchemy import Connection, Row, case, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.engine_tables import sender as table
-from ledger.engine_tables import sender_slot
 from ledger.types import EPOCH
-from waves.message import Receipt
-from waves.outcomes import Action, Reason
 from waves.senders import Sender
 
 SLICE_S = 0.25
 """A limited sender begins the messages of so many seconds of its rate at once, and then waits."""
-AT_FAULT = frozenset({Action.PAUSE_SENDER, Action.STOP_PROVIDER, Action.BUG})
-"""Refusals that speak of the sender, not of the message or its address."""
+TRIAL = 1
+"""So many messages at a time try a sender that its breaker paused, until the provider takes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,11 @@ class Grant:
     messages: int
     begins: datetime
     ends: datetime | None = None
+    """From when on the next ones may begin, by the rate."""
     waits_s: float = 0.0
     """How far away `begins` is by the sender's own clock."""
+    day: int | None = None
+    """The day whose cap it counts against."""
 
 
 def take(
@@ -41,35 +43,65 @@ def take(
 ) -> Grant:
     """Take room for up to `wanted` messages; none when the first could not begin within `patience`.
 
-    A clock that stands still knows no rate: on a simulated one only caps and holds count.
+    A clock that stands still knows no rate and no wait: on a simulated one only caps and holds count.
     """
-    row, now = _row(connection, sender.sender, now, simulated)
-    if row.held_until is not None and row.held_until > now:
-        return Grant(0, row.held_until)
-    today = (now - EPOCH).days
-    first, begun = today if row.first_day is None else row.first_day, row.day_count if row.day == today else 0
-    cap = sender.cap_on(today - first)
-    if cap is not None and begun >= cap:
-        return Grant(0, datetime.combine(now.date() + timedelta(days=1), time(), UTC))
-    messages = wanted if cap is None else min(wanted, cap - begun)
-    begins, ends = now, row.free_at
+    row: Row[Any] | None
+    if sender.is_limited:
+        row, now = locked(connection, sender.sender, now, simulated)
+    else:
+        row = connection.execute(_of(sender.sender)).one_or_none()
+    begins = _opens(row, sender, now, simulated)
+    if begins - now > (timedelta(0) if simulated else patience):
+        return Grant(0, begins)
+    messages = min(wanted, TRIAL) if row is not None and on_trial(row) else wanted
+    waits_s = (begins - now).total_seconds()
+    if row is None or not sender.is_limited:
+        return Grant(messages, begins, waits_s=waits_s)
+    day, begun, cap = _cap(row, sender, begins)
+    messages = messages if cap is None else min(messages, cap - begun)
+    ends = None
     if sender.rate is not None and not simulated:
         messages = min(messages, max(1, int(sender.rate * SLICE_S)))
-        begins = max(row.free_at, now)
-        if begins - now > patience:
-            return Grant(0, begins)
         ends = begins + timedelta(seconds=messages / sender.rate)
-    values = {"free_at": ends, "first_day": first, "day": today, "day_count": begun + messages}
+    first = day if row.first_day is None else row.first_day
+    values = {"free_at": ends or row.free_at, "first_day": first, "day": day, "day_count": begun + messages}
     connection.execute(update(table).where(table.c.name == sender.sender).values(values))
-    return Grant(messages, begins, ends, (begins - now).total_seconds())
+    return Grant(messages, begins, ends, waits_s, day)
+
+
+def opens(connection: Connection, sender: Sender, now: datetime, simulated: bool = False) -> datetime:
+    """From when a message of this sender may begin, by its rate, cap and holds; `now` when at once. Takes nothing."""
+    return _opens(connection.execute(_of(sender.sender)).one_or_none(), sender, now, simulated)
+
+
+def _opens(row: Row[Any] | None, sender: Sender, now: datetime, simulated: bool) -> datetime:
+    if row is None:
+        return now
+    at = now if row.held_until is None else max(now, row.held_until)
+    if sender.rate is not None and not simulated:
+        at = max(at, row.free_at)
+    day, begun, cap = _cap(row, sender, at)
+    if cap is not None and begun >= cap:
+        return EPOCH + timedelta(days=day + 1)
+    return at
+
+
+def _cap(row: Row[Any], sender: Sender, at: datetime) -> tuple[int, int, int | None]:
+    """The day of a moment, what was begun on it, and what may be. A clock that went back is still on the later day."""
+    day = max((at - EPOCH).days, row.day or 0)
+    first = day if row.first_day is None else row.first_day
+    return day, row.day_count if row.day == day else 0, sender.cap_on(day - first)
 
 
 def give_back(connection: Connection, sender: Sender, grant: Grant, unused: int) -> None:
-    """Room that was taken and not needed: of the day's cap always, of the rate unless others took some after it."""
+    """Room that was taken and not needed: of its day's cap always, of the rate unless others took some after it."""
+    if grant.day is None or not unused:
+        return
     c = table.c
-    spare = timedelta(seconds=unused / sender.rate) if sender.rate and grant.ends else timedelta(0)
-    earlier = case((c.free_at == grant.ends, grant.ends - spare), else_=c.free_at) if grant.ends else c.free_at
-    values = {"free_at": earlier, "day_count": c.day_count - unused}
+    values: dict[str, Any] = {"day_count": case((c.day == grant.day, c.day_count - unused), else_=c.day_count)}
+    if grant.ends is not None and sender.rate is not None:
+        earlier = grant.ends - timedelta(seconds=unused / sender.rate)
+        values["free_at"] = case((c.free_at == grant.ends, literal(earlier, c.free_at.type)), else_=c.free_at)
     connection.execute(update(table).where(c.name == sender.sender).values(values))
 
 
@@ -77,51 +109,36 @@ def charge(connection: Connection, sender: Sender, units: int) -> None:
     """Messages took so many units more than one each: the next ones begin later."""
     if sender.rate is None or units <= 0:
         return
-    free_at = connection.scalar(select(table.c.free_at).where(table.c.name == sender.sender).with_for_update())
-    if free_at is not None:
-        later = free_at + timedelta(seconds=units / sender.rate)
-        connection.execute(update(table).where(table.c.name == sender.sender).values(free_at=later))
+    row, _ = locked(connection, sender.sender, EPOCH, True)
+    later = row.free_at + timedelta(seconds=units / sender.rate)
+    connection.execute(update(table).where(table.c.name == sender.sender).values(free_at=later))
 
 
-def hold(connection: Connection, name: str, until: datetime, why: str, now: datetime) -> None:
+def hold(connection: Connection, name: str, until: datetime, why: str) -> None:
     """Nothing of this sender begins before `until`, as its provider asked; a later one stays."""
-    row, _ = _row(connection, name, now, True)
+    row, _ = locked(connection, name, EPOCH, True)
     if row.held_until is None or row.held_until < until:
         connection.execute(update(table).where(table.c.name == name).values(held_until=until, held_why=why))
 
 
-def heard(connection: Connection, sender: Sender, receipts: list[Receipt], now: datetime) -> str | None:
-    """Count a chunk's receipts; why the sender should pause when too many of its last attempts failed, else None."""
-    waits = [r.retry_after_s for r in receipts if r.result == "not_sent" and r.reason is Reason.RATE_LIMITED]
-    longest = max((wait for wait in waits if wait is not None), default=None)
-    if longest is not None:
-        hold(connection, sender.sender, now + timedelta(seconds=longest), "the provider asked to wait", now)
-    failed = [r for r in receipts if _at_fault(r)]
-    row, _ = _row(connection, sender.sender, now, True)
-    attempts, failures = row.attempts + len(receipts), row.failures + len(failed)
-    breaker = sender.breaker
-    broken = failures > breaker.failures * breaker.of
-    if broken or attempts >= breaker.of:
-        attempts, failures_kept = 0, 0
-    else:
-        failures_kept = failures
-    values = {"attempts": attempts, "failures": failures_kept}
-    connection.execute(update(table).where(table.c.name == sender.sender).values(values))
-    if not broken:
-        return None
-    reasons = sorted({r.reason.name.lower() for r in failed if r.reason})
-    return f"{failures} of its last {row.attempts + len(receipts)} attempts failed ({', '.join(reasons)})"
+def held(connection: Connection, now: datetime) -> Sequence[Row[Any]]:
+    """(name, held_until, held_why) of the senders whose provider asked to wait."""
+    c = table.c
+    return connection.execute(select(c.name, c.held_until, c.held_why).where(c.held_until > now).order_by(c.name)).all()
 
 
-def _at_fault(receipt: Receipt) -> bool:
-    if receipt.result == "refused":
-        return receipt.action in AT_FAULT
-    return receipt.result == "in_doubt" or (receipt.result == "not_sent" and receipt.reason is Reason.PROVIDER)
+def on_trial(row: Row[Any]) -> bool:
+    """Whether the breaker paused this sender and nothing was taken since: more failures are noted than attempts."""
+    return bool(row.failures > row.attempts)
 
 
-def _row(connection: Connection, name: str, now: datetime, given: bool) -> tuple[Row[tuple[object, ...]], datetime]:
+def _of(name: str) -> Any:
+    return select(table).where(table.c.name == name)
+
+
+def locked(connection: Connection, name: str, now: datetime, given: bool) -> tuple[Row[Any], datetime]:
     """The sender's row, locked, and the time after the wait for it: the database's, unless `now` is given as it is."""
-    query = select(table).where(table.c.name == name).with_for_update()
+    query = _of(name).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
         make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -134,34 +151,3 @@ def _clock(connection: Connection) -> datetime:
     if connection.dialect.name == "postgresql":
         return connection.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)  # type: ignore[no-any-return]
     return datetime.now(UTC)
-
-
-def take_slot(connection: Connection, sender: Sender, slots: int, owner: str, now: datetime, until: datetime) -> bool:
-    """One of the sender's places for a batch in hand, until the lease ends; False when all are taken."""
-    s = sender_slot.c
-    there = connection.scalar(select(func.count()).where(s.sender == sender.sender)) or 0
-    if there < slots:
-        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        rows = [{"sender": sender.sender, "slot": n} for n in range(there, slots)]
-        connection.execute(make(sender_slot).on_conflict_do_nothing(), rows)
-    free = (
-        select(s.slot)
-        .where(s.sender == sender.sender, s.slot < slots, or_(s.until.is_(None), s.until <= now))
-        .order_by(s.slot)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .cte("free")
-    )
-    taken = (
-        update(sender_slot)
-        .where(s.sender == sender.sender, s.slot.in_(select(free.c.slot)))
-        .values(owner=owner, until=until)
-    )
-    return connection.execute(taken).rowcount == 1
-
-
-def free_slot(connection: Connection, sender: Sender, owner: str) -> None:
-    """Leave the place to the next batch."""
-    s = sender_slot.c
-    mine = (s.sender == sender.sender, s.owner == owner)
-    connection.execute(update(sender_slot).where(*mine).values(owner=null(), until=null()))

@@ -12,7 +12,9 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Row, func,
 from ledger import tables as t
 from ledger.audit import record
 from ledger.campaigns import find, find_wave, set_state, waves_of
+from ledger.doubts import given_up
 from ledger.recall import lists_out
+from ledger.spreading import Pace, Spread, spread
 from ledger.types import MICROSECOND
 from waves.errors import CampaignError
 from waves.outcomes import Reason, State
@@ -51,6 +53,8 @@ class Resumed:
     """The wave that was to open during the pause, and now sends nothing."""
     moved: timedelta | None = None
     """By how much the open wave moved; None when none did."""
+    spread: Spread | None = None
+    """How what came due goes at the rate asked for; None when it goes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,9 @@ def resume(
     by: str,
     now: datetime,
     past_alarm: bool = False,
+    pace: Pace | None = None,
 ) -> Resumed:
-    """Let a paused campaign go on, all in the caller's transaction.
+    """Let a paused campaign go on, all in the caller's transaction; `pace` spreads what catches up.
 
     CampaignError when it is not paused, when something came due meanwhile and no policy says what becomes of it, or
     when a ramp's alarm rang and nobody says `past_alarm`.
@@ -102,6 +107,8 @@ def resume(
         if row.paused_at is None:
             raise CampaignError(f"nobody noted when {name} was paused; resume with --policy expire or catch-up")
         return Resumed(due, moved=now - row.paused_at if _move(connection, row.id, now - row.paused_at) else None)
+    if pace is not None and due.messages:
+        return Resumed(due, spread=spread(connection, _late(row.id, now), pace, now))
     return Resumed(due)
 
 
@@ -127,7 +134,7 @@ def withdraw_stopped(connection: Connection, wave: int, now: datetime) -> int:
     withdrawn = connection.execute(
         update(t.touch)
         .where(c.wave == wave, c.state == int(State.QUEUED))
-        .values(state=int(State.WITHDRAWN), reason=int(Reason.STOPPED), claimed_by=null())
+        .values(state=given_up(State.WITHDRAWN), reason=int(Reason.STOPPED), claimed_by=null())
     ).rowcount
     _finish_empty_batches(connection, t.batch.c.wave == wave, now)
     return int(withdrawn)
@@ -167,7 +174,7 @@ def _choose(name: str, paused_at: datetime | None, due: CameDue) -> str:
         f"{name} was paused{since}, and meanwhile came due: {due}. Say what becomes of it:\n"
         f"  --policy expire      it is not sent any more{stops}\n"
         f"  --policy reschedule  what the open wave still has to do moves later by the length of the pause{stays}\n"
-        f"  --policy catch-up    it goes now, within hours and limits{stays}"
+        f"  --policy catch-up    it goes now, within hours and limits, or spread with --rate 50/s{stays}"
     )
 
 
@@ -191,7 +198,7 @@ def _expire(connection: Connection, campaign: int, now: datetime) -> int:
     expired = connection.execute(
         update(t.touch)
         .where(*_late(campaign, now))
-        .values(state=int(State.EXPIRED), reason=int(Reason.PAUSED), claimed_by=null())
+        .values(state=given_up(State.EXPIRED), reason=int(Reason.PAUSED), claimed_by=null())
     ).rowcount
     mine = select(w.id).where(w.campaign == campaign)
     _finish_empty_batches(connection, t.batch.c.wave.in_(mine), now)

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from ledger import tables as t
+from ledger.claims import let_go
 from ledger.kill_switches import is_on
-from ledger.touches import let_go
 
 
 def live_campaigns(connection: Connection, above: int = -1) -> list[str]:
@@ -45,7 +45,8 @@ def batches_due(connection: Connection, wave: int, now: datetime, scopes: Mappin
     counts = select(b.channel, func.count().label("n")).join(t.wave, t.wave.c.id == b.wave).group_by(b.channel)
     due = counts.where(b.wave == wave, b.done_at.is_(None), b.due <= now, let_go(), t.wave.c.stopped_at.is_(None))
     found = {row.channel: row.n for row in connection.execute(due)}
-    return sum(n for channel, n in found.items() if not connection.scalar(select(is_on(scopes[channel], now))))
+    asked = {channel: n for channel, n in found.items() if channel in scopes}
+    return sum(n for channel, n in asked.items() if not connection.scalar(select(is_on(scopes[channel], now))))
 
 
 def next_due(connection: Connection, wave: int) -> list[datetime]:

@@ -20,9 +20,11 @@ def judge(connection: Connection, campaign: str, wave: int, ramp: Ramp, now: dat
     Out is a first part with nothing left to send; held, when the ramp's hold has gone by since its last message. The
     shares are of the messages tried: handed over, refused or in doubt.
     """
-    if find(connection, campaign).state != "running":
-        return False
-    b, c = t.batch.c, t.touch.c
+    w = t.wave.c
+    row = connection.execute(select(w.name, w.ramp_passed, w.stopped_at).where(w.id == wave).with_for_update()).one()
+    if row.ramp_passed or row.stopped_at or find(connection, campaign).state != "running":
+        return False  # another worker has judged meanwhile
+    b, c, name = t.batch.c, t.touch.c, row.name
     first = c.batch.in_(select(b.id).where(b.wave == wave, ~b.rest))  # ix_batch_wave, ix_touch_batch
     tried = c.state.in_([int(State.SENT), int(State.REFUSED), int(State.IN_DOUBT)])
     waits = or_(c.state == int(State.CLAIMED), (c.state == int(State.QUEUED)) & (c.not_after > now))
@@ -49,10 +51,8 @@ def judge(connection: Connection, campaign: str, wave: int, ramp: Ramp, now: dat
         )
         if n > share * row.tried
     ]
-    w = t.wave.c
-    name = connection.scalar(select(w.name).where(w.id == wave))
     if not rung:
-        connection.execute(update(t.wave).where(w.id == wave, w.ramp_passed.is_(None)).values(ramp_passed=now))
+        connection.execute(update(t.wave).where(w.id == wave).values(ramp_passed=now))
         record(connection, now, "advance", "ramp passed", f"{campaign} {name}", after=f"{row.tried} tried, no alarm")
         return False
     connection.execute(update(t.wave).where(w.id == wave).values(alarm="; ".join(rung)))

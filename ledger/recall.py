@@ -19,7 +19,7 @@ from waves.outcomes import FAILURES, Outcome, State, Verdict
 from waves.plan import Audience
 
 WENT_OUT = (State.SENT, State.CLAIMED, State.IN_DOUBT)
-MAYBE = frozenset({State.CLAIMED, State.IN_DOUBT})
+MAYBE = frozenset({State.CLAIMED, State.IN_DOUBT, State.QUEUED})
 """States of which nobody knows yet whether the message left; who is in one counts as having got it."""
 
 ARRIVED = tuple(outcome for outcome in Outcome if outcome not in FAILURES | {Outcome.CANCELED})
@@ -46,6 +46,7 @@ def reached() -> ColumnElement[bool]:
     rang = select(k.event).where(k.touch == c.id, k.disposition.in_([int(d) for d in RINGING]))  # ix_call_touch
     return or_(
         c.state.in_([int(state) for state in WENT_OUT]),
+        (c.state == int(State.QUEUED)) & c.sent_at.is_not(None),  # in doubt, and to be sent again
         c.outcome.in_([int(outcome) for outcome in ARRIVED]),
         rang.correlate(t.touch).exists(),
     )

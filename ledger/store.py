@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -22,21 +24,24 @@ from ledger import tables as t
 from waves.errors import LedgerError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_S = 30
+BUSY_S = 600
 """A writer waits so long for SQLite's one lock, then says that the ledger does not answer."""
 LOOK_AGAIN_S = 0.002
 GAP = 1 / 32
 """The share of its time that long work leaves to other writers."""
-ENROL_LOCK = 0x6D77_656E  # PostgreSQL advisory lock: who may number batches and lay down their touches
+# PostgreSQL advisory locks.
+ENROL_LOCK = 0x6D77_656E  # who may number batches and lay down their touches
+ADVANCE_LOCK = 0x6D77_6164  # who advances the ledger
+WAVE_LOCK = 0x6D77_7776  # with a wave's id: who claims of it, or closes it
 
 
 def _prepare_sqlite(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # type: ignore[no-untyped-def]
     dbapi_connection.isolation_level = None  # we say BEGIN ourselves, see _begin
     cursor = dbapi_connection.cursor()
     for pragma in (
+        f"busy_timeout = {BUSY_S * 1000}",  # first of all: to look at the journal's mode may have to wait as well
         "journal_mode = WAL",
         "synchronous = FULL",  # a claim must survive a power cut, or its customer is asked twice
-        f"busy_timeout = {BUSY_S * 1000}",
         "case_sensitive_like = ON",
         "wal_autocheckpoint = 20000",
         "temp_store = MEMORY",
@@ -142,9 +147,39 @@ class Ledger:
                 raise LedgerError(f"the simulated clock stands at {said}; it cannot go back to {now.isoformat()}")
             write_meta(connection, "now", now.isoformat())
 
+    @contextmanager
+    def advancing(self) -> Iterator[Advancing | None]:
+        """The right to advance this ledger, one of all machines; None when another one has it.
+
+        On PostgreSQL it dies with its connection; on SQLite the lock file of the home is all there is.
+        """
+        if self.dialect != "postgresql":
+            yield Advancing(None)
+            return
+        with _translated(self.engine), self.engine.connect() as opened:
+            connection = opened.execution_options(isolation_level="AUTOCOMMIT")
+            taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVANCE_LOCK})
+            try:
+                yield Advancing(connection) if taken else None
+            finally:
+                connection.invalidate()  # gives up the lock, even one that cannot be asked any more
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Advancing:
+    """The right to advance, held by a connection of its own."""
+
+    _connection: Connection | None
+
+    def check(self) -> None:
+        """LedgerError when it was lost, as it is when the database was restarted."""
+        if self._connection is not None:
+            with _translated(self._connection.engine):
+                self._connection.scalar(text("SELECT 1"))
 
 
 def read_meta(connection: Connection, key: str) -> str | None:
@@ -156,6 +191,13 @@ def write_meta(connection: Connection, key: str, value: str) -> None:
     """Set one of the ledger's own settings."""
     if not connection.execute(update(t.meta).where(t.meta.c.key == key).values(value=value)).rowcount:
         connection.execute(insert(t.meta).values(key=key, value=value))
+
+
+def keep_meta(connection: Connection, key: str, value: str) -> str:
+    """The same, unless it was set before; what it is now."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(make(t.meta).values(key=key, value=value).on_conflict_do_nothing())
+    return read_meta(connection, key) or value
 
 
 def migration_config() -> Config:
@@ -230,13 +272,38 @@ def _translated(engine: Engine) -> Iterator[None]:
         raise LedgerError(f"the ledger at {where} does not answer: {reason}") from error
 
 
-def keep_out_new_touches(connection: Connection) -> None:
-    """Until the transaction ends nobody lays down touches that its count of contacts would miss; claims share it.
+def empty_log(ledger: Ledger) -> None:
+    """Move SQLite's log into its file and empty it, so that what was overwritten is in neither; else nothing."""
+    if ledger.dialect == "sqlite":
+        raw = ledger.engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()
 
-    SQLite has one writer at a time anyway.
+
+def keep_out_new_touches(connection: Connection, wave: int) -> None:
+    """Until the transaction ends nobody lays down touches that its count of contacts would miss, nor closes the wave.
+
+    Claims share it. SQLite has one writer at a time anyway.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": ENROL_LOCK})
+        # The wave first, as a close does, or the two would wait for each other.
+        both = "SELECT pg_advisory_xact_lock_shared(:of_wave, :wave), pg_advisory_xact_lock_shared(:key)"
+        connection.execute(text(both), {"of_wave": WAVE_LOCK, "wave": wave, "key": ENROL_LOCK})
+
+
+def keep_out_claims(connection: Connection, wave: int) -> None:
+    """Until the transaction ends nobody claims, lists or gives back a touch of the wave."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:of, :wave)"), {"of": WAVE_LOCK, "wave": wave})
+
+
+def keep_open(connection: Connection, waves: Sequence[int]) -> None:
+    """Until the transaction ends nobody closes these waves."""
+    if connection.dialect.name == "postgresql":
+        for wave in sorted(waves):
+            connection.execute(text("SELECT pg_advisory_xact_lock_shared(:of, :wave)"), {"of": WAVE_LOCK, "wave": wave})
 
 
 def next_batch_id(connection: Connection) -> int:

@@ -55,6 +55,14 @@ class LedgerError(MultiwaveError):
     """The ledger is missing, of another version, or refuses what was asked of it."""
 
 
+class EngineBusy(LedgerError):
+    """Another program advances this ledger; what is due is in its hands."""
+
+
+class WorkerError(LedgerError):
+    """A worker that must not work: its name is another's, or its clock is wrong."""
+
+
 class EngineError(MultiwaveError):
     """The flows cannot run, or were cut off: Prefect does not answer. The ledger holds what was done so far."""
 
@@ -73,3 +81,11 @@ class SendInDoubt(MultiwaveError):
 
 class TokenError(MultiwaveError):
     """A token that this ledger did not make."""
+
+
+class WebhookRejected(MultiwaveError):
+    """A report that came in over the web and cannot be believed or read; `status` is what its sender is answered."""
+
+    def __init__(self, message: str, status: int = 401) -> None:
+        self.status = status
+        super().__init__(message)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from waves.outcomes import Action, Reason
 
@@ -131,4 +131,13 @@ class Channel(Protocol):
 
         None: this provider cannot be asked. SendInDoubt when it does not answer now.
         """
+        ...
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """A provider over the network, which `doctor` can try without sending anything."""
+
+    def reachable(self, timeout_s: float = 5.0) -> str | None:
+        """Why no connection to the provider comes about; None when one does."""
         ...

@@ -270,7 +270,7 @@ STATE_MEANINGS: dict[State, str] = {
     State.REFUSED: "the provider said no at once",
     State.EXPIRED: "its time passed: the wave closed, or its campaign was paused",
     State.WITHDRAWN: "something changed before it could be sent; the reason says what",
-    State.IN_DOUBT: "the send was cut off; never sent again, never failed over",
+    State.IN_DOUBT: "the send was cut off; sent again only where the plan says resend, never failed over",
 }
 
 PART_OF_STATE: tuple[tuple[State, Part], ...] = (

@@ -219,6 +219,12 @@ class Plan(Record):
     in_doubt: InDoubt | dict[str, InDoubt] = "assume_sent"
     waves: tuple[Wave, ...] = Field(min_length=1, max_length=60)
 
+    def doubt_policy(self, channel: str) -> InDoubt:
+        """What becomes of a send on this channel that was cut off and that its provider does not know."""
+        if isinstance(self.in_doubt, dict):
+            return self.in_doubt.get(channel, "assume_sent")
+        return self.in_doubt
+
     def wave(self, name: str) -> Wave:
         """The wave of this name; KeyError when there is none."""
         for wave in self.waves:

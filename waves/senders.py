@@ -6,32 +6,36 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from waves.plan import NAME, Duration, Record, Share
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SLOWEST, FASTEST = 1 / 86400, 100_000.0
+"""What a rate may be, in messages a second; anything beyond is a slip of the pen."""
 REQUESTS_EACH = 16
 """How many requests one batch has in the air at most; more of a sender's concurrency goes to further batches."""
 
 
 def parse_rate(value: object) -> float:
     """`80/s`, `3000/m` or `5000/h` as messages a second; a bare number is refused because its unit would be a guess."""
-    if isinstance(value, float) and value > 0:
+    if isinstance(value, float) and SLOWEST <= value <= FASTEST:
         return value
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*([smhd])", str(value).strip())
-    if not match or not float(match[1]) > 0:
-        raise ValueError(f"{value!r} is no rate; write one above zero, such as 80/s, 3000/m or 5000/h")
-    return float(match[1]) / SECONDS[match[2]]
+    rate = float(match[1]) / SECONDS[match[2]] if match else 0.0
+    if not SLOWEST <= rate <= FASTEST:
+        raise ValueError(f"{value!r} is no rate; write one from 1/d to 100000/s, such as 80/s, 3000/m or 5000/h")
+    return rate
 
 
-Rate = Annotated[float, BeforeValidator(parse_rate)]
+WRITTEN = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?)\s*/\s*[smhd]\s*$"}
+Rate = Annotated[float, BeforeValidator(parse_rate), WithJsonSchema(WRITTEN)]
 
 
 class WarmUp(Record):
     """A new sender's daily cap: `first` messages on its first day (UTC), `grows` times as many each day after."""
 
-    first: int = Field(ge=1)
+    first: int = Field(ge=1, le=1_000_000_000)
     grows: float = Field(gt=1, le=10)
 
 
@@ -54,7 +58,7 @@ class Sender(Record):
     """What the rate counts: messages, or the SMS segments they are billed by."""
     concurrency: int = Field(default=REQUESTS_EACH, ge=1, le=10_000)
     """Requests in the air at once, over all workers."""
-    daily_cap: int | None = Field(default=None, ge=1)
+    daily_cap: int | None = Field(default=None, ge=1, le=1_000_000_000)
     """Messages a day (UTC), over all workers."""
     warm_up: WarmUp | None = None
     breaker: Breaker = Breaker()
@@ -74,9 +78,14 @@ class Sender(Record):
         return None if "concurrency" not in self.model_fields_set else max(1, self.concurrency // REQUESTS_EACH)
 
     @property
+    def is_limited(self) -> bool:
+        """Whether what it sends is counted: it has a rate or a cap."""
+        return bool(self.rate or self.daily_cap or self.warm_up)
+
+    @property
     def is_watched(self) -> bool:
         """Whether its room is asked for before each chunk: it has a limit, or a provider that may ask us to wait."""
-        return self.provider != "outbox" or bool(self.rate or self.daily_cap or self.warm_up)
+        return self.provider != "outbox" or self.is_limited
 
     def cap_on(self, day: int) -> int | None:
         """Messages allowed on the `day`th day (from 0) since the first one; None when there is no cap."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from console.doubts import CSV_COLUMNS
 from console.review.definitions import BY_ID, DEFINITIONS
 from console.review.numbers import LATE, Tick, still, waves_seen
 from console.review.page import page_of
@@ -69,6 +70,7 @@ def _write_all(
     (folder / JSON).write_text(json.dumps(found, default=plain, ensure_ascii=False, indent=2), encoding="utf-8")
     _table(folder / "numbers.csv", NUMBER_COLUMNS + CITED, numbers(found))
     _table(folder / "flow.csv", ("from_wave", "from", "to_wave", "to", "members"), found["flow"])
+    _table(folder / "in_doubt.csv", CSV_COLUMNS, found["in_doubt"])
     definitions = [{"id": d.id, "version": d.version, "sentence": d.sentence} for d in DEFINITIONS]
     _table(folder / "definitions.csv", ("id", "version", "sentence"), definitions)
     waves = waves_seen(connection, running, lens)

@@ -9,9 +9,11 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from console.doubts import doubt_values
 from console.review.definitions import BY_ID, DEFINITIONS, RATES
 from console.review.holdouts import comparison
 from ledger import report
+from ledger.doubts import doubts_of
 from ledger.report import WaveCounts, Worth
 from ledger.report_rows import Lens, OpenedWave, opened_waves
 from waves.errors import CampaignError, InputError
@@ -97,6 +99,7 @@ def report_of(connection: Any, running: Running, lens: Lens, currency: str, tick
         "not_opened": [row.name for row in running.rows if row.name not in {wave.name for wave in waves}],
         "comparisons": comparisons,
         "flow": flow,
+        "in_doubt": doubt_values(doubts_of(connection, running.id, lens.as_of), lens.as_of),
         "definitions": [asdict(definition) for definition in DEFINITIONS],
     }
 

@@ -1,4 +1,4 @@
-"""One HTML file of a report: no script, no network, nothing but itself; counts only, nobody's key or address."""
+"""One HTML file of a report: no script, no network, nothing but itself; counts, and the keys of those in doubt."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from console.doubts import COLUMNS, doubt_cells, totals
 from console.review.definitions import DEFINITIONS
 from console.review.flow import NODES, links_of, pair_pictures, whole_picture
 from console.review.numbers import FUNNEL
@@ -35,6 +36,9 @@ def page_of(found: Mapping[str, Any]) -> str:
         flow=flow,
         wide=Markup(whole_picture(found)) if flow else None,
         narrow=[Markup(picture) for picture in pair_pictures(found)],
+        unsure=[doubt_cells(one) for one in found["in_doubt"]],
+        unsure_columns=COLUMNS,
+        unsure_totals=totals(found["in_doubt"]),
         late=[wave for wave in found["waves"] if wave["late"] and any(wave["late"].values())],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from console.doubts import show_doubts
 from console.review.definitions import BY_ID, DEFINITIONS, RATES
 from console.review.numbers import FUNNEL, LATE
 from console.review.wording import (
@@ -36,6 +37,7 @@ def show(found: Mapping[str, Any]) -> None:
     for first in range(0, len(found["waves"]), ABREAST):
         _show_waves(found["waves"][first : first + ABREAST])
     _show_effects(found)
+    show_doubts(found["in_doubt"], found["campaign"])
     _show_late(found)
     _show_value(found)
     say("\nWhat each number means", style="bold")

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
 
-from channels.registry import CAPABILITIES
+from channels.registry import CAPABILITIES, OPTIONS
 from config import PACKAGED
 from config.editor import schema_texts, write_schemas
 from waves.plan import Moment, parse_duration, parse_share
@@ -46,14 +46,14 @@ def complaints(name: str, text: str) -> list[str]:
 
 
 def test_the_committed_schemas_are_those_that_the_records_make(tmp_path: Path) -> None:
-    made = schema_texts(CAPABILITIES)
+    made = schema_texts(CAPABILITIES, OPTIONS)
     committed = {path.name: path.read_text(encoding="utf-8") for path in COMMITTED.iterdir()}
     assert committed == made, "write them again: multiwave schemas --out config/schemas"
-    written = write_schemas(tmp_path / "new", CAPABILITIES)
+    written = write_schemas(tmp_path / "new", CAPABILITIES, OPTIONS)
     assert {path.name: path.read_text(encoding="utf-8") for path in written} == made
 
 
-@pytest.mark.parametrize("name", ["plan", "segment", "customers", "hours"])
+@pytest.mark.parametrize("name", ["plan", "segment", "customers", "hours", "senders"])
 def test_every_key_is_explained_and_no_default_is_in_a_form_that_nobody_writes(name: str) -> None:
     schema = json.loads((COMMITTED / f"{name}.schema.json").read_text(encoding="utf-8"))
     forms = [each for record in schema.get("definitions", {}).values() for each in [record, *record.get("anyOf", [])]]
@@ -69,6 +69,7 @@ EXAMPLES = [
     ("segment", sorted((PACKAGED / "segments").glob("*.yaml"))),
     ("customers", [PACKAGED / "customers.yaml"]),
     ("hours", [PACKAGED / "rules" / "hours.yaml"]),
+    ("senders", [PACKAGED / "senders.yaml"]),
 ]
 
 
@@ -102,6 +103,14 @@ PLAN = (PACKAGED / "plans" / "renewal.yaml").read_text(encoding="utf-8")
 SEGMENT = (PACKAGED / "segments" / "renewal_due.yaml").read_text(encoding="utf-8")
 CUSTOMERS = (PACKAGED / "customers.yaml").read_text(encoding="utf-8")
 HOURS = (PACKAGED / "rules" / "hours.yaml").read_text(encoding="utf-8")
+SENDER = """\
+gateway:
+  channel: sms
+  provider: http
+  rate: 80/s
+  timeout: 10s
+  http: {url: https://gateway.example.com/messages, secret_env: GATEWAY_SECRET}
+"""
 
 # schema, what is changed in the example, and where the editor draws its line; "" is the whole file
 BAD: list[tuple[str, str, str, str, str]] = [
@@ -139,6 +148,10 @@ BAD: list[tuple[str, str, str, str, str]] = [
         "reviewed: yes",
         "house.rows.0.reviewed",
     ),
+    ("senders", SENDER, "channel: sms", "channel: smss", "gateway.channel"),
+    ("senders", SENDER, "rate: 80/s", "rate: -80/s", "gateway.rate"),
+    ("senders", SENDER, "rate: 80/s", "rates: 80/s", "gateway"),
+    ("senders", SENDER, "secret_env:", "secret:", "gateway.http"),
 ]
 
 

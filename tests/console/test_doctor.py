@@ -64,7 +64,7 @@ def test_nothing_is_wrong_with_a_home_that_is_well(either_world: World) -> None:
     assert wrong(findings) == []
     checks = {one.check for one in findings}
     assert checks >= {"settings", "home", "disk", "versions", "plans", "hours", "ledger", "clock", "books", "leases"}
-    assert checks >= {"in doubt", "dial lists", "advance", "alerts"}
+    assert checks >= {"in doubt", "dial lists", "advance", "alerts", "senders"}
 
 
 def everybody_reads(world: World) -> None:
@@ -132,6 +132,26 @@ def other_version(world: World) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
 
 
+SENDER = """\
+gateway:
+  channel: sms
+  provider: http
+  http: {url: "http://127.0.0.1:9/messages", secret_env: DOCTORS_SECRET}
+"""
+
+
+def no_secret(world: World) -> None:
+    (world.config / "senders.yaml").write_text(SENDER)
+
+
+def no_gateway(world: World) -> None:
+    (world.config / "senders.yaml").write_text(SENDER.replace("DOCTORS_SECRET", "DOCTORS_KNOWN_SECRET"))
+
+
+def wrong_sender(world: World) -> None:
+    (world.config / "senders.yaml").write_text(f"{SENDER}  timeout: 5m\n")
+
+
 BROKEN: list[tuple[Callable[[World], None], list[tuple[str, str]], str]] = [
     (everybody_reads, [("home", "fail")], "token.key"),
     (open_home, [("home", "fail")], "chmod go-rwx"),
@@ -146,13 +166,21 @@ BROKEN: list[tuple[Callable[[World], None], list[tuple[str, str]], str]] = [
     (in_doubt, [("in doubt", "warn")], "test 4"),
     (late_list, [("dial lists", "warn")], "multiwave dial-list return 1"),
     (other_version, [("ledger", "fail")], "this release wants"),
+    (no_secret, [("senders", "fail")], "DOCTORS_SECRET is not set"),
+    (no_gateway, [("senders", "fail")], "gateway: 127.0.0.1 cannot be reached: Connection refused"),
+    (wrong_sender, [("senders", "fail"), ("ledger", "fail")], "set MULTIWAVE_LEASE to 303s or more"),
 ]
 
 
 @pytest.mark.parametrize(("damage", "expected", "said"), BROKEN, ids=[case[0].__name__ for case in BROKEN])
 def test_what_is_broken_is_found(
-    world: World, damage: Callable[[World], None], expected: list[tuple[str, str]], said: str
+    world: World,
+    damage: Callable[[World], None],
+    expected: list[tuple[str, str]],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("DOCTORS_KNOWN_SECRET", "a secret of this test")
     damage(world)
     findings = found(world)
     assert wrong(findings) == expected

@@ -66,10 +66,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("touch", name=op.f("pk_doubt")),
     )
     op.create_index("ix_doubt_wave", "doubt", ["wave"])
+    op.create_index(
+        "ix_doubt_open",
+        "doubt",
+        ["touch"],
+        sqlite_where=sa.text("decided IS NULL"),
+        postgresql_where=sa.text("decided IS NULL"),
+    )
     op.create_table(
         "worker",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("instance", sa.Text(), nullable=False),
+        sa.Column("wave", sa.BigInteger(), nullable=True),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.Column("skew_us", sa.BigInteger(), nullable=False),
