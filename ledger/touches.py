@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from ledger import tables as t
-from ledger.addresses import bury
+from ledger.addresses import act
 from ledger.doubts import given_up, note_doubts, queued_again, resent
 from ledger.gates import Gates, Halted, live_members, recheck
 from ledger.kill_switches import is_on
@@ -34,7 +34,7 @@ from ledger.legal_hours import cover, first_hour, is_known
 from ledger.limits import over_limit
 from ledger.store import keep_open, keep_out_new_touches
 from waves.hours import kind_of
-from waves.message import Consent, Receipt
+from waves.message import Receipt
 from waves.outcomes import Action, Reason, State
 
 LEAVES_WITHIN = timedelta(seconds=5)
@@ -330,21 +330,6 @@ def reopen(connection: Connection, touches: Sequence[int]) -> None:
         .where(b.id.in_(batches), or_(b.done_at.is_not(None), b.due > waits))
         .values(done_at=null(), due=waits)
     )
-
-
-def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
-    """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
-    mine = select(t.touch.c.address).where(t.touch.c.id.in_(touches))
-    if action is Action.DROP_ADDRESS:
-        bury(connection, mine)
-    if action is Action.DROP_CONSENT:
-        # As ledger.events.fold_consent: every address of the customer there, and everybody's row with that value.
-        a = t.address.c
-        said = select(a.customer, a.channel, a.value).where(a.id.in_(mine)).subquery("said")
-        covered = (a.channel == said.c.channel) & or_(a.customer == said.c.customer, a.value == said.c.value)
-        ids = select(a.id).join_from(t.address, said, covered)
-        denied = {"consent": int(Consent.DENIED), "consent_source": "event", "consent_at": now}
-        connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))
 
 
 def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted | None = None) -> None:
