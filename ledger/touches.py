@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from ledger import tables as t
-from ledger.addresses import bury
+from ledger.addresses import act
 from ledger.claims import NOW, claim_statement, may_be_sent
 from ledger.doubts import note_doubts, queued_again, resent
 from ledger.gates import Gates, Halted
@@ -38,7 +38,7 @@ from ledger.legal_hours import cover
 from ledger.limits import any_calls
 from ledger.sql import Given, among, named_ids
 from ledger.store import keep_open, keep_out_new_touches
-from waves.message import Consent, Receipt
+from waves.message import Receipt
 from waves.outcomes import Action, Reason, State
 
 REFS = {
@@ -302,21 +302,6 @@ def reopen(connection: Connection, touches: Sequence[int]) -> None:
         .where(b.id.in_(batches), or_(b.done_at.is_not(None), b.due > waits))
         .values(done_at=null(), due=waits)
     )
-
-
-def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
-    """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
-    mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
-    if action is Action.DROP_ADDRESS:
-        bury(connection, mine)
-    if action is Action.DROP_CONSENT:
-        # As ledger.events.fold_consent: every address of the customer there, and everybody's row with that value.
-        a = t.address.c
-        said = select(a.customer, a.channel, a.value).where(a.id.in_(mine)).subquery("said")
-        covered = (a.channel == said.c.channel) & or_(a.customer == said.c.customer, a.value == said.c.value)
-        ids = select(a.id).join_from(t.address, said, covered)
-        denied = {"consent": int(Consent.DENIED), "consent_source": "event", "consent_at": now}
-        connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))
 
 
 def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted | None = None) -> None:
