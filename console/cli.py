@@ -18,6 +18,7 @@ from console import (
     home,
     hours,
     imports,
+    keeping,
     plans,
     recalling,
     rehearsing,
@@ -58,6 +59,7 @@ recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
 serving.add_to(app)
+keeping.add_to(app)
 deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
