@@ -31,7 +31,7 @@ class TakenUp:
     in_doubt: int
     paused: tuple[str, ...]
     may_have_opened: tuple[tuple[str, str], ...]
-    """Make a restored ledger safe in one transaction; `since` is the time of a backup that does not say it itself.
+    """(campaign, wave) that was not open yet at the backup, or was being enrolled, in a campaign not ended."""
 
 
 def take_up(connection: Connection, since: datetime | None, by: str, now: datetime) -> TakenUp:
