@@ -60,9 +60,7 @@ def _sqlite(connection: Connection) -> list[Advice]:
         found.append(Advice("SQLite has no statistics of its tables", "ANALYZE"))
     log = _log_size(connection)
     if log > LONGEST_LOG:
-        found.append(
-            Advice(f"its log has {log / 1e9:,.1f} GB", "end what reads without end, then PRAGMA wal_checkpoint")
-        )
+        found.append(Advice(f"its log has {log / 1e9:,.1f} GB", "end what reads without end; it is then emptied"))
     return found
 
 
