@@ -14,6 +14,7 @@ from console import (
     dialling,
     doubting,
     editing,
+    erasing,
     home,
     hours,
     imports,
@@ -22,6 +23,7 @@ from console import (
     rehearsing,
     reporting,
     running,
+    serving,
     stories,
     suppressing,
     switching,
@@ -56,11 +58,13 @@ recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
 deploying.add_to(app)
+serving.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 doubting.add_to(app)
 suppressing.add_to(app)
 switching.add_to(app)
+erasing.add_to(app)
 stories.add_to(app)
 hours.add_to(app)
 editing.add_to(app)
