@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
@@ -191,8 +191,9 @@ def read_meta(connection: Connection, key: str) -> str | None:
 
 def write_meta(connection: Connection, key: str, value: str) -> None:
     """Set one of the ledger's own settings."""
-    if not connection.execute(update(t.meta).where(t.meta.c.key == key).values(value=value)).rowcount:
-        connection.execute(insert(t.meta).values(key=key, value=value))
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = make(t.meta).values(key=key, value=value)
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 
 def keep_meta(connection: Connection, key: str, value: str) -> str:
