@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from channels import http_status
+from channels.http_options import SIGNATURE, STAMP
 from waves.message import Event
 from waves.senders import Sender
 
@@ -22,5 +24,7 @@ class Callback:
     """Lower-case names of what `read` looks at; no other header is kept."""
 
 
-CALLBACKS: dict[str, Callback] = {}
+CALLBACKS: dict[str, Callback] = {
+    "http": Callback(http_status.read_status, (STAMP.lower(), SIGNATURE.lower())),
+}
 """Provider -> its callbacks, at /callbacks/PROVIDER/SENDER."""

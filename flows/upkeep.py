@@ -13,7 +13,7 @@ from ledger.touches import sweep
 
 
 def upkeep(room: Room, now: datetime) -> int:
-    """Sweep, merge, forget; how many touches of lost workers are in doubt or proved sent.
+    """Merge, sweep, clear doubts, drop old texts; how many touches of lost workers are in doubt or proved sent.
 
     The spool comes first: what providers said decides what a lost worker's touch is, and who may be contacted now.
     """

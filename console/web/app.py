@@ -10,9 +10,10 @@ from fastapi import FastAPI, Request, Response
 
 from channels.callbacks import CALLBACKS, Callback
 from channels.spool import Record, Spool
-from waves.errors import WebhookRejected
+from waves.errors import MultiwaveError, WebhookRejected
 from waves.senders import Sender
 
+AGAIN = {"Retry-After": "30"}
 LONGEST_BODY = 1_000_000
 """Bytes of one request; a provider with more to say makes several."""
 
@@ -25,8 +26,8 @@ def make_app(
 ) -> FastAPI:
     """The application: POST /callbacks/PROVIDER/SENDER and GET /healthz.
 
-    202 when the request is on disk; 401 when it is not the sender's own, 404 when there is no such sender, 413 when it
-    is too large, 503 when it could not be kept, so that the provider sends it again.
+    202 when the request is on disk; 401 when it is not the sender's own, 400 when it cannot be read, 404 when there is
+    no such sender, 413 when it is too large, 503 when it could not be kept, so that the provider sends it again.
     """
     app = FastAPI(title="multiwave", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -46,12 +47,14 @@ def make_app(
         now = clock()
         try:
             known.read(found, headers, body, now)
-        except WebhookRejected:
-            return Response(status_code=401)
+        except WebhookRejected as error:
+            return Response(status_code=error.status)
+        except MultiwaveError:  # such as a secret that is not in our environment: ours to mend, theirs to send again
+            return Response(status_code=503, headers=AGAIN)
         try:
             await asyncio.wrap_future(spool.append(Record(provider, sender, now, headers, body)))
         except OSError:
-            return Response(status_code=503, headers={"Retry-After": "30"})
+            return Response(status_code=503, headers=AGAIN)
         return Response(status_code=202)
 
     return app
