@@ -31,6 +31,9 @@ class Line:
         self.line = smtplib.SMTP("127.0.0.1", port, local_hostname="bench.example.com")
         self.line.ehlo()
 
+    def close(self) -> None:
+        self.line.close()
+
     def carry(self, address: str, mail: bytes) -> None:
         self.line.sendmail(SENDER, [address], mail)
 
@@ -55,6 +58,10 @@ class SmtpChannel:
             self.line.carry(address_of(message), mail_of(message))
             receipts.append(Receipt(message.token, "accepted"))
         return receipts
+
+    def close(self) -> None:
+        """End the connection."""
+        self.line.close()
 
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
         return None
