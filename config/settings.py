@@ -18,7 +18,7 @@ from waves.errors import MultiwaveError
 PREFIX = "MULTIWAVE_"
 SHORTEST_LEASE = timedelta(seconds=10)
 EXAMPLES = {"worker": "machine-2"}
-SECONDS = {"s": 1, "m": 60, "h": 3600}
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class SettingsError(MultiwaveError):
@@ -26,12 +26,12 @@ class SettingsError(MultiwaveError):
 
 
 def read_duration(value: object) -> timedelta:
-    """A length of time written as 90s, 2m or 1h; ValueError for anything else."""
+    """A length of time written as 90s, 2m, 1h or 90d; ValueError for anything else."""
     if isinstance(value, timedelta):
         return value
-    match = re.fullmatch(r"(\d{1,6})\s*([smh])", str(value).strip())
+    match = re.fullmatch(r"(\d{1,6})\s*([smhd])", str(value).strip())
     if not match or not int(match[1]):
-        raise ValueError("write a length of time, such as 90s, 2m or 1h")
+        raise ValueError("write a length of time, such as 90s, 2m, 1h or 90d")
     return timedelta(seconds=int(match[1]) * SECONDS[match[2]])
 
 
@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     late_after: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
         default=timedelta(minutes=5), description="how late `up` may be with a tick before people are told (5m)"
     )
+    keep_raw: Annotated[timedelta, BeforeValidator(read_duration)] = Field(
+        default=timedelta(days=90), description="how long a report keeps the text it came with (90d)"
+    )
+    spool: Path | None = Field(
+        default=None, description="folder where callbacks wait to be merged; else spool in the home folder"
+    )
     alert_urls: list[SecretStr] = Field(
         default=[],
         description='whom `up` tells of trouble: apprise addresses, as JSON: ["mailto://user:password@example.com"]',
@@ -98,10 +104,10 @@ class Settings(BaseSettings):
         description="key that signs tokens, 16 characters or more; else made in the home folder",
     )
 
-    @field_validator("home")
+    @field_validator("home", "spool")
     @classmethod
-    def _own_folder(cls, home: Path) -> Path:
-        return home.expanduser()
+    def _own_folder(cls, folder: Path | None) -> Path | None:
+        return folder.expanduser() if folder is not None else None
 
     @field_validator("database_url")
     @classmethod
@@ -111,6 +117,11 @@ class Settings(BaseSettings):
         if not re.match(r"(sqlite|postgres(ql)?(\+psycopg)?)://", url):
             raise ValueError("write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url)
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where callbacks wait to be merged."""
+        return self.spool or self.home / "spool"
 
     @property
     def url(self) -> str:

@@ -14,14 +14,17 @@ from console import (
     dialling,
     doubting,
     editing,
+    erasing,
     home,
     hours,
     imports,
+    keeping,
     plans,
     recalling,
     rehearsing,
     reporting,
     running,
+    serving,
     stories,
     suppressing,
     switching,
@@ -55,12 +58,15 @@ campaigns.add_to(app)
 recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
+keeping.add_to(app)
 deploying.add_to(app)
+serving.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 doubting.add_to(app)
 suppressing.add_to(app)
 switching.add_to(app)
+erasing.add_to(app)
 stories.add_to(app)
 hours.add_to(app)
 editing.add_to(app)

@@ -72,6 +72,7 @@ def import_customers_file(
     from config.schema import load_schema
     from segments.customers import import_customers
     from segments.duplicates import report_duplicates
+    from waves.seals import sealer
 
     asks = _query(sql, sql_env, query, query_file)
     if (file is None) == (asks is None):
@@ -93,6 +94,7 @@ def import_customers_file(
             room.ledger.now(),
             lambda rows: bar.update(task, completed=rows),
             delta=delta,
+            seal=sealer(room.token_key),
         )
         bar.add_task("duplicates", total=None)
         duplicates = report_duplicates(room.ledger, twice)

@@ -61,6 +61,7 @@ def unsuppress(
 ) -> None:
     """Lift the standing instructions on a customer or an address; what was withdrawn meanwhile stays withdrawn."""
     from ledger import suppressions
+    from waves.seals import sealer
 
     _one_of(customer, address)
     code = _channel(channel) if channel else None
@@ -68,6 +69,9 @@ def unsuppress(
     with room.ledger.write() as connection:
         ident = suppressions.customer_id(connection, customer) if customer else None
         lifted = suppressions.unsuppress(connection, ident, address, code, who(by), room.ledger.now())
+        if address:
+            sealed = sealer(room.token_key)("address", address)
+            lifted += suppressions.unsuppress(connection, None, sealed, code, who(by), room.ledger.now())
     say(f"{lifted} instructions lifted")
 
 

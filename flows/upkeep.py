@@ -1,4 +1,4 @@
-"""Housekeeping between waves: claims of lost workers become in doubt, and doubts are cleared."""
+"""Housekeeping at every tick, a short list of steps; each is cheap when there is nothing to do, and safe to kill."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ from datetime import datetime
 
 from flows.doubting import clear_doubts
 from flows.room import Room
+from flows.spooling import merge_spool
 from ledger import workers
+from ledger.retention import drop_old_raw
 from ledger.touches import sweep
 
 
 def upkeep(room: Room, now: datetime) -> int:
-    """Sweep up after workers that are past their lease; how many touches are in doubt or proved sent."""
+    """Merge, sweep, clear doubts, drop old texts; how many touches of lost workers are in doubt or proved sent.
+
+    The spool comes first: what providers said decides what a lost worker's touch is, and who may be contacted now.
+    """
+    merge_spool(room, now)
     with room.ledger.write() as connection:
         workers.forget(connection)
         gone = room.all_workers_gone and not workers.others_work(connection, room.instance, room.settings.lease)
         swept = sweep(connection, now, gone)
     clear_doubts(room, now)
+    drop_old_raw(room.ledger, now - room.settings.keep_raw)
     return swept

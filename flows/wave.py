@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -15,8 +16,12 @@ from flows.sending import Dispatch, next_batch
 from ledger import campaigns, enrol, ramps, touches
 from ledger.close import Balance, close, may_close, may_close_now
 from ledger.enrol import LISTED_BY_PEOPLE
+from ledger.progress import wave_mark
 from waves.message import CHANNEL_CODES
 from waves.plan import Wave
+from waves.stride import Stride
+
+OPENS_AGAIN_S, OPENS_WITHIN_S = 0.2, 30.0
 
 
 def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dispatch) -> Balance | None:
@@ -37,26 +42,43 @@ def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dis
 
 
 def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
-    """Fix the wave's end and begin its enrolment; False while another wave of the ledger is being enrolled."""
+    """Fix the wave's end and begin its enrolment; False while another wave of the ledger is being enrolled.
+
+    On a real clock another lane or worker may be at that one, and this one opens in a moment, not a whole turn later.
+    """
     row = running.row(wave.wave)
     if row.state != "pending":
         return True
     released = now + wave.release
     rest_from = now + wave.ramp.hold if wave.ramp else None
-    with room.ledger.write() as connection:
-        return enrol.begin(connection, row.id, now, released, released + wave.listen, rest_from)
+    patience = time.monotonic() + OPENS_WITHIN_S
+    while True:
+        with room.ledger.write() as connection:
+            if enrol.begin(connection, row.id, now, released, released + wave.listen, rest_from):
+                return True
+            pending = wave_mark(connection, row.id)[0] == "pending"
+        if not pending or room.ledger.simulated or room.is_over or time.monotonic() > patience:
+            return False
+        room.wait(OPENS_AGAIN_S)
 
 
 def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
-    """Write every member's verdict and the touches of those that go, one range of customers a transaction."""
+    """Write every member's verdict and the touches of those that go, one range of customers a transaction.
+
+    Each range is as long as a second allows; between two of them other writers come in.
+    """
     if running.row(wave.wave).state != "enrolling":
         return
     opening = opening_of(running, wave, now, room.settings.batch_size, room.settings.enrol_range)
     opening = replace(opening, gates=replace(opening.gates, rivals=rivals_of(room.ledger, running.plan, now)))
-    done = False
+    stride, done = Stride.up_to(room.settings.enrol_range), False
     while not done and not room.is_over:
         with room.ledger.write() as connection:
-            done = enrol.enrol_range(connection, opening)
+            began = time.monotonic()
+            done = enrol.enrol_range(connection, replace(opening, range_size=stride.size))
+        took = time.monotonic() - began
+        stride = stride.after(took)
+        room.ledger.give_way(took)
 
 
 def fall_through(room: Room, running: Running, wave: Wave, now: datetime) -> None:

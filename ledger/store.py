@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
@@ -21,7 +23,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from ledger import tables as t
 from waves.errors import LedgerError
 
+BACKUP_OF = "backup_of"
+"""The meta row of a backup that was not taken into use yet: the moment it shows."""
 MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_S = 600
+"""A writer waits so long for SQLite's one lock, then says that the ledger does not answer."""
+LOOK_AGAIN_S = 0.002
+GAP = 1 / 32
+"""The share of its time that long work leaves to other writers."""
 # PostgreSQL advisory locks.
 ENROL_LOCK = 0x6D77_656E  # who may number batches and lay down their touches
 ADVANCE_LOCK = 0x6D77_6164  # who advances the ledger
@@ -32,7 +41,7 @@ def _prepare_sqlite(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # 
     dbapi_connection.isolation_level = None  # we say BEGIN ourselves, see _begin
     cursor = dbapi_connection.cursor()
     for pragma in (
-        "busy_timeout = 600000",  # first of all: to look at the journal's mode may have to wait as well
+        f"busy_timeout = {BUSY_S * 1000}",  # first of all: to look at the journal's mode may have to wait as well
         "journal_mode = WAL",
         "synchronous = FULL",  # a claim must survive a power cut, or its customer is asked twice
         "case_sensitive_like = ON",
@@ -45,8 +54,31 @@ def _prepare_sqlite(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # 
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # SQLite has no queue of writers, and its own busy handler comes back ever more seldom, each 100 ms in the end: a
+    # long enrolment would be one range ahead of it every time. So we look often, and `give_way` leaves the gap.
+    handle = connection.connection.dbapi_connection
+    assert isinstance(handle, sqlite3.Connection)
+    handle.execute("PRAGMA busy_timeout = 0")
+    try:
+        until = time.monotonic() + BUSY_S
+        while time.monotonic() < until and _is_taken(handle):
+            time.sleep(LOOK_AGAIN_S)
+    finally:
+        handle.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+    if not handle.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _is_taken(handle: sqlite3.Connection) -> bool:
+    """Whether somebody else writes; otherwise we do, or SQLite has another complaint."""
+    try:
+        handle.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
 
 
 def make_engine(url: str) -> Engine:
@@ -89,6 +121,14 @@ class Ledger:
         """A write transaction, committed at the end; on SQLite the writers queue from its first line."""
         with _translated(self.engine), self._writer.begin() as connection:
             yield connection
+
+    def give_way(self, held_s: float) -> None:
+        """Between two transactions of long work: let in who waited while the last one held the ledger so long.
+
+        PostgreSQL's locks have queues.
+        """
+        if self.dialect == "sqlite":
+            time.sleep(held_s * GAP)
 
     def now(self) -> datetime:
         """The ledger's time, aware UTC: the wall clock, or on a simulated ledger the last `--now` given."""
@@ -151,8 +191,9 @@ def read_meta(connection: Connection, key: str) -> str | None:
 
 def write_meta(connection: Connection, key: str, value: str) -> None:
     """Set one of the ledger's own settings."""
-    if not connection.execute(update(t.meta).where(t.meta.c.key == key).values(value=value)).rowcount:
-        connection.execute(insert(t.meta).values(key=key, value=value))
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = make(t.meta).values(key=key, value=value)
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 
 def keep_meta(connection: Connection, key: str, value: str) -> str:
@@ -196,8 +237,11 @@ def create_ledger(url: str, simulated: bool = False) -> Ledger:
         return Ledger(engine)
 
 
-def open_ledger(url: str) -> Ledger:
-    """Open a ledger that `init` made; LedgerError when it is missing or of another version."""
+def open_ledger(url: str, restored: bool = False) -> Ledger:
+    """Open a ledger that `init` made; LedgerError when it is missing or of another version.
+
+    A backup opens only for whoever says that it is `restored`.
+    """
     engine = make_engine(url)
     database = engine.url.database
     if engine.dialect.name == "sqlite" and database not in (None, "", ":memory:") and not Path(str(database)).exists():
@@ -208,7 +252,15 @@ def open_ledger(url: str) -> Ledger:
         head = ScriptDirectory.from_config(migration_config()).get_current_head()
         if current != head:
             raise LedgerError(f"the ledger is at version {current}, this release wants {head}; run: multiwave init")
-        return Ledger(engine)
+        ledger = Ledger(engine)
+        with ledger.read() as connection:
+            backup_of = read_meta(connection, BACKUP_OF)
+        if backup_of and not restored:
+            raise LedgerError(
+                f"this ledger is a backup of {backup_of}: what was sent since then is not in it, and would be sent "
+                "again; read `Back up and restore` in the README, then run: multiwave restored"
+            )
+        return ledger
 
 
 @contextmanager
@@ -232,6 +284,16 @@ def _translated(engine: Engine) -> Iterator[None]:
         where = engine.url.render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]
         raise LedgerError(f"the ledger at {where} does not answer: {reason}") from error
+
+
+def empty_log(ledger: Ledger) -> None:
+    """Move SQLite's log into its file and empty it, so that what was overwritten is in neither; else nothing."""
+    if ledger.dialect == "sqlite":
+        raw = ledger.engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()
 
 
 def keep_out_new_touches(connection: Connection, wave: int) -> None:

@@ -7,7 +7,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -20,6 +20,7 @@ from ledger.store import Ledger
 from segments.consent import OWN_SOURCES
 from segments.contacts import Contact, Stops, known_contacts, merged, read_stops, write_contacts
 from segments.delta import Kept, kept_by, laid_over, with_kept
+from segments.erased import ADDRESS_OF_ERASED, erased_among
 from segments.gone import lift_gone, suppress_gone
 from segments.people import Person, ZoneIds, known_people, write_people, zone_ids
 from segments.rows import Issue, Layout, Row, lay_out, read_row
@@ -28,6 +29,7 @@ from segments.sources import open_source
 from segments.values import microseconds
 from waves.errors import InputError
 from waves.message import CHANNEL_CODES, CHANNEL_NAMES
+from waves.seals import Seal
 
 CHUNK = 10_000
 """Rows merged in one transaction: large enough for speed, small enough to hold writers up for under a second."""
@@ -89,6 +91,8 @@ class _Import:
     kept: Kept | None
     """What a delta leaves as it is; None when the file says everything."""
     tells_gone: bool
+    seal: Seal | None
+    rejects: _Rejects
 
 
 def import_customers(
@@ -100,12 +104,14 @@ def import_customers(
     progress: Callable[[int], None] | None = None,
     chunk: int = CHUNK,
     delta: bool = False,
+    seal: Seal | None = None,
 ) -> ImportSummary:
     """Import a file by its path, or any source; `progress` hears the rows read so far after each chunk.
 
     A `delta` may lack columns, and what they would say stays as the ledger has it; an empty cell empties all the same.
     The file is read through once first, and InputError then leaves the ledger and the rejects file as they were.
-    An import that was cut short is repeated whole: rows that are stored already are found unchanged.
+    An import that was cut short is repeated whole: rows that are stored already are found unchanged. By `seal` it knows
+    again who was erased: a row with their key is not stored, nor an address that was theirs alone under another key.
     """
     _check_request(schema, source, rejects)
     sheet = survey(open_source(source, schema) if isinstance(source, Path) else source, schema, delta)
@@ -119,10 +125,11 @@ def import_customers(
     kept = kept_by(schema, sheet.source.header) if delta else None
     if kept is not None:
         covered -= kept.channels
-    run = _Import(types, covered, stops, {}, microseconds(now), kept, layout.gone is not None)
     count, reasons = _Count(), Counter[str]()
     with _opened_for_rejects(rejects) as stream, _without_collector():
-        for rows in _chunks(sheet, layout, run.now, _Rejects(stream, count, reasons), chunk):
+        told = _Rejects(stream, count, reasons)
+        run = _Import(types, covered, stops, {}, microseconds(now), kept, layout.gone is not None, seal, told)
+        for rows in _chunks(sheet, layout, run.now, told, chunk):
             with ledger.write() as connection:
                 _merge(connection, rows, run, count)
             if progress is not None:
@@ -215,6 +222,7 @@ def _merge(connection: Connection, rows: list[Row], run: _Import, count: _Count)
             connection.exec_driver_sql(f"SET LOCAL {path} = off")
     known = known_people(connection, [row.key for row in rows], run.types)
     rows = [row for row in rows if row.key not in known or not known[row.key].erased] if known else rows
+    rows = _without_erased(connection, rows, known, run, count)
     gone = [row for row in rows if row.gone]
     suppress_gone(connection, [known[row.key].id for row in gone if row.key in known], run.now)
     rows = [row for row in rows if not row.gone] if gone else rows
@@ -245,6 +253,26 @@ def _merge(connection: Connection, rows: list[Row], run: _Import, count: _Count)
     count.updated += sum(row.key in known and row.key in touched for row in rows)
     count.unchanged += sum(row.key not in touched for row in rows)
     count.zones_unknown += sum(not row.zones for row in rows)
+
+
+def _without_erased(
+    connection: Connection, rows: list[Row], known: Mapping[str, Person], run: _Import, count: _Count
+) -> list[Row]:
+    """The rows less those of people who were erased, and less addresses that were such a person's alone."""
+    found = erased_among(connection, rows, known.keys(), run.seal)
+    if found is None:
+        return rows
+    count.erased += len(found.keys)
+    kept = []
+    for row in rows:
+        if row.key in found.keys:
+            continue
+        places = {place for place in row.addresses if place[1] in found.addresses}
+        columns = sorted({CHANNEL_NAMES[channel] for channel, _ in places})
+        run.rejects.note([Issue(row.line, column, ADDRESS_OF_ERASED, row.key, False) for column in columns])
+        left = {place: n for place, n in row.addresses.items() if place not in places}
+        kept.append(replace(row, addresses=left) if places else row)
+    return kept
 
 
 def _differs(row: Row, person: Person | None) -> bool:

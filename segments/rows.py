@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from config.schema import CustomersSchema
 from segments.addresses import KINDS, Kind, Phone, email, phone, plain
@@ -45,6 +45,7 @@ class Row:
     """Channel to what the row says of its consent; a channel that is absent says nothing."""
     gone: bool = False
     """The customer has left, and nothing but the key was read."""
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def read_row(layout: Layout, line: int, cells: list[str], now: int) -> tuple[Row
     gone: list[tuple[str, str]] = []  # column and reason: only this part is left out
     key = _key(layout, cells, wrong)
     if layout.gone is not None and cells[layout.gone].lower() in layout.gone_words:
-        left = None if wrong else Row(key, (), (), "", "", {}, {}, gone=True)
+        left = None if wrong else Row(key, (), (), "", "", {}, {}, gone=True, line=line)
         return left, [Issue(line, *each, key, True) for each in wrong]
     facts = [_optional(cells, at, column, read, wrong, gone) for column, at, read in layout.facts]
     profile: list[Value] = []
@@ -189,7 +190,7 @@ def read_row(layout: Layout, line: int, cells: list[str], now: int) -> tuple[Row
             issues = [Issue(line, *each, key, False) for each in dict.fromkeys(gone)]
     if wrong:
         return None, issues
-    return Row(key, tuple(facts), tuple(profile), where.zones, where.jurisdictions, addresses, said), issues
+    return Row(key, tuple(facts), tuple(profile), where.zones, where.jurisdictions, addresses, said, line=line), issues
 
 
 def _key(layout: Layout, cells: list[str], wrong: list[tuple[str, str]]) -> str:

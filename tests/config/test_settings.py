@@ -64,7 +64,7 @@ BAD = [
     ("batch_size", "hunter2", "MULTIWAVE_BATCH_SIZE: write a whole number"),
     ("batch_size", "0", "MULTIWAVE_BATCH_SIZE: write at least 1"),
     ("enrol_range", "99999999999", "MULTIWAVE_ENROL_RANGE: write at most 10000000"),
-    ("lease", "5", "MULTIWAVE_LEASE: write a length of time, such as 90s, 2m or 1h"),
+    ("lease", "5", "MULTIWAVE_LEASE: write a length of time, such as 90s, 2m, 1h or 90d"),
     ("lease", "0s", "MULTIWAVE_LEASE: write a length of time"),
     ("costs", '{"sms": -1}', "MULTIWAVE_COSTS (sms): write at least 0"),
     ("costs", '{"sms": "hunter2"}', "MULTIWAVE_COSTS (sms): write a number"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
+from channels.spool import set_aside
 from config.settings import Settings
 from console.cli import app
 from console.doctor import Finding, clock_of, examine, variables, versions
@@ -130,6 +132,22 @@ def late_list(world: World) -> None:
     world.ledger.set_now(world.now + DAY)
 
 
+def unread_callback(world: World) -> None:
+    set_aside(world.room.settings.spool_folder, "host-1-1.spool", [b"x\n"], ["damaged on disk"])
+
+
+def old_callback(world: World) -> None:
+    world.room.settings.spool_folder.mkdir(mode=0o700)
+    path = world.room.settings.spool_folder / "host-1-1.spool"
+    path.write_bytes(b"")
+    os.utime(path, (0, 0))
+
+
+def backup_unlabelled(world: World) -> None:
+    with world.ledger.write() as connection:
+        write_meta(connection, "backup_of", "2026-12-01T03:00:00+00:00")
+
+
 def other_version(world: World) -> None:
     with world.ledger.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
@@ -169,6 +187,9 @@ BROKEN: list[tuple[Callable[[World], None], list[tuple[str, str]], str]] = [
     (in_doubt, [("in doubt", "warn")], "test 4"),
     (late_list, [("dial lists", "warn")], "multiwave dial-list return 1"),
     (other_version, [("ledger", "fail")], "this release wants"),
+    (backup_unlabelled, [("ledger", "fail")], "run: multiwave restored"),
+    (unread_callback, [("spool", "warn")], "1 callbacks could not be read"),
+    (old_callback, [("spool", "warn")], "since 1970-01-01"),
     (no_secret, [("senders", "fail")], "DOCTORS_SECRET is not set"),
     (no_gateway, [("senders", "fail")], "gateway: 127.0.0.1 cannot be reached: Connection refused"),
     (wrong_sender, [("senders", "fail"), ("ledger", "fail")], "set MULTIWAVE_LEASE to 303s or more"),

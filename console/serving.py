@@ -1,0 +1,32 @@
+"""The door for providers: `serve` takes their callbacks in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from console.context import HomeOption, open_home
+from console.show import say
+from waves.errors import InputError
+
+
+def serve(
+    home: HomeOption = None,
+    host: Annotated[str, typer.Option("--host", help="Where it listens; beyond this machine only behind TLS.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", help="Where it listens; 0 takes any free port.", min=0)] = 8321,
+) -> None:
+    """Take providers' callbacks in: verified, kept on disk, answered at once, then merged into the ledger."""
+    from console.web.serving import serve as run
+
+    try:
+        run(open_home(home), host, port, say)
+    except OSError as error:
+        raise InputError(f"--host {host} --port {port}: cannot listen there ({error.strerror})") from None
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the program these commands."""
+    app.command()(serve)

@@ -1,0 +1,1 @@
+"""What multiwave serves over HTTP: callbacks in, and whether it is well."""

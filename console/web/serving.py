@@ -1,0 +1,66 @@
+"""Run the door: uvicorn for the requests, a thread that merges the spool behind them."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from channels.spool import Spool
+from console.web.app import make_app
+from flows.room import Room
+from flows.spooling import merge_spool
+from waves.errors import MultiwaveError
+
+MERGES_EVERY_S = 1.0
+MOST_AT_ONCE = 1000
+"""Requests in hand at most; further ones are told to come again (503)."""
+
+
+def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Answer until SIGTERM or Ctrl-C, then merge what is left; OSError when the address is taken."""
+    bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
+    spool = Spool(room.settings.spool_folder)
+    over = threading.Event()
+    merging = threading.Thread(target=_keep_merging, args=(room, over, say), name="merging")
+    merging.start()
+    config = uvicorn.Config(
+        make_app(room.senders, spool),
+        access_log=False,  # a line per request would tell when each person did what
+        log_config=None,
+        lifespan="off",
+        limit_concurrency=MOST_AT_ONCE,
+        timeout_keep_alive=75,
+    )
+    say(f"callbacks at http://{host}:{bound.getsockname()[1]}/callbacks/PROVIDER/SENDER")
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, lambda *_: None)  # uvicorn raises it anew when it has ended, and we have not
+    try:
+        uvicorn.Server(config).run(sockets=[bound])
+    finally:
+        spool.close()
+        over.set()
+        merging.join()
+        bound.close()
+
+
+def _keep_merging(room: Room, over: threading.Event, say: Callable[[str], None]) -> None:
+    """Merge every second, and once more at the end; a ledger that does not answer is told once and tried again."""
+    told = ""
+    while True:
+        last = over.wait(MERGES_EVERY_S)
+        try:
+            merged = merge_spool(room, room.ledger.now())
+            told = ""
+            if merged.aside:
+                say(f"{merged.aside} callbacks could not be read and are kept aside; multiwave doctor tells more")
+        except (MultiwaveError, OSError) as error:
+            what = str(error).splitlines()[0] if isinstance(error, MultiwaveError) else str(error.strerror)
+            if what != told:
+                say(f"callbacks wait in the spool: {what}")
+            told = what
+        if last:
+            return

@@ -1,0 +1,91 @@
+"""Merge the spool into the ledger: file by file, chunk by chunk, each report once however often this is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from channels import spool
+from channels.callbacks import CALLBACKS, Callback
+from flows.reports import record_reports
+from flows.room import Room
+from waves.errors import MultiwaveError
+from waves.message import Event
+
+CHUNK = 2000
+"""Reports recorded in one transaction, which holds other writers up for a fraction of a second."""
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+"""What a translation of nonsense may end in besides its own errors."""
+
+
+@dataclass(slots=True)
+class Merged:
+    """What one merge came to."""
+
+    files: int = 0
+    records: int = 0
+    new: int = 0
+    known: int = 0
+    unknown_touch: int = 0
+    aside: int = 0
+    """Records that could not be read: kept in the spool's folder `aside`."""
+    torn: int = 0
+    """Last lines that their writer was killed in; nobody was told that they arrived."""
+
+
+def merge_spool(room: Room, now: datetime, callbacks: Mapping[str, Callback] = CALLBACKS) -> Merged:
+    """Record everything that lies in the spool and that no process is still writing; nothing to do costs one look.
+
+    Any number of processes may merge at once. A file is deleted after its reports are committed, never before.
+    """
+    merged = Merged()
+    for path in spool.waiting(room.settings.spool_folder):
+        if room.stopping:
+            break
+        with spool.taken(path) as contents:
+            if contents is None:
+                continue
+            _merge(room, path.name, contents, callbacks, now, merged)
+    return merged
+
+
+def _merge(
+    room: Room, name: str, contents: spool.Contents, callbacks: Mapping[str, Callback], now: datetime, merged: Merged
+) -> None:
+    events: list[Event] = []
+    lines, whys = list(contents.damaged), ["damaged on disk" for _ in contents.damaged]
+    for line, record in contents.records:
+        try:
+            events += _read(room, record, callbacks)
+        except MultiwaveError as error:
+            lines.append(line)
+            whys.append(f"{record.provider} {record.sender}: {error}")
+        except UNREADABLE as error:
+            lines.append(line)
+            whys.append(f"{record.provider} {record.sender}: {type(error).__name__} while it was read")
+    for start in range(0, len(events), CHUNK):
+        recorded = record_reports(room, events[start : start + CHUNK], now)
+        merged.new += recorded.new
+        merged.known += recorded.known
+        merged.unknown_touch += recorded.unknown_touch
+        room.tick(f"spool {name}", min(start + CHUNK, len(events)), len(events))
+    if lines:
+        spool.set_aside(room.settings.spool_folder, name, lines, whys)
+    merged.files += 1
+    merged.records += len(contents.records)
+    merged.aside += len(lines)
+    merged.torn += contents.torn
+
+
+def _read(room: Room, record: spool.Record, callbacks: Mapping[str, Callback]) -> list[Event]:
+    """The reports in a record, by the same reader that verified it at the door, at the time it came."""
+    sender = room.senders.get(record.sender)
+    callback = callbacks.get(record.provider)
+    if sender is None or callback is None or sender.provider != record.provider:
+        raise MultiwaveError("no such sender any more; name it in config/senders.yaml again")
+    events = callback.read(sender, record.headers, record.body, record.at)
+    for event in events:
+        if not "".join((event.token, event.provider, event.provider_event_id)).isprintable():
+            raise ValueError("a database would refuse it")
+    return events
