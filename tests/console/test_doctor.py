@@ -18,7 +18,10 @@ from console.cli import app
 from console.doctor import Finding, clock_of, examine, variables, versions
 from flows.driver import note_advanced
 from ledger import tables as t
+from ledger import workers
+from ledger.engine_tables import worker
 from ledger.store import write_meta
+from ledger.workers import Me
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
 from waves.outcomes import State
 
@@ -265,3 +268,22 @@ def test_the_exit_code_says_whether_anything_failed(
     said = CliRunner().invoke(app, ["doctor", "--json", "--home", str(tmp_path / "home")])
     assert (said.exit_code, json.loads(said.stdout)["ok"]) == (code, code == 0)
     assert CliRunner().invoke(app, ["doctor", "--home", str(tmp_path / "home")]).exit_code == code
+
+
+def listed(world: World) -> list[workers.Worker]:
+    with world.ledger.read() as connection:
+        return list(workers.workers(connection))
+
+
+def test_workers_are_listed_and_those_with_a_wrong_clock_or_a_sudden_end_are_told_of(either_world: World) -> None:
+    with either_world.ledger.write() as connection:
+        workers.arrive(connection, Me("alpha", "a"), timedelta(0), wave=1)
+        workers.arrive(connection, Me("beta", "b"), timedelta(seconds=7))
+        workers.arrive(connection, Me("gone", "c"), timedelta(0))
+        connection.execute(update(worker).where(worker.c.name == "gone").values(seen_at=datetime.now(UTC) - HOUR))
+    said = [(one.verdict, one.said) for one in found(either_world) if one.check == "workers"]
+    assert said[0] == ("ok", "alpha on test notice; beta")
+    assert said[1] == ("warn", "the clock of beta is 7.0 s off the database's")
+    assert said[2][1].startswith("gone was last seen ")
+    names = {one.name: (one.campaign, one.wave, one.alive) for one in listed(either_world)}
+    assert names == {"alpha": ("test", "notice", True), "beta": (None, None, True), "gone": (None, None, False)}
