@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, or_, select, update
 
 from ledger import tables as t
+from ledger.sql import among
 from waves.message import AddressState, Consent
 from waves.outcomes import Action
 
@@ -27,7 +28,7 @@ def bury(connection: Connection, gone: Select[Any]) -> None:
 
 def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
     """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
-    mine = select(t.touch.c.address).where(t.touch.c.id.in_(touches))
+    mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
     if action is Action.DROP_ADDRESS:
         bury(connection, mine)
     if action is Action.DROP_CONSENT:

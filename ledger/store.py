@@ -33,6 +33,13 @@ GAP = 1 / 32
 """The share of its time that long work leaves to other writers."""
 # PostgreSQL advisory locks.
 ENROL_LOCK = 0x6D77_656E  # who may number batches and lay down their touches
+PATIENCE = {
+    "idle_in_transaction_session_timeout": "'60s'",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+"""How long PostgreSQL waits for a connection that says nothing."""
 ADVANCE_LOCK = 0x6D77_6164  # who advances the ledger
 WAVE_LOCK = 0x6D77_7776  # with a wave's id: who claims of it, or closes it
 
@@ -81,6 +88,14 @@ def _is_taken(handle: sqlite3.Connection) -> bool:
     return False
 
 
+def _prepare_postgresql(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # type: ignore[no-untyped-def]
+    # The locks of a machine that stands still, or lost its power, would otherwise be held for hours.
+    with dbapi_connection.cursor() as cursor:
+        for name, value in PATIENCE.items():
+            cursor.execute(f"SET {name} = {value}")
+    dbapi_connection.commit()
+
+
 def make_engine(url: str) -> Engine:
     """An engine for `sqlite:///FILE` or `postgresql+psycopg://...`; LedgerError for anything else."""
     try:
@@ -96,6 +111,7 @@ def make_engine(url: str) -> Engine:
         return engine
     if backend == "postgresql":
         engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_postgresql)
         return engine.execution_options(preserve_rowcount=True)  # psycopg: INSERT ... SELECT counts -1 without it
     raise LedgerError(f"{backend!r} is no database multiwave knows; write sqlite:///FILE or postgresql://...")
 
