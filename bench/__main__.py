@@ -1,7 +1,8 @@
 """Run the benchmarks, each in a process of its own, append their rows to results.jsonl and redraw the README's table.
 
 A benchmark is a module of this folder with `run(scale: float) -> list[dict]`; scale 1.0 is the size its row is read at.
-A row holds `database`, `n`, `rate` and `limit_rate` (both per second; a limit may be None); the rest is filled in here.
+A row holds `database`, `n`, `rate` and `limit_rate` (both per second; a limit may be None), and `what` where there are
+several of one database; the rest is filled in here.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def completed(name: str, row: Row, peak_mb: float) -> Row:
     """The row with its name, its ratio (1.0: as fast as the limit) and the peak memory in MB."""
     rate, limit = row["rate"], row["limit_rate"]
     return {
-        "bench": name,
+        "bench": f"{name}, {row['what']}" if "what" in row else name,
         "database": row["database"],
         "n": row["n"],
         "rate": round(rate, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from console.context import ByOption, HomeOption, JsonOption, moment, open_home, who
 from console.show import Ticker, clock, counts, print_json, progress, say, table
 from waves.errors import InputError
+from waves.senders import parse_rate
 
 CampaignArgument = Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)]
 
@@ -85,7 +87,8 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members")
+    more = " so far; `advance` finds the others" if found["state"] == "starting" else ""
+    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}")
     _show_switches(found["kill_switches"])
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
@@ -128,8 +131,6 @@ def arms_row(arms: Mapping[str, Any]) -> tuple[object, ...]:
 
 def status_of(room: Any, campaign: str) -> dict[str, Any]:
     """The status as `status --json` prints it."""
-    from dataclasses import asdict
-
     from console.doubts import doubt_values
     from flows.halting import switches_over
     from flows.running import load_running
@@ -190,17 +191,28 @@ def resume(
             show_default=False,
         ),
     ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option("--rate", help="Catch up no faster than this, such as 50/s or 20/m, in permitted hours alone."),
+    ] = None,
     past_alarm: Annotated[
         bool, typer.Option("--past-alarm", help="Send the rest of a ramp whose alarm rang.", show_default=False)
     ] = False,
     home: HomeOption = None,
     by: ByOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Go on with a paused campaign; when something came due meanwhile, --policy says what becomes of it."""
     from flows.resuming import resume as resumed
 
+    if rate is not None and policy != "catch-up":
+        raise InputError("--rate goes with --policy catch-up: it says how fast what came due is sent")
     room = open_home(home)
-    done = resumed(room, campaign, policy, who(by), room.ledger.now(), past_alarm)
+    done = resumed(room, campaign, policy, who(by), room.ledger.now(), past_alarm, _rate(rate))
+    if as_json:
+        moved = None if done.moved is None else done.moved.total_seconds()
+        print_json({"campaign": campaign, "state": "running", **asdict(done), "moved": moved})
+        return
     say(f"{campaign} is running")
     if done.came_due:
         say(f"came due while it was paused: {done.came_due}")
@@ -210,6 +222,17 @@ def resume(
         say(f"{done.expired:,} queued messages expired")
     if done.stopped:
         say(f"wave {done.stopped} is stopped: it opens and sends nothing")
+    if done.spread:
+        say(f"spread at {rate}: the last one goes at {clock(done.spread.until)}")
+        if done.spread.too_late:
+            say(f"{done.spread.too_late:,} have no place before their wave ends, and will expire", style="yellow")
+
+
+def _rate(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_rate(text)
+    except ValueError as error:
+        raise InputError(f"--rate: {error}") from None
 
 
 def stop(

@@ -14,9 +14,11 @@ from flows.lanes import side_by_side
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
 from flows.sending import PATIENCE
+from flows.starting import finish_start
 from flows.wave import fall_through, pass_ramp
 from ledger import campaigns
 from ledger.close import Balance, may_close
+from ledger.freeze import STARTING
 from ledger.pace import opens
 from ledger.progress import batches_due, live_campaigns, wave_mark
 from waves.errors import PlanError, SendInDoubt
@@ -65,7 +67,10 @@ def advance(room: Room, now: datetime, launch: Launch) -> Iterator[Moved]:
 
 
 def advance_campaign(room: Room, name: str, now: datetime, launch: Launch) -> Iterator[Moved]:
-    """Take one campaign from wave to wave until nothing of it is due."""
+    """Take one campaign from wave to wave until nothing of it is due; a start that was cut short is finished first."""
+    running = load_running(room.ledger, name)
+    if running.state == STARTING:
+        finish_start(room, running)
     while not room.is_over and (wave := due_wave(room, name, now)) is not None and stirs(room, name, wave, now):
         running = load_running(room.ledger, name)
         before = _mark(room, running, wave)
@@ -136,6 +141,8 @@ def anything_due(room: Room, now: datetime) -> bool:
 
 
 def _is_due(room: Room, name: str, now: datetime) -> bool:
+    if load_running(room.ledger, name).state == STARTING:
+        return True
     wave = due_wave(room, name, now)
     try:
         return wave is not None and stirs(room, name, wave, now)

@@ -57,12 +57,14 @@ def launch_runs(room: Room, campaign: str, wave: str, now: datetime) -> int:
 
 
 def wanted(room: Room, campaign: str, wave: str, now: datetime) -> int:
-    """How many more could work on a wave: one to open, enrol or close it, and one for each batch that is due."""
+    """How many more could work on a wave: all while it is opened and enrolled, then one for each batch that is due."""
     running = load_running(room.ledger, campaign)
     row, scopes = running.row(wave), scopes_of(room, running, running.plan.wave(wave))
     with room.ledger.read() as connection:
-        due = batches_due(connection, row.id, now, scopes) if row.state == "open" else 0
-        return min(max(due, 1), room.settings.wave_workers) - working_on(connection, row.id)
+        most = room.settings.wave_workers
+        if row.state == "open":  # one at least, to close it
+            most = min(max(batches_due(connection, row.id, now, scopes), 1), most)
+        return most - working_on(connection, row.id)
 
 
 def waiting_runs(name: str, campaign: str, wave: str) -> list[FlowRun]:

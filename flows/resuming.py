@@ -7,15 +7,24 @@ from datetime import datetime
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
 from ledger import pausing
+from ledger.spreading import Pace
 
 
 def resume(
-    room: Room, campaign: str, policy: pausing.Policy | None, by: str, now: datetime, past_alarm: bool = False
+    room: Room,
+    campaign: str,
+    policy: pausing.Policy | None,
+    by: str,
+    now: datetime,
+    past_alarm: bool = False,
+    rate: float | None = None,
 ) -> pausing.Resumed:
-    """Resume by the policy; CampaignError when something came due and there is none, or a ramp's alarm rang."""
-    opening = overdue_wave(load_running(room.ledger, campaign), now)
+    """Resume by the policy, catching up at `rate` messages a second; CampaignError as of `pausing.resume`."""
+    running = load_running(room.ledger, campaign)
+    pace = Pace(rate, running.rules) if rate else None
     with room.ledger.write() as connection:
-        return pausing.resume(connection, campaign, policy, opening, by, now, past_alarm)
+        opening = overdue_wave(running, now)
+        return pausing.resume(connection, campaign, policy, opening, by, now, past_alarm, pace)
 
 
 def overdue_wave(running: Running, now: datetime) -> str | None:

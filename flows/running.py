@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -38,6 +38,7 @@ class Running:
     rows: tuple[Any, ...]
     hours_now: str | None = None
     """The hours file as the ledger last took it over."""
+    _gates: dict[tuple[str, date], Gates] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def plan(self) -> Plan:
@@ -159,6 +160,14 @@ def gates_of(running: Running, wave: Wave, now: datetime) -> Gates:
         heard=tuple(sorted(earlier[name] for name in rule.waves)) if rule else (),
         holdout=holdout_of(plan, wave),
     )
+
+
+def claim_gates(running: Running, wave: Wave, now: datetime) -> Gates:
+    """The gates of one wave for claims on the day of `now`, with the statements that were built for them."""
+    key = (wave.wave, local_day(running.plan, now))
+    if key not in running._gates:
+        running._gates[key] = gates_of(running, wave, now)
+    return running._gates[key]
 
 
 def limit_of(plan: Plan) -> Limit | None:

@@ -14,7 +14,7 @@ from config.templates import Templates
 from flows.halting import halted_segments, scopes_on
 from flows.render import render
 from flows.room import Room
-from flows.running import Running, gates_of
+from flows.running import Running, claim_gates
 from ledger import kill_switches, pace, touches
 from ledger.breaker import heard
 from ledger.recipients import recipients
@@ -113,6 +113,8 @@ def _chunks(sending: Sending) -> tuple[list[Receipt], bool]:
             break
         said, late = _send_chunk(sending, claimed, grant, begins_by)
         receipts += said
+        if claimed.last and not late:
+            break
         size = min(sending.channel.chunk, 2 * size) if not late else (len(claimed) - late) or size // 2
     return receipts, False
 
@@ -129,7 +131,7 @@ def _room_at_sender(sending: Sending, size: int) -> pace.Grant:
     return grant
 
 
-def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] | None, float]:
+def _claim(sending: Sending, grant: pace.Grant) -> tuple[touches.Chunk | None, float]:
     """Claim as much as was granted, and by when it begins or never (time.monotonic).
 
     None at the end of the batch, or of what its lease allows, or of this process. The clock is read before the
@@ -143,14 +145,16 @@ def _claim(sending: Sending, grant: pace.Grant) -> tuple[list[touches.Claimed] |
         claimed = None
         if not room.stopping and leased.until - moment >= sender.timeout + timedelta(seconds=2 * BEGIN_WITHIN_S):
             halted = halted_segments(connection, sending.running, moment)
-            gates = replace(gates_of(sending.running, sending.wave, moment), halted=halted)
+            gates = claim_gates(sending.running, sending.wave, moment)
+            if halted is not None:
+                gates = replace(gates, halted=halted)
             claimed = touches.claim(connection, leased, gates, sending.running.types, grant.messages, moment)
         pace.give_back(connection, sender, grant, grant.messages - len(claimed or ()))
     return claimed, begins_by
 
 
 def _send_chunk(
-    sending: Sending, claimed: list[touches.Claimed], grant: pace.Grant, begins_by: float
+    sending: Sending, claimed: touches.Chunk, grant: pace.Grant, begins_by: float
 ) -> tuple[list[Receipt], int]:
     """Send one claimed chunk, no transaction open; its receipts, and how many of it could not be begun in time."""
     room, leased = sending.room, sending.leased
@@ -178,9 +182,7 @@ def _charge(sending: Sending, messages: list[Message]) -> None:
             pace.charge(connection, sending.sender, units)
 
 
-def _rendered(
-    sending: Sending, claimed: list[touches.Claimed]
-) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
+def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
     """The messages of a chunk, and the refusals of those that cannot be written."""
     room, running, name = sending.room, sending.running, sending.sender.channel
     with room.ledger.read() as connection:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,20 +13,35 @@ from config.bundle import Bundle
 from flows.hours import KEY, keep_hours
 from flows.rivals import rivals_of
 from flows.room import Room
-from flows.running import enter_builder, groups_of, holdout_of, limit_of, local_day, ramp_of, rules_of, segment_clause
-from ledger import campaigns
+from flows.running import (
+    Running,
+    enter_builder,
+    groups_of,
+    holdout_of,
+    limit_of,
+    local_day,
+    ramp_of,
+    rules_of,
+    segment_clause,
+)
+from ledger import campaigns, freeze
+from ledger.aggregates import member_count
 from ledger.attributes import attribute_types
 from ledger.dry_run import WaveCount, count_members, count_verdicts, examples, one_of_each_language
 from ledger.gates import Gates, Rival
 from ledger.legal_hours import Rules, cover
 from ledger.overlap import Overlap, overlaps
-from ledger.recall import audience
+from ledger.recall import audience, audience_within
 from ledger.store import read_meta
-from waves.errors import LedgerError
+from ledger.types import Span
+from waves.errors import CampaignError, LedgerError
 from waves.message import CHANNEL_NAMES
 from waves.outcomes import Verdict
 from waves.plan import Wave
 from waves.rules import Rule
+from waves.stride import Stride
+
+Chooser = Callable[[Span | None], tuple[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +72,24 @@ class Forecast:
     overlaps: tuple[Overlap, ...] = ()
 
 
-def _chosen(room: Room, bundle: Bundle, types: Mapping[str, str], now: datetime) -> tuple[Any, Any]:
-    """(source of profiles, the clause over it that says whom the plan is for: its segment's rule, or its audience)."""
-    source = campaigns.profiles(types)
-    rule = bundle.segment_rule()
-    if rule is None:
-        with room.ledger.read() as connection:
-            return source, source.c.customer.in_(audience(connection, bundle.plan.audience))
-    return source, segment_clause(rule, source, local_day(bundle.plan, now))
+def _chosen(room: Room, bundle: Bundle, types: Mapping[str, str], now: datetime) -> Chooser:
+    """A function of a span to (profiles, the clause that says whom the plan is for): its segment's rule or audience."""
+    rule, today = bundle.segment_rule(), local_day(bundle.plan, now)
+    if rule is not None:
+
+        def by_rule(span: Span | None) -> tuple[Any, Any]:
+            source = campaigns.profiles(types, span)
+            return source, segment_clause(rule, source, today)
+
+        return by_rule
+    with room.ledger.read() as connection:
+        wanted = audience(connection, bundle.plan.audience)
+
+    def by_name(span: Span | None) -> tuple[Any, Any]:
+        source = campaigns.profiles(types, span)
+        return source, source.c.customer.in_(audience_within(wanted, span) if span else wanted)
+
+    return by_name
 
 
 def _known_types(room: Room, bundle: Bundle) -> dict[str, str]:
@@ -83,7 +109,7 @@ def forecast(room: Room, bundle: Bundle, now: datetime) -> Forecast:
     """The dry run: the statement that enrols, counted. Exact for the first wave, an upper bound for the others."""
     types = _known_types(room, bundle)
     plan = bundle.plan
-    source, clause = _chosen(room, bundle, types, now)
+    source, clause = _chosen(room, bundle, types, now)(None)
     members = campaigns.future_members(source, clause, plan.campaign, plan.holdout)
     found: list[WaveForecast] = []
     opens = max(now, plan.starts.at)
@@ -160,11 +186,46 @@ def _wave_forecast(
 
 
 def start(room: Room, bundle: Bundle, by: str, now: datetime) -> tuple[int, int]:
-    """Freeze an approved plan and its members; (campaign id, members)."""
-    types = _known_types(room, bundle)
+    """Freeze an approved plan and its members; (campaign id, members). A start that was killed goes on where it was."""
+    new = _new_campaign(bundle, _known_types(room, bundle))
+    stride = Stride.up_to(room.settings.enrol_range)
+    choose = _chosen(room, bundle, new.types, now)
+    with room.ledger.write() as connection:  # a small campaign is started by this one transaction
+        row = freeze.begin_start(connection, new, by, now)
+        if row.started_at == now:
+            frozen = freeze.freeze_range(connection, row.id, new, choose, stride.size)
+            if frozen.done:
+                return row.id, frozen.members
+    _freeze_rest(room, bundle, new, row)
+    with room.ledger.read() as connection:
+        if campaigns.find(connection, new.name).state == "aborted":
+            raise CampaignError(f"{new.name} was aborted while it was being started")
+        return row.id, member_count(connection, row.id)
+
+
+def finish_start(room: Room, running: Running) -> None:
+    """Freeze who is left of a campaign whose start was cut short."""
+    with room.ledger.read() as connection:
+        row = campaigns.find(connection, running.name)
+    _freeze_rest(room, running.bundle, _new_campaign(running.bundle, running.bundle.types), row)
+
+
+def _freeze_rest(room: Room, bundle: Bundle, new: campaigns.NewCampaign, row: Any) -> None:
+    """Range by range to the end, by the calendar day on which it began."""
+    choose, stride = _chosen(room, bundle, new.types, row.started_at), Stride.up_to(room.settings.enrol_range)
+    done = False
+    while not done and not room.stopping:
+        with room.ledger.write() as connection:
+            began = time.monotonic()
+            done = freeze.freeze_range(connection, row.id, new, choose, stride.size).done
+        took = time.monotonic() - began
+        stride = stride.after(took)
+        room.ledger.give_way(took)
+
+
+def _new_campaign(bundle: Bundle, types: Mapping[str, str]) -> campaigns.NewCampaign:
     plan = bundle.plan
-    source, clause = _chosen(room, bundle, types, now)
-    new = campaigns.NewCampaign(
+    return campaigns.NewCampaign(
         name=plan.campaign,
         title=plan.title,
         bundle=bundle.to_json(),
@@ -181,5 +242,3 @@ def start(room: Room, bundle: Bundle, by: str, now: datetime) -> tuple[int, int]
         types=types,
         limits=plan.limits,
     )
-    with room.ledger.write() as connection:
-        return campaigns.start(connection, new, source, clause, by, now)

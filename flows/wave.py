@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -17,6 +18,7 @@ from ledger.close import Balance, close, may_close, may_close_now
 from ledger.enrol import LISTED_BY_PEOPLE
 from waves.message import CHANNEL_CODES
 from waves.plan import Wave
+from waves.stride import Stride
 
 
 def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dispatch) -> Balance | None:
@@ -48,15 +50,22 @@ def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
 
 
 def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
-    """Write every member's verdict and the touches of those that go, one range of customers a transaction."""
+    """Write every member's verdict and the touches of those that go, one range of customers a transaction.
+
+    Each range is as long as a second allows; between two of them other writers come in.
+    """
     if running.row(wave.wave).state != "enrolling":
         return
     opening = opening_of(running, wave, now, room.settings.batch_size, room.settings.enrol_range)
     opening = replace(opening, gates=replace(opening.gates, rivals=rivals_of(room.ledger, running.plan, now)))
-    done = False
+    stride, done = Stride.up_to(room.settings.enrol_range), False
     while not done and not room.is_over:
         with room.ledger.write() as connection:
-            done = enrol.enrol_range(connection, opening)
+            began = time.monotonic()
+            done = enrol.enrol_range(connection, replace(opening, range_size=stride.size))
+        took = time.monotonic() - began
+        stride = stride.after(took)
+        room.ledger.give_way(took)
 
 
 def fall_through(room: Room, running: Running, wave: Wave, now: datetime) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.erasure import forget_late
+from ledger.event_rows import EventRow, stored
 from ledger.events import CHUNK, Recorded, fold, insert_events
 from ledger.suppressions import suppress_since
 from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
@@ -74,20 +75,20 @@ def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -
     return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls))
 
 
-def _event_row(call: Call, now: datetime) -> dict[str, object]:
+def _event_row(call: Call, now: datetime) -> EventRow:
     effect = EFFECTS[call.disposition]
     raw = {"disposition": word(call.disposition)} | ({"agent": call.agent} if call.agent else {})
-    return {
-        "provider": call.provider,
-        "provider_event_id": call.call_id,
-        "touch": call.touch,
-        "outcome": int(effect.outcome or Side.UNKNOWN),
-        "reason": None,
-        "action": int(effect.action),
-        "at": call.at,
-        "received_at": now,
-        "raw": json.dumps(raw, sort_keys=True),
-    }
+    return EventRow(
+        provider=call.provider,
+        provider_event_id=call.call_id,
+        touch=call.touch,
+        outcome=int(effect.outcome or Side.UNKNOWN),
+        reason=None,
+        action=int(effect.action),
+        at=stored(call.at),
+        received_at=stored(now),
+        raw=json.dumps(raw, sort_keys=True),
+    )
 
 
 def _call_row(call: Call, event: int) -> dict[str, object]:

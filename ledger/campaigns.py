@@ -1,8 +1,7 @@
-"""Campaigns as rows: approve, start, pause, resume, abort, and who belongs to one."""
+"""Campaigns as rows: approve, pause, resume, abort, and who belongs to one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,28 +10,23 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     FromClause,
-    Insert,
     Row,
-    Select,
     Subquery,
+    and_,
     case,
-    func,
-    insert,
-    literal,
     null,
     select,
     true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from ledger import tables as t
 from ledger.audit import record
 from ledger.doubts import given_up
 from ledger.gates import drawn
-from ledger.types import MICROSECOND
+from ledger.types import Span
 from waves.draw import Draw
 from waves.errors import CampaignError
 from waves.outcomes import Reason, State
@@ -67,9 +61,14 @@ class NewCampaign:
     limits: Limits | None = None
 
 
-def profiles(types: Mapping[str, str]) -> FromClause:
+def profiles(types: Mapping[str, str], span: Span | None = None) -> FromClause:
     """Customers with their typed attributes, erased ones left out: what a segment rule is about."""
-    profile = t.profile_table(types)
+    profile, c = t.profile_table(types), t.customer.c
+    whose: list[ColumnElement[bool]] = [profile.c.customer == c.id]
+    whom: list[ColumnElement[bool]] = [c.erased_at.is_(None)]
+    if span:  # said of both tables, as in ledger.gates.live_members
+        whose += [profile.c.customer > span[0], profile.c.customer <= span[1]]
+        whom += [c.id > span[0], c.id <= span[1]]
     return (
         select(
             t.customer.c.id.label("customer"),
@@ -78,8 +77,8 @@ def profiles(types: Mapping[str, str]) -> FromClause:
             t.customer.c.language,
             *[profile.c[name] for name in types],
         )
-        .outerjoin_from(t.customer, profile, profile.c.customer == t.customer.c.id)
-        .where(t.customer.c.erased_at.is_(None))
+        .outerjoin_from(t.customer, profile, and_(*whose))
+        .where(*whom)
         .subquery("p")
     )
 
@@ -115,70 +114,6 @@ def approve(connection: Connection, campaign: str, digest: str, by: str, now: da
         return False
     record(connection, now, by, "approve", campaign, after=digest)
     return True
-
-
-def start(
-    connection: Connection, new: NewCampaign, source: FromClause, rule: ColumnElement[bool], by: str, now: datetime
-) -> tuple[int, int]:
-    """Freeze the plan and its members; (campaign id, members). CampaignError when not approved or already started."""
-    approved = connection.scalar(
-        select(t.approval.c.id).where(t.approval.c.campaign == new.name, t.approval.c.digest == new.digest)
-    )
-    if not approved:
-        earlier = connection.scalar(select(func.count()).where(t.approval.c.campaign == new.name))
-        why = "the plan or a file it names changed since it was approved" if earlier else "nobody approved this plan"
-        raise CampaignError(f"{new.name} was not started: {why}; read it with `plan`, then run: multiwave approve PLAN")
-    try:
-        campaign = connection.execute(
-            insert(t.campaign)
-            .values(
-                name=new.name,
-                title=new.title,
-                bundle=new.bundle,
-                digest=new.digest,
-                hours_digest=new.hours_digest,
-                state="running",
-                priority=new.priority,
-                goal=new.goal,
-                goal_dispositions=" ".join(new.goal_dispositions),
-                started_at=now,
-                started_by=by,
-                limit_contacts=new.limits.contacts if new.limits else None,
-                limit_within_us=new.limits.within // MICROSECOND if new.limits else None,
-            )
-            .returning(t.campaign.c.id)
-        ).scalar_one()
-    except IntegrityError as error:
-        raise CampaignError(f"{new.name} was already started; give the plan another campaign name") from error
-    members = connection.execute(_member_rows(campaign, new, source, rule)).rowcount
-    connection.execute(
-        insert(t.wave),
-        [
-            {
-                "campaign": campaign,
-                "seq": seq,
-                "name": wave.name,
-                "state": "pending",
-                "channels": json.dumps(wave.groups),
-                "holdout_stops": wave.holdout_stops,
-            }
-            for seq, wave in enumerate(new.waves, 1)
-        ],
-    )
-    record(connection, now, by, "start", new.name, after=new.digest)
-    return campaign, members
-
-
-def _member_rows(campaign: int, new: NewCampaign, source: FromClause, rule: ColumnElement[bool]) -> Insert:
-    member = t.member_table({name: new.types[name] for name in sorted(new.member_columns)})
-    columns = [member.c[name] for name in sorted(new.member_columns)]
-    rows: Select[Any] = select(
-        literal(campaign),
-        source.c.customer,
-        arm(source.c.bucket, new.name, new.holdout),
-        *[source.c[column.name] for column in columns],
-    ).where(rule)
-    return insert(member).from_select([member.c.campaign, member.c.customer, member.c.arm, *columns], rows)
 
 
 def names(connection: Connection) -> Sequence[str]:
@@ -235,7 +170,7 @@ def finish(connection: Connection, name: str, now: datetime) -> bool:
 
 def abort(connection: Connection, name: str, by: str, now: datetime) -> int:
     """Stop for good: what is queued is withdrawn in the same commit; returns how many touches that was."""
-    set_state(connection, name, "aborted", ("running", "paused"), by, now)
+    set_state(connection, name, "aborted", ("starting", "running", "paused"), by, now)
     return withdraw(connection, name)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Integer,
     ScalarSelect,
     Select,
-    Subquery,
     Text,
     case,
     cast,
@@ -25,12 +25,13 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.addresses import bury
 from ledger.doubts import queued_again, since
 from ledger.erasure import forget_late
+from ledger.event_rows import EventRow, add_events, stored
+from ledger.sql import among
 from ledger.suppressions import suppress_since
 from waves.message import AddressState, Consent, Event
 from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State, word
@@ -40,6 +41,7 @@ OWN_REASONS = (int(State.REFUSED), int(State.EXPIRED), int(State.WITHDRAWN))
 """States whose reason is ours, not a report's."""
 FROM_EVENT = "event"
 CHUNK = 10_000
+RAW = json.JSONEncoder(sort_keys=True, default=lambda value: dict(value) if isinstance(value, Mapping) else str(value))
 RECORD_LOCK = 0x6D77_6576  # PostgreSQL advisory lock: who may record reports
 
 
@@ -52,7 +54,7 @@ class Recorded:
     unknown_touch: int
 
 
-def insert_events(connection: Connection, rows: Sequence[dict[str, object]]) -> int:
+def insert_events(connection: Connection, rows: Sequence[EventRow]) -> int:
     """Insert events, each once by (provider, provider_event_id); returns the id before the first new one.
 
     Until the transaction ends nobody else records any.
@@ -61,27 +63,20 @@ def insert_events(connection: Connection, rows: Sequence[dict[str, object]]) -> 
         # Two who fold reports of one touch at once would each see their own, and the last would win, not the highest.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORD_LOCK})
     mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0))) or 0
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(t.event).on_conflict_do_nothing(index_elements=["provider", "provider_event_id"])
-    for start in range(0, len(rows), CHUNK):
-        connection.execute(statement, list(rows[start : start + CHUNK]))
+    add_events(connection, rows)
     return int(mark)
 
 
-def event_row(event: Event, touch: int | None, now: datetime) -> dict[str, object]:
-    """The ledger's row for one report."""
-    action = event.action if event.action is not None else DEFAULT_ACTIONS.get(event.outcome, Action.OK)
-    return {
-        "provider": event.provider,
-        "provider_event_id": event.provider_event_id,
-        "touch": touch,
-        "outcome": int(event.outcome),
-        "reason": int(event.reason) if event.reason else None,
-        "action": int(action),
-        "at": event.at,
-        "received_at": now,
-        "raw": json.dumps(dict(event.raw), sort_keys=True, default=str),
-    }
+def event_row(event: Event, touch: int | None, received_at: int) -> EventRow:
+    """The ledger's row for one report, received at a moment given in microseconds."""
+    action = event.action
+    if action is None:
+        action = DEFAULT_ACTIONS.get(event.outcome, Action.OK)
+    reason = int(event.reason) if event.reason else None
+    raw, at = RAW.encode(event.raw) if event.raw else "{}", stored(event.at)
+    return EventRow(
+        event.provider, event.provider_event_id, touch, int(event.outcome), reason, int(action), at, received_at, raw
+    )
 
 
 def record_events(connection: Connection, events: Sequence[tuple[Event, int | None]], now: datetime) -> Recorded:
@@ -89,7 +84,8 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     if not events:
         return Recorded(0, 0, 0)
     known = touches_that_exist(connection, {touch for _, touch in events if touch is not None})
-    rows = [event_row(event, touch if touch in known else None, now) for event, touch in events]
+    received = stored(now)
+    rows = [event_row(event, touch if touch in known else None, received) for event, touch in events]
     mark = insert_events(connection, rows)
     new = connection.scalar(select(func.count()).where(t.event.c.id > mark)) or 0
     fold(connection, mark)
@@ -97,16 +93,12 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     for start in range(0, len(scoped), CHUNK):
         _fold_everywhere(connection, mark, scoped[start : start + CHUNK])
     forget_late(connection, mark)
-    return Recorded(new, len(rows) - new, sum(row["touch"] is None for row in rows))
+    return Recorded(new, len(rows) - new, sum(row.touch is None for row in rows))
 
 
 def touches_that_exist(connection: Connection, touches: set[int]) -> set[int]:
     """Those of the ids that are touches of this ledger."""
-    wanted, found = sorted(touches), set[int]()
-    for start in range(0, len(wanted), CHUNK):
-        part = wanted[start : start + CHUNK]
-        found.update(connection.scalars(select(t.touch.c.id).where(t.touch.c.id.in_(part))))
-    return found
+    return set(connection.scalars(select(t.touch.c.id).where(among(t.touch.c.id, sorted(touches)))))
 
 
 def fold(connection: Connection, mark: int) -> None:
@@ -206,7 +198,7 @@ def fold_consent(connection: Connection, mark: int) -> None:
     denied = or_(ev.outcome.in_(DENIALS), ev.action == int(Action.DROP_CONSENT))
     by_event = func.coalesce(a.consent_source, "") == FROM_EVENT
     granted = a.consent == int(Consent.GRANTED)
-    no = base.where(denied).subquery("no")
+    no = base.where(denied).cte("no")  # a CTE: SQLite would else group anew for every address
     for covered in (
         (a.customer == no.c.customer) & (a.channel == no.c.channel),
         (a.channel == no.c.channel) & (a.value == no.c.value),
@@ -218,20 +210,20 @@ def fold_consent(connection: Connection, mark: int) -> None:
             else_=func.coalesce(a.consent_at < latest, True),
         )
         _set_consent(connection, no, covered, Consent.DENIED, latest, older)
-    yes = base.where(ev.outcome == int(Side.RESUBSCRIBED)).subquery("yes")
+    yes = base.where(ev.outcome == int(Side.RESUBSCRIBED)).cte("yes")
     covered = (a.customer == yes.c.customer) & (a.channel == yes.c.channel)
     latest = _latest(yes, covered)
     older = case((granted & ~by_event, True), else_=func.coalesce(a.consent_at < latest, True))
     _set_consent(connection, yes, covered, Consent.GRANTED, latest, older)
 
 
-def _latest(said: Subquery, covered: ColumnElement[bool]) -> ScalarSelect[datetime]:
+def _latest(said: CTE, covered: ColumnElement[bool]) -> ScalarSelect[datetime]:
     return select(func.max(said.c.at)).where(covered).correlate(t.address).scalar_subquery()
 
 
 def _set_consent(
     connection: Connection,
-    said: Subquery,
+    said: CTE,
     covered: ColumnElement[bool],
     consent: Consent,
     latest: ScalarSelect[datetime],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,7 +25,7 @@ from ledger import tables as t
 from ledger.legal_hours import Rules
 from ledger.limits import Limit
 from ledger.sql import unindexed
-from ledger.types import Span
+from ledger.types import Span, When
 from waves.draw import BUCKETS, Draw, threshold
 from waves.message import AddressState, Consent
 from waves.outcomes import Verdict
@@ -70,6 +71,8 @@ class Gates:
     halted: Halted | None = None
     rivals: tuple[Rival, ...] = ()
     """Waves of more important campaigns that open on the same day: the contacts they will make are kept for them."""
+    prepared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Statements built for exactly these gates."""
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -111,7 +114,7 @@ def drawn(bucket: ColumnElement[int], draw: Draw, share: float) -> ColumnElement
     return (bucket * draw.a + draw.b) % BUCKETS < threshold(share)
 
 
-def _standing(now: datetime) -> ColumnElement[bool]:
+def _standing(now: When) -> ColumnElement[bool]:
     return or_(t.suppression.c.until.is_(None), t.suppression.c.until > now)
 
 
@@ -121,13 +124,15 @@ def listed(
     """Whether a row `where` holds names the customer in `column`: looked up, or in a list read once for the span."""
     rows = select(column).where(*where)
     if span is None:
-        return rows.where(column == customer).correlate_except(*rows.get_final_froms()).exists()
+        # No EXISTS: PostgreSQL may answer that by reading the whole table, once for each chunk that is claimed.
+        one = rows.where(column == customer).limit(1).correlate_except(column.table)
+        return one.scalar_subquery().is_not(None)
     return customer.in_(rows.where(column > span[0], column <= span[1]))
 
 
 def instructed(
     customer: ColumnElement[int],
-    now: datetime,
+    now: When,
     channel: int | ColumnElement[int],
     *kind: ColumnElement[bool],
     span: Span | None = None,
@@ -138,7 +143,7 @@ def instructed(
 
 
 def suppressed(
-    customer: ColumnElement[int], now: datetime, channel: int, reason_is_case: bool, span: Span | None = None
+    customer: ColumnElement[int], now: When, channel: int, reason_is_case: bool, span: Span | None = None
 ) -> ColumnElement[bool]:
     """Whether a standing instruction names the customer on this channel; for 0, all, an open case is asked apart."""
     if channel:
@@ -155,8 +160,9 @@ def converted(
     return listed(customer, c.customer, span, c.goal == goal, c.at >= since, c.reversed_at.is_(None))
 
 
-def member_gate(m: Members, gates: Gates) -> ColumnElement[int]:
-    """The first member's gate that stops, as its verdict's number; 0 when the member passes."""
+def member_gate(m: Members, gates: Gates, now: When | None = None) -> ColumnElement[int]:
+    """The first member's gate that stops at `now`, or the gates' own moment, as its verdict's number; 0: it passes."""
+    when = gates.now if now is None else now
     stopped: ColumnElement[bool] = m.c.arm == 1
     customer, span = m.c.customer, gates.span
     if gates.stopping_waves:
@@ -167,8 +173,8 @@ def member_gate(m: Members, gates: Gates) -> ColumnElement[int]:
     return case(
         (converted(customer, gates.goal, gates.since, span), int(Verdict.CONVERTED)),
         (stopped, int(Verdict.HELD_OUT)),
-        (or_(m.c.erased, suppressed(customer, gates.now, 0, False, span)), int(Verdict.SUPPRESSED)),
-        (suppressed(customer, gates.now, 0, True, span), int(Verdict.OPEN_CASE)),
+        (or_(m.c.erased, suppressed(customer, when, 0, False, span)), int(Verdict.SUPPRESSED)),
+        (suppressed(customer, when, 0, True, span), int(Verdict.OPEN_CASE)),
         (~entered, int(Verdict.NOT_ENTERED)),
         else_=0,
     )
@@ -199,7 +205,7 @@ def _elsewhere(campaign: int | None, members: Members | None) -> ColumnElement[b
 
 
 def address_gate(
-    now: datetime, campaign: int | None, members: Members | None, stopped: ColumnElement[bool] = FALSE
+    now: When, campaign: int | None, members: Members | None, stopped: ColumnElement[bool] = FALSE
 ) -> ColumnElement[int]:
     """How far one row of `address` gets, as a verdict's number; PASSES when it may be contacted.
 
@@ -235,17 +241,13 @@ def best_address(
     )
 
 
-def recheck(m: Members, gates: Gates, channel: ColumnElement[int]) -> ColumnElement[int]:
+def recheck(m: Members, gates: Gates, channel: ColumnElement[int], now: When | None = None) -> ColumnElement[int]:
     """What stops a queued touch by what is known now, as a reason's number; 0 when only its hour and limit are left.
 
     Reads table address.
     """
-    member = member_gate(m, gates)
-    channel_stopped = instructed(m.c.customer, gates.now, channel)
-    place = address_gate(gates.now, gates.campaign, None)
-    return case(
-        (member != 0, member),
-        (and_(channel_stopped, place > int(Verdict.NO_ADDRESS)), int(Verdict.NO_CONSENT)),
-        (place < PASSES, place),
-        else_=0,
-    )
+    when = gates.now if now is None else now
+    stopped = instructed(m.c.customer, when, channel)
+    place = address_gate(when, gates.campaign, None, stopped)
+    # Each gate is named once: a database works an expression out as often as it is written down.
+    return func.coalesce(func.nullif(member_gate(m, gates, when), 0), func.nullif(place, PASSES), 0)

@@ -6,8 +6,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, func, insert, or_, select, text, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ledger import tables as t
@@ -15,6 +31,7 @@ from ledger.audit import record
 from ledger.engine_tables import kill_switch
 from ledger.gates import Halted
 from ledger.store import ENROL_LOCK
+from ledger.types import Moment, When
 from waves.errors import CampaignError
 from waves.outcomes import State
 
@@ -54,7 +71,7 @@ def scopes(campaign: str, wave: str, channel: str, sender: str, provider: str) -
     )
 
 
-def is_on(within: Sequence[str], now: datetime) -> ColumnElement[bool]:
+def is_on(within: Sequence[str] | BindParameter[Sequence[str]], now: When) -> ColumnElement[bool]:
     """Whether a switch of one of these scopes is on (uq_kill_switch_on)."""
     k = kill_switch.c
     return select(k.id).where(k.scope.in_(within), *_standing(now)).exists()
@@ -76,16 +93,21 @@ def any_of(connection: Connection, named: Halted, customer: int) -> bool:
     return bool(connection.scalar(select(c.id).where(c.id == customer, named(c.id))))
 
 
-def _standing(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _standing(now: When) -> tuple[ColumnElement[bool], ...]:
     k = kill_switch.c
     return k.lifted_at.is_(None), or_(k.until.is_(None), k.until > now)
 
 
 def switches_on(connection: Connection, now: datetime) -> list[Switch]:
     """Every switch that is on, the oldest first."""
+    return [Switch(*row) for row in connection.execute(_switches_on(), {"now": now})]
+
+
+@cache
+def _switches_on() -> Select[Any]:
     k = kill_switch.c
-    query = select(k.scope, k.since, k.until, k.by, k.why, k.rule).where(*_standing(now)).order_by(k.since, k.id)
-    return [Switch(*row) for row in connection.execute(query)]
+    standing = _standing(bindparam("now", type_=Moment()))
+    return select(k.scope, k.since, k.until, k.by, k.why, k.rule).where(*standing).order_by(k.since, k.id)
 
 
 def switch_on(

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, bindparam, case, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.types import When, later
 from waves.calendars import calendars
 from waves.hours import HoursSet, Kind, open_windows, rules_id
 
@@ -21,13 +23,13 @@ AHEAD = 2 * DAY
 """Windows are followed this far beyond what is asked, so that the last of them is whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """The sets of hours that bind together: every one of them has to allow a moment."""
 
     sets: tuple[HoursSet, ...]
 
-    @property
+    @cached_property
     def id(self) -> int:
         """The key of these sets' rows in legal_window: below 2**60, the same for the same rules and calendars."""
         ids = sorted({rules_id(one) for one in self.sets})
@@ -64,14 +66,18 @@ def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) 
 
 def uncovered(connection: Connection, rules: Rules, end: datetime) -> Sequence[Row[tuple[int, str, str, datetime]]]:
     """The sets of zones whose windows are not worked out as far as `end`."""
+    return connection.execute(_uncovered(), {"of_rules": rules.id, "end": end}).all()
+
+
+@cache
+def _uncovered() -> Select[Any]:
     z, s = t.zone_set.c, t.legal_span.c
-    query = (
+    return (
         select(z.id, z.zones, z.jurisdictions, s.covered_until)
-        .outerjoin(t.legal_span, (s.zone_set == z.id) & (s.rules == rules.id))
-        .where(s.covered_until.is_(None) | (s.covered_until < end))
+        .outerjoin(t.legal_span, (s.zone_set == z.id) & (s.rules == bindparam("of_rules")))
+        .where(s.covered_until.is_(None) | (s.covered_until < bindparam("end")))
         .order_by(z.id)
     )
-    return connection.execute(query).all()
 
 
 def _windows(
@@ -112,7 +118,7 @@ def first_hour(
     rules: int,
     kind: ColumnElement[int],
     zone_set: ColumnElement[int],
-    start: datetime,
+    start: When,
     end: ColumnElement[datetime],
     takes: timedelta,
 ) -> ScalarSelect[datetime]:
@@ -121,7 +127,7 @@ def first_hour(
     A window that ends sooner than `takes` after the start is over.
     """
     w = t.legal_window.c
-    mine = (w.rules == rules, w.kind == kind, w.zone_set == zone_set, w.closes > start + takes, w.opens < end)
+    mine = (w.rules == rules, w.kind == kind, w.zone_set == zone_set, w.closes > later(start, takes), w.opens < end)
     return select(func.min(_from(start))).where(*mine).correlate_except(t.legal_window).scalar_subquery()
 
 
@@ -139,6 +145,6 @@ def is_known(rules: int, zone_set: ColumnElement[int]) -> ColumnElement[bool]:
     return mine.correlate_except(t.legal_span).exists()
 
 
-def _from(start: datetime) -> ColumnElement[datetime]:
+def _from(start: When) -> ColumnElement[datetime]:
     opens = t.legal_window.c.opens
-    return case((opens < start, literal(start, opens.type)), else_=opens)
+    return case((opens < start, start if isinstance(start, ColumnElement) else literal(start, opens.type)), else_=opens)

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.sql import least
-from ledger.types import EPOCH, MICROSECOND, Span
+from ledger.types import EPOCH, MICROSECOND, Span, When
 from waves.dispositions import EFFECTS
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
@@ -52,9 +52,7 @@ class Limit:
     within: timedelta
 
 
-def _contacts(
-    since: ColumnElement[datetime] | datetime, now: datetime, waiting: ColumnElement[bool]
-) -> tuple[Select[Any], ...]:
+def _contacts(since: When, now: When, waiting: ColumnElement[bool]) -> tuple[Select[Any], ...]:
     """(customer, at, n) of every contact since a moment: messages sent, calls listed, calls that rang; n is 1.
 
     `at` is NULL for what may yet happen, which counts whatever the window; `waiting` says which queued messages do.
@@ -122,7 +120,7 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
     limits = [asked.own, *theirs] if asked.own else list(theirs)
     if not limits:
         return None, everybody
-    counted = _counted(span, asked, limits, _calls(connection))
+    counted = _counted(span, asked, limits, any_calls(connection))
     left: ColumnElement[int] = literal(asked.wanted, Integer)
     short: list[ColumnElement[bool]] = []
     for number, limit in enumerate(limits):
@@ -141,9 +139,11 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
     return select(each.c.customer, func.min(each.c.left_over)).group_by(each.c.customer), everybody
 
 
-def _calls(connection: Connection) -> bool:
+def any_calls(connection: Connection) -> bool:
     """Whether any wave of the ledger calls; where none does there is nothing to look for among the calls."""
-    return any(CALL in group for text in connection.scalars(select(t.wave.c.channels)) for group in json.loads(text))
+    return any(
+        CALL in group for text in connection.scalars(select(t.wave.c.channels).distinct()) for group in json.loads(text)
+    )
 
 
 def _counted(span: Span, asked: Pressure, limits: Sequence[Limit], calls: bool) -> Subquery:
@@ -169,28 +169,33 @@ def _inside(column: ColumnElement[int], span: Span) -> tuple[ColumnElement[bool]
 
 
 def over_limit(
-    touch: ColumnElement[int], customer: ColumnElement[int], now: datetime, priority: int | None
+    touch: ColumnElement[int],
+    customer: ColumnElement[int],
+    now: When,
+    priority: int | None,
+    calls: bool = True,
 ) -> ColumnElement[bool]:
     """Whether a queued touch would be one contact too many under a limit that binds its customer.
 
     Every message claimed, sent or in doubt counts, and of those queued the ones that go before it: of more important
     campaigns, and of equal ones with a lower id. So of any two that race exactly one counts the other. For a call,
-    `priority` None, every queued message counts.
+    `priority` None, every queued message counts. `calls` False says that no wave of the ledger calls.
     """
     c, m, id_ = t.campaign.c, t.member.c, CONTACT.c.id
-    now_us = literal((now - EPOCH) // MICROSECOND, BigInteger)
+    now_us = type_coerce(now, BigInteger) if isinstance(now, ColumnElement) else literal((now - EPOCH) // MICROSECOND)
     since = type_coerce(now_us - c.limit_within_us, CONTACT.c.sent_at.type)
     waiting: ColumnElement[bool] = true()
     if priority is not None:
         equal = _of_priority(lambda theirs: theirs == priority) & (id_ < touch)
         waiting = or_(_of_priority(lambda theirs: theirs > priority), equal)
-    message, *calls = _contacts(since, now, waiting)
+    message, *calling = _contacts(since, now, waiting)
     counts = [
         part.with_only_columns(func.count())
-        .where(CONTACT.c.customer == customer)  # ix_touch_customer
+        # Of the member's row, not of `customer`: nothing is counted for a campaign that the customer is not in.
+        .where(CONTACT.c.customer == m.customer)  # ix_touch_customer
         .correlate_except(CONTACT, t.call)
         .scalar_subquery()
-        for part in (message.where(id_ != touch), *calls)
+        for part in (message.where(id_ != touch), *(calling if calls else ()))
     ]
     binding = (
         select(c.id)

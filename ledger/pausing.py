@@ -14,7 +14,7 @@ from ledger.audit import record
 from ledger.campaigns import find, find_wave, set_state, waves_of
 from ledger.doubts import given_up
 from ledger.recall import lists_out
-from ledger.spreading import Pace, spread
+from ledger.spreading import Pace, Spread, spread
 from ledger.types import MICROSECOND
 from waves.errors import CampaignError
 from waves.outcomes import Reason, State
@@ -53,8 +53,8 @@ class Resumed:
     """The wave that was to open during the pause, and now sends nothing."""
     moved: timedelta | None = None
     """By how much the open wave moved; None when none did."""
-    spread_until: datetime | None = None
-    """When the last of what came due goes, at the rate asked for; None when it goes at once."""
+    spread: Spread | None = None
+    """How what came due goes at the rate asked for; None when it goes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def resume(
             raise CampaignError(f"nobody noted when {name} was paused; resume with --policy expire or catch-up")
         return Resumed(due, moved=now - row.paused_at if _move(connection, row.id, now - row.paused_at) else None)
     if pace is not None and due.messages:
-        return Resumed(due, spread_until=spread(connection, row.id, _late(row.id, now), pace, now))
+        return Resumed(due, spread=spread(connection, _late(row.id, now), pace, now))
     return Resumed(due)
 
 
@@ -174,7 +174,7 @@ def _choose(name: str, paused_at: datetime | None, due: CameDue) -> str:
         f"{name} was paused{since}, and meanwhile came due: {due}. Say what becomes of it:\n"
         f"  --policy expire      it is not sent any more{stops}\n"
         f"  --policy reschedule  what the open wave still has to do moves later by the length of the pause{stays}\n"
-        f"  --policy catch-up    it goes now, within hours and limits{stays}"
+        f"  --policy catch-up    it goes now, within hours and limits, or spread with --rate 50/s{stays}"
     )
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from ledger import tables as t
+from ledger.claims import let_go
 from ledger.kill_switches import is_on
-from ledger.touches import let_go
 
 
 def live_campaigns(connection: Connection, above: int = -1) -> list[str]:
@@ -18,7 +18,9 @@ def live_campaigns(connection: Connection, above: int = -1) -> list[str]:
     unclosed = select(w.id).where(w.campaign == c.id, w.state.in_(["enrolling", "open"])).exists()
     # An enrolment that a pause cut short is finished all the same: it keeps every other campaign from enrolling.
     enrolling = select(w.id).where(w.campaign == c.id, w.state == "enrolling").exists()
-    due = (c.state == "running") | ((c.state == "aborted") & unclosed) | ((c.state == "paused") & enrolling)
+    due = (
+        c.state.in_(["starting", "running"]) | ((c.state == "aborted") & unclosed) | ((c.state == "paused") & enrolling)
+    )
     query = select(c.name).where(due, c.priority > above)
     return list(connection.scalars(query.order_by(c.priority.desc(), c.id)))
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from ledger import tables as t
 from ledger.campaigns import find_wave
+from ledger.types import Span
 from waves.dispositions import EFFECTS
 from waves.errors import CampaignError
 from waves.message import CHANNEL_CODES
@@ -90,6 +91,12 @@ def audience(connection: Connection, wanted: Audience) -> Select[tuple[int]]:
         return select(e.customer).where(e.wave == row.id, e.verdict == int(Verdict.GO), ~got)
     went = select(c.customer).where(*_touches(row.id, wanted.variant))
     return went.where(c.channel == CHANNEL_CODES[wanted.by]) if wanted.by else went
+
+
+def audience_within(wanted: Select[tuple[int]], span: Span) -> Select[tuple[int]]:
+    """Those of an audience whose ids lie in the span."""
+    (customer,) = wanted.selected_columns
+    return wanted.where(customer > span[0], customer <= span[1])
 
 
 def lists_out(connection: Connection, wave: int) -> list[int]:

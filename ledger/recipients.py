@@ -10,6 +10,7 @@ from sqlalchemy import Connection, literal, select
 
 from ledger import tables as t
 from ledger.gates import best_address, suppressed
+from ledger.sql import among
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,12 @@ def recipients(connection: Connection, touches: Sequence[int], types: Mapping[st
         .join_from(t.touch, t.address, t.address.c.id == t.touch.c.address)
         .join(t.customer, t.customer.c.id == t.touch.c.customer)
         .outerjoin(profile, profile.c.customer == t.touch.c.customer)
-        .where(t.touch.c.id.in_(touches))
-    )
-    return {row[0]: Recipient(row[1], row[2], row[3], dict(zip(types, row[4:], strict=True))) for row in rows}
+        .where(among(t.touch.c.id, touches))
+    ).all()
+    return {
+        touch: Recipient(value, name, language, dict(zip(types, own, strict=True)))
+        for touch, value, name, language, *own in rows
+    }
 
 
 def without_address(connection: Connection, keys: Sequence[str], types: Mapping[str, str]) -> list[Recipient]:

@@ -31,8 +31,9 @@ def take_slot(connection: Connection, sender: Sender, slots: int, owner: str, no
         update(sender_slot)
         .where(s.sender == sender.sender, s.slot.in_(select(free.c.slot)))
         .values(owner=owner, until=until)
+        .returning(s.slot)  # sqlite3 counts no rows of a statement that begins with WITH
     )
-    return connection.execute(taken).rowcount == 1
+    return connection.execute(taken).one_or_none() is not None
 
 
 def free_slot(connection: Connection, sender: Sender, owner: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import Integer
+from sqlalchemy import BigInteger, BindParameter, Boolean, ColumnElement, Integer, Text, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class greatest(FunctionElement[int]):
@@ -48,3 +52,54 @@ def _column(element: unindexed, compiler: Any, **kw: Any) -> str:
 @compiles(unindexed, "sqlite")
 def _plus(element: unindexed, compiler: Any, **kw: Any) -> str:
     return f"+{compiler.process(element.clauses, **kw)}"  # https://www.sqlite.org/optoverview.html, section 2
+
+
+class Ids(TypeDecorator[Collection[int]]):
+    """Any number of ids as one parameter: an array, or on SQLite a JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """An array where there are arrays."""
+        return dialect.type_descriptor(ARRAY(BigInteger) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Collection[int] | None, dialect: Dialect) -> object:
+        """A list, or its JSON."""
+        ids = list(value or ())
+        return ids if dialect.name == "postgresql" else json.dumps(ids)
+
+
+Given = Collection[int] | BindParameter[Collection[int]]
+
+
+class among(FunctionElement[bool]):
+    """Whether a column holds one of the ids given; the statement is the same for any number of them."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[int], ids: Given) -> None:
+        given = ids if isinstance(ids, BindParameter) else bindparam(None, ids, type_=Ids(), unique=True)
+        super().__init__(column, given)
+
+    def self_group(self, against: Any = None) -> Any:
+        """Itself."""
+        return self  # SQLAlchemy would append `= 1` on SQLite, and SQLite then reads the whole table
+
+
+@compiles(among, "postgresql")
+def _any(element: among, compiler: Any, **kw: Any) -> str:
+    column, ids = element.clauses
+    return f"({compiler.process(column, **kw)} = ANY ({compiler.process(ids, **kw)}))"
+
+
+@compiles(among, "sqlite")
+def _each(element: among, compiler: Any, **kw: Any) -> str:
+    column, ids = element.clauses
+    return f"({compiler.process(column, **kw)} IN (SELECT value FROM json_each({compiler.process(ids, **kw)})))"
+
+
+def named_ids(name: str) -> BindParameter[Collection[int]]:
+    """A parameter for `among` in a statement that is kept."""
+    return bindparam(name, type_=Ids())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,11 @@ from waves.errors import LedgerError
 BACKUP_OF = "backup_of"
 """The meta row of a backup that was not taken into use yet: the moment it shows."""
 MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_S = 600
+"""A writer waits so long for SQLite's one lock, then says that the ledger does not answer."""
+LOOK_AGAIN_S = 0.002
+GAP = 1 / 32
+"""The share of its time that long work leaves to other writers."""
 # PostgreSQL advisory locks.
 ENROL_LOCK = 0x6D77_656E  # who may number batches and lay down their touches
 ADVANCE_LOCK = 0x6D77_6164  # who advances the ledger
@@ -34,7 +41,7 @@ def _prepare_sqlite(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # 
     dbapi_connection.isolation_level = None  # we say BEGIN ourselves, see _begin
     cursor = dbapi_connection.cursor()
     for pragma in (
-        "busy_timeout = 600000",  # first of all: to look at the journal's mode may have to wait as well
+        f"busy_timeout = {BUSY_S * 1000}",  # first of all: to look at the journal's mode may have to wait as well
         "journal_mode = WAL",
         "synchronous = FULL",  # a claim must survive a power cut, or its customer is asked twice
         "case_sensitive_like = ON",
@@ -47,8 +54,31 @@ def _prepare_sqlite(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # 
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # SQLite has no queue of writers, and its own busy handler comes back ever more seldom, each 100 ms in the end: a
+    # long enrolment would be one range ahead of it every time. So we look often, and `give_way` leaves the gap.
+    handle = connection.connection.dbapi_connection
+    assert isinstance(handle, sqlite3.Connection)
+    handle.execute("PRAGMA busy_timeout = 0")
+    try:
+        until = time.monotonic() + BUSY_S
+        while time.monotonic() < until and _is_taken(handle):
+            time.sleep(LOOK_AGAIN_S)
+    finally:
+        handle.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+    if not handle.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _is_taken(handle: sqlite3.Connection) -> bool:
+    """Whether somebody else writes; otherwise we do, or SQLite has another complaint."""
+    try:
+        handle.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
 
 
 def make_engine(url: str) -> Engine:
@@ -91,6 +121,14 @@ class Ledger:
         """A write transaction, committed at the end; on SQLite the writers queue from its first line."""
         with _translated(self.engine), self._writer.begin() as connection:
             yield connection
+
+    def give_way(self, held_s: float) -> None:
+        """Between two transactions of long work: let in who waited while the last one held the ledger so long.
+
+        PostgreSQL's locks have queues.
+        """
+        if self.dialect == "sqlite":
+            time.sleep(held_s * GAP)
 
     def now(self) -> datetime:
         """The ledger's time, aware UTC: the wall clock, or on a simulated ledger the last `--now` given."""

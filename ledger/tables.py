@@ -142,7 +142,7 @@ campaign = _table(
     Column("bundle", Text, nullable=False),  # every text the plan rests on; the YAML is never read again
     Column("digest", Text, nullable=False),
     Column("hours_digest", Text, nullable=False),
-    Column("state", Text, nullable=False),  # running, paused, aborted, finished
+    Column("state", Text, nullable=False),  # starting, running, paused, aborted, finished
     Column("priority", SmallInteger, nullable=False),
     Column("goal", Text, nullable=False),
     Column("goal_dispositions", Text, nullable=False),  # words, joined by spaces
@@ -151,6 +151,7 @@ campaign = _table(
     Column("limit_contacts", SmallInteger),  # null: the plan sets no limit
     Column("limit_within_us", BigInteger),
     Column("paused_at", Moment),  # null unless paused
+    Column("frozen_to", BigInteger),  # while it starts: the last customer who was judged; else null
 )
 
 wave = _table(

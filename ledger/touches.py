@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
     Select,
-    SmallInteger,
+    Update,
     bindparam,
     case,
-    false,
     func,
     literal,
     null,
     or_,
     select,
-    type_coerce,
+    text,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ledger import tables as t
 from ledger.addresses import bury
-from ledger.doubts import given_up, note_doubts, queued_again, resent
-from ledger.gates import Gates, Halted, live_members, recheck
+from ledger.claims import NOW, claim_statement, may_be_sent
+from ledger.doubts import note_doubts, queued_again, resent
+from ledger.gates import Gates, Halted
 from ledger.kill_switches import is_on
-from ledger.legal_hours import cover, first_hour, is_known
-from ledger.limits import over_limit
+from ledger.legal_hours import cover
+from ledger.limits import any_calls
+from ledger.sql import Given, among, named_ids
 from ledger.store import keep_open, keep_out_new_touches
-from waves.hours import kind_of
 from waves.message import Consent, Receipt
 from waves.outcomes import Action, Reason, State
 
-LEAVES_WITHIN = timedelta(seconds=5)
-"""A claimed message has left by then, so it is not claimed that shortly before its permitted hours end."""
+REFS = {
+    "sqlite": "UPDATE touch SET provider_ref = told.value FROM json_each(:refs) AS told "
+    "WHERE touch.id = CAST(told.key AS integer)",
+    "postgresql": "UPDATE touch SET provider_ref = told.value FROM json_each_text(CAST(:refs AS json)) AS told "
+    "WHERE touch.id = CAST(told.key AS bigint)",
+}
+"""Each touch its own reference, in one statement."""
 HALTED_FOR = timedelta(minutes=10)
 """A batch that only waits for the kill switch of a segment is looked at so often: its people may have left it."""
 
@@ -57,8 +66,7 @@ class Leased:
     """The kill switches that stop it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A touch that was claimed and committed; nobody else will send it."""
 
     touch: int
@@ -67,41 +75,64 @@ class Claimed:
     variant: int
 
 
+class Chunk(list[Claimed]):
+    """Touches claimed together, in order; `last`: the batch had no more than these to look at."""
+
+    def __init__(self, claimed: Sequence[Claimed], last: bool) -> None:
+        super().__init__(claimed)
+        self.last = last
+
+
 def due_batches(connection: Connection, wave: int, now: datetime) -> list[int]:
     """Batches of an open wave of a running campaign that are due and free, in order."""
-    return list(connection.scalars(_due(wave, now)))
+    return list(connection.scalars(_due(), {"of_wave": wave, "now": now}))
 
 
-def _due(wave: int, now: datetime) -> Select[tuple[int]]:
+def _due() -> Select[tuple[int]]:
     b = t.batch.c
     return (
         select(b.id)
         .join(t.wave, t.wave.c.id == b.wave)
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
         .where(
-            b.wave == wave,
+            b.wave == bindparam("of_wave"),
             b.done_at.is_(None),
-            b.due <= now,
-            or_(b.lease_until.is_(None), b.lease_until <= now),
-            *_sending(),
+            b.due <= NOW,
+            or_(b.lease_until.is_(None), b.lease_until <= NOW),
+            *may_be_sent(),
         )
         .order_by(b.due, b.id)
     )
 
 
-def _sending() -> tuple[ColumnElement[bool], ...]:
-    """That a batch, joined to its wave and campaign, may be sent at all."""
-    return t.wave.c.state == "open", t.wave.c.stopped_at.is_(None), let_go(), t.campaign.c.state == "running"
+@cache
+def _next_statement(past: bool) -> ReturningUpdate[Any]:
+    """Kept, because building it takes longer than running it."""
+    b = t.batch.c
+    query = (
+        _due().where(b.channel == bindparam("on_channel"), ~is_on(bindparam("scopes", expanding=True), NOW)).limit(1)
+    )
+    if past:
+        due = bindparam("past_due", type_=b.due.type)
+        query = query.where(or_(b.due > due, (b.due == due) & (b.id > bindparam("past"))))
+    free = query.with_for_update(of=t.batch, skip_locked=True).cte("free")  # ix_batch_wave
+    return _lease_statement(b.id.in_(select(free.c.id)))
 
 
-def let_go() -> ColumnElement[bool]:
-    """Whether a batch, joined to its wave, is not the rest of a ramp that still waits."""
-    return or_(~t.batch.c.rest, t.wave.c.ramp_passed.is_not(None))
+def _lease_statement(which: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    b = t.batch.c
+    owner, until = bindparam("owner", type_=b.lease_owner.type), bindparam("until", type_=b.lease_until.type)
+    return (
+        update(t.batch)
+        .where(which, b.done_at.is_(None), or_(b.lease_until.is_(None), b.lease_until <= NOW))
+        .values(lease_owner=owner, lease_until=until)
+        .returning(b.id, b.wave, b.channel, b.due)
+    )
 
 
 def lease(connection: Connection, batch: int, owner: str, now: datetime, length: timedelta) -> Leased | None:
     """Take a free batch; None when another worker has it or nothing of it is left. What is claimed is in doubt."""
-    return _lease(connection, t.batch.c.id == batch, owner, now, length, ())
+    return _take(connection, _lease_statement(t.batch.c.id == batch), {"now": now}, owner, now + length, ())
 
 
 def lease_next(
@@ -118,39 +149,31 @@ def lease_next(
 
     None when there is none, or when a kill switch of these scopes is on. Workers pass by what others are taking.
     """
-    b = t.batch.c
-    query = _due(wave, now).where(b.channel == channel, ~is_on(scopes, now)).limit(1)
+    given = {"of_wave": wave, "on_channel": channel, "now": now, "scopes": tuple(scopes)}
     if after is not None:
-        due = type_coerce(after[0], b.due.type)
-        query = query.where(or_(b.due > due, (b.due == due) & (b.id > after[1])))
-    free = query.with_for_update(of=t.batch, skip_locked=True).cte("free")  # ix_batch_wave
-    return _lease(connection, b.id.in_(select(free.c.id)), owner, now, length, tuple(scopes))
+        given |= {"past_due": after[0], "past": after[1]}
+    return _take(connection, _next_statement(after is not None), given, owner, now + length, tuple(scopes))
 
 
-def _lease(
+def _take(
     connection: Connection,
-    which: ColumnElement[bool],
+    statement: ReturningUpdate[Any],
+    given: Mapping[str, object],
     owner: str,
-    now: datetime,
-    length: timedelta,
+    until: datetime,
     scopes: tuple[str, ...],
 ) -> Leased | None:
-    b = t.batch.c
-    row = connection.execute(
-        update(t.batch)
-        .where(which, b.done_at.is_(None), or_(b.lease_until.is_(None), b.lease_until <= now))
-        .values(lease_owner=owner, lease_until=now + length)
-        .returning(b.id, b.wave, b.channel, b.due)
-    ).one_or_none()
+    now = cast(datetime, given["now"])
+    row = connection.execute(statement, {**given, "owner": owner, "until": until}).one_or_none()
     if row is None:
         return None
     _doubt(connection, [row.id], now)
-    return Leased(row.id, row.wave, row.channel, owner, now + length, row.due, scopes)
+    return Leased(row.id, row.wave, row.channel, owner, until, row.due, scopes)
 
 
 def claim(
     connection: Connection, leased: Leased, gates: Gates, types: Mapping[str, str], size: int, now: datetime
-) -> list[Claimed] | None:
+) -> Chunk | None:
     """Claim up to `size` touches, re-checking each in the same statement; None when the batch has none left to look at.
 
     What fails the re-check is withdrawn with its reason, and what may not go at this hour waits for its next one. A
@@ -160,82 +183,22 @@ def claim(
         raise ValueError("a dry run claims nothing")
     keep_out_new_touches(connection, leased.wave)
     cover(connection, gates.rules, now, gates.closes)
-    c, b, rules = t.touch.c, t.batch.c, gates.rules.id
-    m = live_members(gates.campaign, types)
-    mine = (
-        select(b.id)
-        .join(t.wave, t.wave.c.id == b.wave)
-        .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
-        .where(
-            b.id == leased.batch,
-            b.lease_owner == leased.owner,
-            b.lease_until > now,
-            ~is_on(leased.scopes, now),
-            *_sending(),
-        )
-        .exists()
-    )
-    halted = gates.halted(c.customer) if gates.halted else false()
-    picked = (
-        select(c.id, c.customer, c.address, c.not_after)
-        .where(
-            c.batch == leased.batch,  # ix_touch_batch
-            c.state == int(State.QUEUED),
-            c.not_before <= now,
-            c.not_after > now,
-            mine,
-            ~halted,
-        )
-        .order_by(c.id)
-        .limit(size)
-        .with_for_update(skip_locked=True)
-        .cte("picked")
-    )
-    kind = literal(int(kind_of(leased.channel)), SmallInteger)
-    hour = first_hour(rules, kind, m.c.zone_set, now, picked.c.not_after, LEAVES_WITHIN)
-    found = recheck(m, gates, literal(leased.channel, SmallInteger))
-    over = over_limit(picked.c.id, picked.c.customer, now, gates.priority)
-    checked = (
-        select(
-            picked.c.id,
-            case(
-                (found != 0, found),
-                (hour.is_(None) & ~is_known(rules, m.c.zone_set), int(Reason.HOURS_UNKNOWN)),
-                (hour.is_(None), int(Reason.NO_LEGAL_HOUR)),
-                ((hour <= now) & over, int(Reason.OVER_LIMIT)),
-                else_=0,
-            ).label("stopped_by"),
-            func.coalesce(hour, literal(now, c.not_before.type)).label("hour"),
-        )
-        .join_from(picked, m, m.c.customer == picked.c.customer)
-        .join(t.address, t.address.c.id == picked.c.address)
-        .subquery("checked")
-    )
-    stopped, waits = checked.c.stopped_by != 0, checked.c.hour > now
-    goes = ~stopped & ~waits
+    statement = claim_statement(gates, types, leased.channel, any_calls(connection))
     rows = connection.execute(
-        update(t.touch)
-        .where(c.id == checked.c.id, c.state == int(State.QUEUED))
-        .values(
-            state=case((stopped, given_up(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
-            reason=case((stopped, checked.c.stopped_by), else_=null()),
-            not_before=case((~stopped & waits, checked.c.hour), else_=c.not_before),
-            claimed_by=case((goes, leased.owner), else_=null()),
-            claimed_at=case((goes, literal(now, c.claimed_at.type)), else_=null()),
-        )
-        .returning(c.id, c.customer, c.address, c.variant, c.state)
+        statement,
+        {"in_batch": leased.batch, "owner": leased.owner, "scopes": leased.scopes, "now": now, "most": size},
     ).all()
     if not rows:
         return None
-    kept = [Claimed(r.id, r.customer, r.address, r.variant) for r in rows if r.state == int(State.CLAIMED)]
-    return sorted(kept, key=lambda claimed: claimed.touch)
+    claimed = sorted(Claimed(*row) for *row, state in rows if state == State.CLAIMED)
+    return Chunk(claimed, len(rows) < size)
 
 
 def give_back(connection: Connection, owner: str, touches: Collection[int]) -> None:
     """Claimed touches that were provably not begun wait in the queue again."""
     connection.execute(
         update(t.touch)
-        .where(t.touch.c.id.in_(touches), t.touch.c.claimed_by == owner, t.touch.c.state == int(State.CLAIMED))
+        .where(among(t.touch.c.id, touches), t.touch.c.claimed_by == owner, t.touch.c.state == int(State.CLAIMED))
         .values(state=int(State.QUEUED), claimed_by=null(), claimed_at=null())
     )
 
@@ -259,19 +222,21 @@ def settle(
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)
     for (result, reason, action, wait), touches in kinds.items():
-        change = _change(result, reason, action, wait, provider, cost, now)
-        if _settle_alike(connection, owner, touches, change) < len(touches) and result == "accepted":
-            _settle_late(connection, touches, change)
+        if result == "accepted":
+            given = {"touches": touches, "owner": owner, "by": provider, "price": cost, "now": now}
+            if connection.execute(_accepted_statement(), given).rowcount < len(touches):
+                connection.execute(_late_statement(), given)
+        else:
+            change = _change(result, reason, action, wait, provider, now)
+            connection.execute(update(t.touch).where(*_settled_by(touches, owner)).values(change))
         act(connection, touches, action, now)
         if result == "not_sent":
             reopen(connection, touches)
         if result == "in_doubt":
             note_doubts(connection, touches, now)
-    refs = [{"touch_id": i, "ref": r.provider_ref} for i, r in receipts if r.provider_ref]
+    refs = {i: r.provider_ref for i, r in receipts if r.provider_ref}
     if refs:
-        connection.execute(
-            update(t.touch).where(t.touch.c.id == bindparam("touch_id")).values(provider_ref=bindparam("ref")), refs
-        )
+        connection.execute(text(REFS[connection.dialect.name]), {"refs": json.dumps(refs)})
 
 
 def _change(
@@ -280,13 +245,9 @@ def _change(
     action: Action,
     wait: float | None,
     provider: str,
-    cost: Decimal | None,
     now: datetime,
 ) -> dict[str, object]:
     why = int(reason) if reason else None
-    if result == "accepted":
-        reported = case((t.touch.c.outcome.is_not(None), t.touch.c.reason), else_=null())
-        return {"state": int(State.SENT), "provider": provider, "sent_at": now, "cost": cost, "reason": reported}
     if result == "refused":
         state = case((resent(), int(State.IN_DOUBT)), else_=int(State.REFUSED))
         return {"state": state, "provider": provider, "reason": why, "action": int(action)}
@@ -306,25 +267,36 @@ def _change(
     }
 
 
-def _settle_alike(connection: Connection, owner: str, touches: Sequence[int], change: Mapping[str, object]) -> int:
+def _accepted() -> dict[str, object]:
     c = t.touch.c
-    return connection.execute(
-        update(t.touch)
-        .where(c.id.in_(touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)]))
-        .values(dict(change))
-    ).rowcount
+    price, provider = bindparam("price", type_=c.cost.type), bindparam("by", type_=c.provider.type)
+    reported = case((c.outcome.is_not(None), c.reason), else_=null())
+    return {"state": int(State.SENT), "provider": provider, "sent_at": NOW, "cost": price, "reason": reported}
 
 
-def _settle_late(connection: Connection, touches: Sequence[int], change: Mapping[str, object]) -> None:
+@cache
+def _accepted_statement() -> Update:
+    mine = _settled_by(named_ids("touches"), bindparam("owner", type_=t.touch.c.claimed_by.type))
+    return update(t.touch).where(*mine).values(_accepted())
+
+
+@cache
+def _late_statement() -> Update:
     """What was taken, and queued again before its worker could say so, is not sent again."""
-    connection.execute(update(t.touch).where(t.touch.c.id.in_(touches), queued_again()).values(dict(change)))
+    return update(t.touch).where(among(t.touch.c.id, named_ids("touches")), queued_again()).values(_accepted())
+
+
+def _settled_by(touches: Given, owner: Any) -> tuple[ColumnElement[bool], ...]:
+    """Which of the touches their worker may still settle."""
+    c = t.touch.c
+    return among(c.id, touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)])
 
 
 def reopen(connection: Connection, touches: Sequence[int]) -> None:
     """A batch that others finished, or left until later, is due again for those of the touches that wait in it."""
     c, b = t.touch.c, t.batch.c
     waits = select(func.min(c.not_before)).where(c.batch == b.id, c.state == int(State.QUEUED)).scalar_subquery()
-    batches = select(c.batch).where(c.id.in_(touches), c.state == int(State.QUEUED))
+    batches = select(c.batch).where(among(c.id, touches), c.state == int(State.QUEUED))
     connection.execute(
         update(t.batch)
         .where(b.id.in_(batches), or_(b.done_at.is_not(None), b.due > waits))
@@ -334,7 +306,7 @@ def reopen(connection: Connection, touches: Sequence[int]) -> None:
 
 def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
     """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
-    mine = select(t.touch.c.address).where(t.touch.c.id.in_(touches))
+    mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
     if action is Action.DROP_ADDRESS:
         bury(connection, mine)
     if action is Action.DROP_CONSENT:
@@ -352,23 +324,32 @@ def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted
 
     Where only halted segments are left it is looked at again now and then; lifting their switch makes it due.
     """
-    c, b = t.touch.c, t.batch.c
-    count = select(func.count()).where(c.batch == leased.batch)
-    queued = (c.state == int(State.QUEUED), c.not_after > now)
-    free = select(func.min(c.not_before)).where(c.batch == leased.batch, *queued)
-    row = connection.execute(
-        select(
-            count.where(c.state == int(State.CLAIMED)).scalar_subquery().label("in_hand"),
-            count.where(*queued).scalar_subquery().label("queued"),
-            (free.where(~halted(c.customer)) if halted else free).scalar_subquery().label("next"),
-        )
-    ).one()
+    b = t.batch.c
+    statement = _left_statement() if halted is None else _left(halted)
+    row = connection.execute(statement, {"in_batch": leased.batch, "now": now}).one()
     values: dict[str, object] = {"lease_owner": None, "lease_until": None}
     if row.queued:
         values["due"] = now + HALTED_FOR if row.next is None else row.next
     elif not row.in_hand:
         values["done_at"] = now
     connection.execute(update(t.batch).where(b.id == leased.batch, b.lease_owner == leased.owner).values(values))
+
+
+@cache
+def _left_statement() -> Select[Any]:
+    return _left(None)
+
+
+def _left(halted: Halted | None) -> Select[Any]:
+    c = t.touch.c
+    count = select(func.count()).where(c.batch == bindparam("in_batch"))
+    queued = (c.state == int(State.QUEUED), c.not_after > NOW)
+    free = select(func.min(c.not_before)).where(c.batch == bindparam("in_batch"), *queued)
+    return select(
+        count.where(c.state == int(State.CLAIMED)).scalar_subquery().label("in_hand"),
+        count.where(*queued).scalar_subquery().label("queued"),
+        (free.where(~halted(c.customer)) if halted else free).scalar_subquery().label("next"),
+    )
 
 
 def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False) -> int:
@@ -390,19 +371,24 @@ def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False)
 
 def _doubt(connection: Connection, batches: Sequence[int], now: datetime) -> int:
     """What is claimed of these batches is in doubt, or sent when a report proves it (ix_touch_batch)."""
+    doubted = connection.scalars(_doubt_statement(), {"batches": batches}).all()
+    note_doubts(connection, doubted, now)
+    return len(doubted)
+
+
+@cache
+def _doubt_statement() -> ReturningUpdate[Any]:
     c = t.touch.c
-    doubted = connection.scalars(
+    return (
         update(t.touch)
-        .where(c.batch.in_(batches), c.state == int(State.CLAIMED))
+        .where(among(c.batch, named_ids("batches")), c.state == int(State.CLAIMED))
         .values(
             state=case((_proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
             reason=case((_proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
             sent_at=c.claimed_at,
         )
         .returning(c.id)
-    ).all()
-    note_doubts(connection, doubted, now)
-    return len(doubted)
+    )
 
 
 def _proven() -> ColumnElement[bool]:

@@ -6,13 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, Integer, Text
+from sqlalchemy import BigInteger, ColumnElement, Float, Integer, Text, type_coerce
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_ZERO = date(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
+When = datetime | ColumnElement[datetime]
+"""A moment that is known, or the column or parameter that will say it."""
 Span = tuple[int, int]
 """The customers whose id is above the first number and not above the second."""
 UNITS_PER_MONEY = 10_000
@@ -33,6 +35,13 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else EPOCH + value * MICROSECOND
+
+
+def later(moment: When, length: timedelta) -> When:
+    """So much later than a moment, a column's or a parameter's as well as a known one."""
+    if isinstance(moment, datetime):
+        return moment + length
+    return type_coerce(type_coerce(moment, BigInteger) + length // MICROSECOND, Moment)
 
 
 class Day(TypeDecorator[date]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from enum import IntEnum
 
@@ -12,6 +11,9 @@ from waves.errors import TokenError
 
 LENGTH = 20
 KEY_VERSION = 0
+DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # base32, RFC 4648
+PAIRS = [first + second for first in DIGITS for second in DIGITS]
+PLACES = range(90, -1, -10)
 
 
 class Kind(IntEnum):
@@ -23,7 +25,7 @@ class Kind(IntEnum):
 
 
 def _check(key: bytes, head: int) -> int:
-    digest = hmac.new(key, head.to_bytes(7, "big"), hashlib.sha256).digest()
+    digest = hmac.digest(key, head.to_bytes(7, "big"), "sha256")
     return int.from_bytes(digest[:6], "big")
 
 
@@ -33,7 +35,7 @@ def make_token(key: bytes, kind: Kind, ident: int) -> str:
         raise TokenError(f"id {ident} does not fit a token (48 bits)")
     head = ((kind << 2) | KEY_VERSION) << 48 | ident
     bits = head << 48 | _check(key, head)
-    return base64.b32encode((bits << 4).to_bytes(13, "big")).decode().rstrip("=")[:LENGTH]
+    return "".join([PAIRS[bits >> place & 1023] for place in PLACES])
 
 
 def read_token(key: bytes, token: str) -> tuple[Kind, int]:

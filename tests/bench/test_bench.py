@@ -8,7 +8,10 @@ import pytest
 from sqlalchemy import make_url
 
 from bench.campaign import FIRST, SECOND
+from bench.claim_settle import claim_on
 from bench.databases import Database, Postgresql, Sqlite
+from bench.dispatch import WAYS, send_on
+from bench.events import record_on
 from bench.import_customers import import_into, write_customers
 from bench.race import compare, race_on
 
@@ -29,6 +32,18 @@ def test_the_sql_by_hand_writes_what_multiwave_writes(database: Database, wave: 
 def test_the_load_by_hand_stores_what_the_import_stores(database: Database, tmp_path: Path) -> None:
     write_customers(tmp_path / "customers.csv", 2000)
     assert import_into(database, tmp_path / "customers.csv", 2000)["n"] == 2000
+
+
+def test_the_marks_by_hand_are_those_of_claim_and_settle(database: Database) -> None:
+    assert claim_on(database, 2000, rounds=1)["n"] > 1500
+
+
+def test_the_merge_by_hand_records_what_the_product_records(database: Database) -> None:
+    assert record_on(database, 2000, rounds=1)["n"] > 1500
+
+
+def test_every_way_out_sends_every_touch(database: Database) -> None:
+    assert [row["what"] for row in send_on(database, 300, rounds=1)] == list(WAYS)
 
 
 def test_a_difference_is_told() -> None:

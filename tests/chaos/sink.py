@@ -20,6 +20,7 @@ import hmac
 import json
 import os
 import random
+import signal
 import socket
 import ssl
 import struct
@@ -42,6 +43,7 @@ class Books:
         self.handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.tokens: dict[str, str] = {}
         self.requests = self.messages = 0
+        self.door: asyncio.Server
         with open(path, encoding="utf-8") as before:
             for line in before:
                 self.tokens[line.split("\t")[0]] = "earlier"
@@ -204,6 +206,12 @@ class Request:
         told = json.loads(self.accept())["receipts"]
         self.line.say(200, {"receipts": told[: len(told) // 2]})
 
+    def accept_then_die(self) -> None:
+        """All are accepted, and the gateway itself is gone before it can say so."""
+        self.accept()
+        self.line.books.door.close()  # a dying process would take connections for a moment still
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def refuse_each(self) -> None:
         said = {"result": "refused", "reason": "invalid_address", "action": "next_channel"}
         self.line.say(200, {"receipts": [{"token": m["token"], **said} for m in self.messages]})
@@ -227,6 +235,7 @@ async def serve(args: argparse.Namespace) -> None:
     server = await loop.create_server(
         lambda: Gateway(books, rules, secret), "127.0.0.1", args.port, ssl=context, backlog=1024
     )
+    books.door = server
     os.write(1, f"{server.sockets[0].getsockname()[1]}\n".encode())
     await server.serve_forever()
 

@@ -90,8 +90,8 @@ def test_the_packaged_example_reads_when_its_comment_signs_are_taken_away(tmp_pa
 
 # what is written, what is written instead, and what is said of it
 CASES: dict[str, tuple[str, str, list[str]]] = {
-    "a negative rate": ("rate: 3000/m", "rate: -80/s", ["4: `rate`: '-80/s' is no rate; write one above zero, ..."]),
-    "a rate of nothing": ("rate: 3000/m", "rate: 0/s", ["4: `rate`: '0/s' is no rate; write one above zero, ..."]),
+    "a negative rate": ("rate: 3000/m", "rate: -80/s", ["4: `rate`: '-80/s' is no rate; write one from 1/d ..."]),
+    "a rate of nothing": ("rate: 3000/m", "rate: 0/s", ["4: `rate`: '0/s' is no rate; write one from 1/d ..."]),
     "a rate without a unit": ("rate: 3000/m", "rate: 80", ["4: `rate`: '80' is no rate; ..., such as 80/s, ..."]),
     "no requests at once": ("concurrency: 32", "concurrency: 0", ["6: `concurrency` is 0; write at least 1"]),
     "no messages a day": ("daily_cap: 50000", "daily_cap: -1", ["7: `daily_cap` is -1; write at least 1"]),

@@ -116,11 +116,12 @@ class Terms:
     limit: tuple[int, str] | None = None
     priority: int = 50
     hours: str = "house"
+    in_doubt: str = "assume_sent"
 
     def text(self, name: str) -> str:
         """The plan under a name of its own."""
         count = f"limits: {{contacts: {self.limit[0]}, within: {self.limit[1]}}}\n" if self.limit else ""
-        head = f"priority: {self.priority}\n{count}hours: {self.hours}\n"
+        head = f"priority: {self.priority}\n{count}hours: {self.hours}\nin_doubt: {self.in_doubt}\n"
         return plan_text(PLANS[self.plan], name, self.holdout).replace("hours: house\n", head)
 
 
@@ -131,6 +132,7 @@ TERMS = st.builds(
     st.sampled_from(LIMITS),
     st.sampled_from([50, 50, 80, 20]),
     st.sampled_from(["house", "day"]),
+    st.sampled_from(["assume_sent", "resend", "hold", "{sms: resend, email: hold}"]),
 )
 
 

@@ -39,7 +39,7 @@ from tests.laws.cases import (
     person,
 )
 from tests.laws.model import CALL, Books
-from tests.laws.rig import ACCEPTED, ANSWERS, Desk, PowerCut, fresh
+from tests.laws.rig import ACCEPTED, ANSWERS, KNOWS, Desk, PowerCut, fresh
 from tests.laws.steering import Steering
 from tests.laws.worker import Worker
 from tests.steps import leave
@@ -132,8 +132,9 @@ class Machine(Steering):
 
     # --- time and the clock's step ----------------------------------------------------------------------------------
 
-    @rule(step=st.sampled_from(TICKS), fuse=FUSES, script=SCRIPTS)
-    def advance(self, step: timedelta, fuse: int | None, script: list[Receipt]) -> None:
+    @rule(step=st.sampled_from(TICKS), fuse=FUSES, script=SCRIPTS, knows=st.sampled_from(KNOWS))
+    def advance(self, step: timedelta, fuse: int | None, script: list[Receipt], knows: str) -> None:
+        self.desk.knows = knows
         self.move(step, True, fuse, script)
 
     @rule(step=st.sampled_from(TICKS), fuse=FUSES, script=SCRIPTS)
@@ -154,8 +155,8 @@ class Machine(Steering):
         if gone:
             self.workers.clear()
         now = self.world.now
-        upkeep(self.room, now)
         try:
+            upkeep(self.room, now)
             for _ in campaign.advance(self.room, now, lambda r, name, wave, at: live(r, name, wave, at, dispatch)):
                 pass
         except PowerCut:
@@ -290,7 +291,8 @@ class Machine(Steering):
             return
         self.books = books = self.read()
         assert not list(books.broken())
-        assert not self.desk.sent_twice()
+        assert not list(books.ill_doubted(self.desk.known))
+        assert not self.desk.sent_twice(books.resends())
         left = {sent.touch for sent in self.desk.log}
         for touch in books.touches.values():
             if touch.channel != CALL:
@@ -303,7 +305,7 @@ class Machine(Steering):
         if sys.exc_info()[0] is not None or not self.started:
             return
         for _ in range(16):
-            if self.at_rest():
+            if self.at_rest() and not self.books.undecided():
                 break
             for name in self.campaigns_that_are("paused"):
                 self.let_go_on(name, "catch-up")
@@ -311,6 +313,7 @@ class Machine(Steering):
             self.laws()
         waves = [(self.books.campaigns[w.campaign].state, w.name, w.state) for w in self.books.waves.values()]
         assert self.at_rest(), f"stuck: {waves}"
+        assert not self.books.undecided()
 
     def at_rest(self) -> bool:
         """Whether every campaign is finished, or aborted with no wave left open."""

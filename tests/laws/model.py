@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Table, select
 
 from ledger import tables as t
+from ledger.engine_tables import doubt
 from tests.builders import T0
 from waves.dispositions import Disposition
 from waves.draw import Draw, threshold
-from waves.message import CHANNEL_CODES, AddressState, Consent
+from waves.message import CHANNEL_CODES, CHANNEL_NAMES, AddressState, Consent
 from waves.outcomes import Reason, State, Verdict
 
 CALL = CHANNEL_CODES["call_list"]
@@ -57,6 +58,8 @@ class Known:
     """`campaign wave` to the first share."""
     received: list[tuple[int, datetime]] = field(default_factory=list)
     """(touch, when) of every message that may have reached its customer."""
+    policies: dict[str, Callable[[str], str]] = field(default_factory=dict)
+    """By campaign what its plan says of a channel's sends in doubt."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Books:
     batches: list[Row]
     calls: list[Row]
     zone_sets: dict[int, Row]
+    doubts: dict[int, Row]
 
     @classmethod
     def read(cls, connection: Connection) -> Books:
@@ -96,6 +100,7 @@ class Books:
             rows(t.batch),
             rows(t.call),
             {row.id: row for row in rows(t.zone_set)},
+            {row.touch: row for row in rows(doubt)},
         )
 
     def running(self, state: str) -> set[int]:
@@ -219,6 +224,32 @@ class Books:
             if touch.state == State.IN_DOUBT and touch.reason == Reason.WORKER_LOST:
                 chunks.setdefault(touch.claimed_by, set()).add((touch.batch, touch.claimed_at))
         yield from (f"{owner} left {len(of)} chunks in doubt" for owner, of in chunks.items() if len(of) > 1)
+
+    def resends(self) -> dict[int, int]:
+        """How often each touch was queued again by its plan."""
+        return {touch: row.resends for touch, row in self.doubts.items() if row.resends}
+
+    def held(self) -> list[Row]:
+        """The touches that wait for a person."""
+        held = {touch for touch, row in self.doubts.items() if row.decided == "hold"}
+        return [row for row in self.touches.values() if row.id in held and row.state == State.IN_DOUBT]
+
+    def undecided(self) -> list[int]:
+        """The touches in doubt of which nothing was decided."""
+        unsure = [row.id for row in self.touches.values() if row.state == State.IN_DOUBT]
+        return [touch for touch in unsure if self.doubts[touch].decided is None]
+
+    def ill_doubted(self, known: Known) -> Iterator[str]:
+        """Law 3: every doubt is a row; who is queued again by the plan is so once, and by a plan that says it."""
+        for touch in self.touches.values():
+            row = self.doubts.get(touch.id)
+            policy = known.policies[self.campaigns[self.waves[touch.wave].campaign].name]
+            if touch.state == State.IN_DOUBT and row is None:
+                yield f"touch {touch.id} is in doubt and nobody noted it"
+            if row is not None and row.resends > (policy(CHANNEL_NAMES[touch.channel]) == "resend"):
+                yield f"touch {touch.id} was queued again {row.resends} times"
+            if touch.state == State.QUEUED and (touch.sent_at is not None) != bool(row is not None and row.resends):
+                yield f"touch {touch.id} waits, sent at {touch.sent_at}"
 
     def _stopped(self) -> dict[tuple[int, int], int]:
         """(campaign, customer) to the number of the wave whose holdout stopped them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from ledger import tables as t
 from ledger.store import Ledger
 from tests.builders import World, make_world
 from tests.laws.model import Books, Known
+from waves.errors import SendInDoubt
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
 from waves.outcomes import Action, Reason
 from waves.tokens import Kind, read_token
@@ -55,6 +56,8 @@ class Desk:
     """Touches that were judged when they were claimed, and leave a moment later."""
     asked: int = 0
     known: Known = field(default_factory=Known)
+    knows: str = "all"
+    """What the provider says when it is asked by token: see Wire.find."""
     alone: bool = True
     """Whether one worker at a time is at work, so that any open transaction is its own."""
 
@@ -69,9 +72,16 @@ class Desk:
         self.asked += 1
         return replace(self.answers[self.asked % len(self.answers)], token=token)
 
-    def sent_twice(self) -> dict[str, int]:
-        """Law 1: tokens name one (wave, customer, channel) each."""
-        return {token: n for token, n in Counter(left.token for left in self.log).items() if n > 1}
+    def sent_twice(self, resends: Mapping[int, int] | None = None) -> dict[int, int]:
+        """Law 1: at most one send of each (wave, customer, channel), and one more for each resend of its plan."""
+        allowed = resends or {}
+        return {x: n for x, n in Counter(left.touch for left in self.log).items() if n > 1 + allowed.get(x, 0)}
+
+    def no_transaction(self) -> None:
+        """Nobody keeps a transaction open while a provider is on the line."""
+        if self.alone:
+            in_use = self.room.ledger.engine.pool.checkedout()  # type: ignore[attr-defined]
+            assert in_use == 0, "a transaction is open while a provider is on the line"
 
 
 @dataclass
@@ -83,14 +93,25 @@ class Wire:
     provider: str = "wire"
     chunk: int = 500
 
-    def find(self, tokens: Sequence[str]) -> None:
-        """Nobody answers there."""
+    def find(self, tokens: Sequence[str]) -> dict[str, Receipt] | None:
+        """What left, as the provider tells it: all, with what it refused, or nothing; or it cannot tell, or is off."""
+        desk = self.desk
+        desk.no_transaction()
+        if desk.fuse == 0:
+            desk.fuse = None
+            raise PowerCut
+        if desk.knows == "off":
+            raise SendInDoubt("nobody answers there")
+        if desk.knows == "cannot":
+            return None
+        left = {sent.token for sent in desk.log}
+        had = {token: Receipt(token, "accepted", provider_ref="ref") for token in tokens if token in left}
+        no = {token: replace(NO, token=token) for token in tokens if token not in left}
+        return {"all": had, "refused": had | no, "nothing": {}}[desk.knows]
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         desk = self.desk
-        if desk.alone:
-            in_use = desk.room.ledger.engine.pool.checkedout()  # type: ignore[attr-defined]
-            assert in_use == 0, "a transaction is open while a provider is on the line"
+        desk.no_transaction()
         named = {m.token: read_token(desk.room.token_key, m.token) for m in messages}
         assert all(kind is Kind.TOUCH for kind, _ in named.values())
         desk.judge({touch for _, touch in named.values()} - desk.cleared, now)
@@ -113,6 +134,8 @@ class Wire:
         return receipts
 
 
+KNOWS = ("all", "nothing", "nothing", "refused", "off", "cannot")
+NO = Receipt("", "refused", reason=Reason.BLOCKED, action=Action.NEXT_CHANNEL)
 ACCEPTED = Receipt("", "accepted")
 REFUSALS = (Action.OK, Action.NEXT_CHANNEL, Action.DROP_ADDRESS, Action.DROP_CONSENT, Action.RETRY)
 ANSWERS = (

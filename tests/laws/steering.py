@@ -11,7 +11,7 @@ from sqlalchemy import update
 from flows import resuming
 from flows.hours import keep_hours
 from flows.running import load_running
-from ledger import campaigns, pausing
+from ledger import campaigns, deciding, pausing
 from ledger import tables as t
 from tests.builders import World, zone_set
 from tests.laws.cases import HOLD, HOMES, HOURS, TERMS, Terms, bundle_of, hours_text
@@ -48,6 +48,7 @@ class Steering(RuleBasedStateMachine):
         self.frozen[name] = terms.hours, self.file
         known = self.desk.known
         known.hold = HOLD
+        known.policies[name] = bundle.plan.doubt_policy
         known.ramps |= {f"{name} {wave.wave}": wave.ramp.first for wave in bundle.plan.waves if wave.ramp}
         self.bind_hours()
 
@@ -108,6 +109,22 @@ class Steering(RuleBasedStateMachine):
         if names:
             with self.world.ledger.write() as connection:
                 campaigns.abort(connection, names[pick % len(names)], "tester", self.world.now)
+
+    # --- doubts -----------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.books.held())
+    @rule(pick=PICK)
+    def decide(self, pick: int) -> None:
+        """A person who knows the truth says it of one message that is held."""
+        held = self.books.held()
+        touch = held[pick % len(held)]
+        name = self.books.campaigns[self.books.waves[touch.wave].campaign].name
+        with self.world.ledger.write() as connection:
+            if touch.id in {sent.touch for sent in self.desk.log}:
+                assert deciding.say_sent(connection, name, [touch.id], "tester", self.world.now) == 1
+            else:
+                said = deciding.say_not_sent(connection, name, [touch.id], "tester", self.world.now)
+                assert sum(said) == 1
 
     # --- hours ------------------------------------------------------------------------------------------------------
 

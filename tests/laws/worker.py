@@ -33,7 +33,7 @@ class Worker:
         now, ledger, owner = self.world.now, self.world.ledger, self.leased.owner
         if self.receipts:
             with ledger.write() as connection:
-                touches.settle(connection, owner, self.receipts, "wire", None, now)
+                touches.settle(connection, owner, self.receipts, "outbox", None, now)
             self.claimed, self.receipts = [], []
         elif self.claimed and self.claimed_at == now:
             return self.send()

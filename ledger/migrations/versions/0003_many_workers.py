@@ -83,8 +83,10 @@ def upgrade() -> None:
         sa.Column("skew_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_worker")),
     )
+    op.add_column("campaign", sa.Column("frozen_to", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("campaign", "frozen_to")
     for table in ("worker", "doubt", "kill_switch", "sender_slot", "sender"):
         op.drop_table(table)

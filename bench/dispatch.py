@@ -1,0 +1,136 @@
+"""100,000 touches through the whole sending path to a sink on this machine, against the bare sender, bodies alike.
+
+The engine leases, claims, renders, signs, sends, reads receipts and settles; the bare sender has the requests of the
+same messages ready made and only sends them, by the same client, as many at once, from the same core. By HTTP one
+message a request and a hundred a request (there the ledger is the bound, not the line), by SMTP over one connection.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import text
+
+from bench.campaign import FIRST, open_room
+from bench.claim_settle import SENT, queue
+from bench.databases import Database, both
+from bench.race import ROUNDS
+from bench.sinks import http_sink, pinned, send_bare_http, send_bare_smtp, smtp_sink
+from bench.smtp_channel import SmtpChannel
+from channels.http import Http
+from channels.registry import CAPABILITIES
+from flows.render import render
+from flows.room import Room
+from flows.running import Running, load_running
+from flows.sending import send_batch
+from flows.wave import send_due
+from ledger.recipients import recipients
+from ledger.store import open_ledger
+from tests.chaos.rig import http_sender
+from waves.message import CHANNEL_NAMES, Message
+from waves.senders import Sender
+from waves.tokens import Kind, make_token
+
+MEMBERS = 109_000
+NAMES = ("web_push", "sms", "email")
+WAYS = {"http": 1, "http by 100": 100, "smtp": 0}
+"""What is measured, and messages in a request."""
+
+
+@dataclass
+class Way:
+    """One way out: the room that sends by it, and how the bare sender does."""
+
+    room: Room
+    each: int
+    url: str = ""
+    port: int = 0
+
+    def bare(self, messages: Sequence[Message]) -> float:
+        """Seconds for these messages without an engine."""
+        if not self.each:
+            return send_bare_smtp(self.port, messages)
+        channel = self.room.channel("sms")
+        assert isinstance(channel, Http)
+        parts = [messages[start : start + self.each] for start in range(0, len(messages), self.each)]
+        return send_bare_http(self.url, [channel._body(list(part)) for part in parts])
+
+
+def run(scale: float) -> list[dict[str, Any]]:
+    """A row for each way and database; RuntimeError when not every touch was sent once."""
+    with both() as databases:
+        return [row for database in databases for row in send_on(database, max(1_000, round(MEMBERS * scale)))]
+
+
+def send_on(database: Database, members: int, rounds: int = ROUNDS) -> Iterator[dict[str, Any]]:
+    """The rows of one database."""
+    with TemporaryDirectory(prefix="multiwave-bench-") as home:
+        queue(database, Path(home), members)
+        for what, each in WAYS.items():
+            seconds: list[list[float]] = [[], []]
+            for _ in range(rounds):
+                with _way(database, Path(home), each) as way, pinned():
+                    running = load_running(way.room.ledger, "bench")
+                    messages = messages_of(way.room, running)
+                    seconds[0].append(_sent(way.room, running, len(messages)))
+                    seconds[1].append(way.bare(messages))
+            ours, bare = map(min, seconds)
+            n = len(messages)
+            print(f"{what} on {database.name}: {ours:.2f} s, bare {bare:.2f} s", file=sys.stderr)
+            yield {"what": what, "database": database.name, "n": n, "rate": n / ours, "limit_rate": n / bare}
+        database.drop("base")
+
+
+@contextmanager
+def _way(database: Database, home: Path, each: int) -> Iterator[Way]:
+    ledger = open_ledger(database.copy("base", "run"))
+    room = open_room(home, ledger)
+    with ExitStack() as stack:
+        stack.callback(database.drop, "run")
+        stack.callback(ledger.close)
+        if each:
+            sink = stack.enter_context(http_sink())
+            room.senders = {name: http_sender(sink.url, name, each) for name in NAMES}
+            room.senders = {name: one.model_copy(update={"sender": name}) for name, one in room.senders.items()}
+            for name in NAMES:
+                stack.callback(room.channel(name).close)  # type: ignore[attr-defined]
+            yield Way(room, each, url=sink.url)
+        else:
+            mails = stack.enter_context(smtp_sink())
+            room.senders = {name: Sender(sender=name, channel=name, provider="smtp") for name in NAMES}
+            room._channels.update({name: SmtpChannel(CAPABILITIES[name], mails.port) for name in NAMES})
+            yield Way(room, each, port=mails.port)
+
+
+def _sent(room: Room, running: Running, touches: int) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    send_due(room, running, running.plan.wave(FIRST), SENT, send_batch)
+    seconds = time.perf_counter() - began
+    with room.ledger.read() as connection:
+        states = connection.execute(text("SELECT state, count(*) FROM touch WHERE batch IS NOT NULL GROUP BY 1")).all()
+    if [tuple(row) for row in states] != [(2, touches)]:
+        raise RuntimeError(f"not all of {touches} touches were sent: {states}")
+    return seconds
+
+
+def messages_of(room: Room, running: Running) -> list[Message]:
+    """Every message of the wave as the engine will write it."""
+    wave, templates, found = running.plan.wave(FIRST), running.bundle.open_templates(), list[Message]()
+    with room.ledger.read() as connection:
+        rows = connection.execute(text("SELECT id, channel FROM touch WHERE batch IS NOT NULL ORDER BY id")).all()
+        for start in range(0, len(rows), 1000):
+            known = recipients(connection, [row.id for row in rows[start : start + 1000]], running.bundle.types)
+            for touch, channel in rows[start : start + 1000]:
+                token = make_token(room.token_key, Kind.TOUCH, touch)
+                name = CHANNEL_NAMES[channel]
+                found.append(render(running.bundle, wave, templates, name, 0, token, known[touch]))
+    return found

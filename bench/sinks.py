@@ -1,0 +1,123 @@
+"""What the sending benchmarks send to, each in a process and on a core of its own, and the bare senders' loops."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import aiohttp
+
+from bench.smtp_channel import Line, address_of, mail_of
+from channels.http_options import sign
+from tests.chaos.rig import SECRET, SECRET_ENV, Sink, start_sink
+from waves.message import Message
+
+ABREAST = 16
+"""Requests in the air at once, on either side; what the engine has for one batch (waves.senders.REQUESTS_EACH)."""
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+@contextmanager
+def pinned() -> Iterator[None]:
+    """This process on one core, where the system can: threads that hand the interpreter over across cores lose time."""
+    if not CORES:
+        yield
+        return
+    os.sched_setaffinity(0, CORES[:1])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES)
+
+
+def move_away(pid: int) -> None:
+    """A sink, to the last core."""
+    if CORES:
+        os.sched_setaffinity(pid, CORES[-1:])
+
+
+@contextmanager
+def http_sink() -> Iterator[Sink]:
+    """The gateway of the chaos tests, its secret in the environment."""
+    with TemporaryDirectory(prefix="multiwave-bench-") as folder:
+        os.environ[SECRET_ENV] = SECRET
+        sink = start_sink(Path(folder) / "record")
+        move_away(sink.running.pid)
+        try:
+            yield sink
+        finally:
+            sink.stop()
+
+
+@dataclass
+class Mails:
+    """A running SMTP sink."""
+
+    port: int
+
+    def taken(self) -> int:
+        """How many mails it took so far."""
+        line = Line(self.port).line
+        return int(line.docmd("COUNT")[1])
+
+
+@contextmanager
+def smtp_sink() -> Iterator[Mails]:
+    """bench.smtp_sink on a free port."""
+    running = subprocess.Popen([sys.executable, "-m", "bench.smtp_sink"], stdout=subprocess.PIPE, text=True)
+    assert running.stdout
+    move_away(running.pid)
+    try:
+        yield Mails(int(running.stdout.readline()))
+    finally:
+        running.kill()
+        running.wait()
+        running.stdout.close()
+
+
+def send_bare_http(url: str, bodies: Sequence[bytes]) -> float:
+    """Seconds for these bodies by the engine's HTTP client: ready made, signed before, answers read and no more."""
+    key = SECRET.encode()
+    ready = [
+        (body, {"Content-Type": "application/json", **sign(key, body, int(time.time())), "Idempotency-Key": _key(body)})
+        for body in bodies
+    ]
+    return asyncio.run(_post_all(f"{url}/messages", ready))
+
+
+def _key(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:40]
+
+
+async def _post_all(url: str, ready: Sequence[tuple[bytes, dict[str, str]]]) -> float:
+    async def post_some() -> None:
+        for body, headers in turns:
+            async with session.post(url, data=body, headers=headers) as response:
+                await response.read()
+                if response.status != 200:
+                    raise RuntimeError(f"the sink answered {response.status}")
+
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        began, turns = time.perf_counter(), iter(ready)
+        await asyncio.gather(*(post_some() for _ in range(ABREAST)))
+        return time.perf_counter() - began
+
+
+def send_bare_smtp(port: int, messages: Sequence[Message]) -> float:
+    """Seconds for these mails over one connection, their bytes ready made."""
+    ready = [(address_of(message), mail_of(message)) for message in messages]
+    line = Line(port)
+    began = time.perf_counter()
+    for address, mail in ready:
+        line.carry(address, mail)
+    return time.perf_counter() - began

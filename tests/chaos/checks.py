@@ -1,0 +1,137 @@
+"""What a run must have kept, from the rows of its ledger and the record of the sink: none of our report code."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from tests.chaos.databases import Database
+from waves.tokens import Kind, read_token
+
+QUEUED, CLAIMED, SENT, REFUSED, EXPIRED, IN_DOUBT = 0, 1, 2, 4, 5, 7
+GO, WORKER_LOST = 13, 104
+STATES = ("queued", "claimed", "sent", "listed", "refused", "expired", "withdrawn", "in_doubt")
+
+
+@dataclass
+class Found:
+    """The numbers of one run, and what is wrong with them."""
+
+    touches: int = 0
+    in_doubt: int = 0
+    resolved: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    late: int = 0
+    """Messages that began after their worker's lease: stopped between the last look at its clock and the wire."""
+    lost_workers: int = 0
+    """Touches that were in doubt because their worker was."""
+    wrong: list[str] = field(default_factory=list)
+
+    def expect(self, kept: bool, what: str) -> None:
+        if not kept:
+            self.wrong.append(what)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One message that the sink took: its touch, and when by the monotonic clock."""
+
+    touch: int
+    at: float
+
+
+def read_record(record: Path, key: bytes) -> list[Accepted]:
+    """Every line of the sink's record; an unknown token is a ValueError or SendRefused of `read_token`."""
+    found = []
+    for line in record.read_text("utf-8").splitlines():
+        token, _, _, at = line.split("\t")
+        kind, touch = read_token(key, token)
+        assert kind is Kind.TOUCH
+        found.append(Accepted(touch, float(at)))
+    return found
+
+
+def look(database: Database, record: Path, key: bytes, one_each: bool) -> Found:
+    """Everything that law 1, 2 and 3 ask of a wave that has closed; `one_each`: nobody may get both channels."""
+    found = Found()
+    rows = database.rows("SELECT id, wave, customer, channel, state, reason FROM touch")
+    states = {row[0]: row[4] for row in rows}
+    said = Counter(accepted.touch for accepted in read_record(record, key))
+    counts = Counter(states.values())
+    found.touches, found.in_doubt = len(rows), counts[IN_DOUBT]
+
+    found.duplicates = sum(n - 1 for n in said.values())
+    found.expect(not found.duplicates, f"{found.duplicates} messages came a second time")
+    keys = Counter((wave, customer, channel) for _, wave, customer, channel, _, _ in rows)
+    found.expect(max(keys.values(), default=0) <= 1, "two touches of one customer on one channel")
+    if one_each:
+        reached = Counter(row[2] for row in rows if row[0] in said)
+        both = sum(n > 1 for n in reached.values())
+        found.duplicates += both
+        found.expect(not both, f"{both} customers of a first_of were reached on both channels")
+
+    _count(found, database, counts)
+    sent = {touch for touch, state in states.items() if state == SENT}
+    refused = {touch for touch, state in states.items() if state == REFUSED}
+    unsaid = sent - said.keys()
+    found.lost += len(unsaid)
+    found.expect(not unsaid, f"{len(unsaid)} touches are sent and never came")
+    strangers = {touch for touch in said if states.get(touch) not in (SENT, IN_DOUBT)}
+    found.expect(not strangers, f"{len(strangers)} messages came of touches {_words(states, strangers)}")
+    found.expect(not refused & said.keys(), "a refused message was accepted")
+    return found
+
+
+def _count(found: Found, database: Database, counts: Counter[int]) -> None:
+    """Law 2: members = verdicts, go = touched, and after the close nothing is on its way any more."""
+    ((members,),) = database.rows("SELECT count(*) FROM member")
+    ((verdicts, people),) = database.rows("SELECT count(*), count(DISTINCT customer) FROM enrolment")
+    ((gone,),) = database.rows(f"SELECT count(*) FROM enrolment WHERE verdict = {GO}")
+    ((touched,),) = database.rows("SELECT count(DISTINCT customer) FROM touch")
+    found.lost += abs(members - people) + abs(gone - touched) + counts[QUEUED] + counts[CLAIMED] + counts[EXPIRED]
+    found.expect(members == verdicts == people, f"{members} members, {verdicts} verdicts of {people}")
+    found.expect(gone == touched, f"{gone} verdicts say go, {touched} customers have a touch")
+    ended = {SENT, REFUSED, IN_DOUBT}
+    found.expect(set(counts) <= ended, f"after the close: { {STATES[state]: n for state, n in counts.items()} }")
+    ((state, stored),) = database.rows("SELECT state, balance FROM wave")
+    found.expect(state == "closed", f"the wave is {state}")
+    if stored:
+        books = json.loads(stored)
+        found.expect(books["balanced"] is True, "the stored balance is not balanced")
+        found.expect(books["members"] == members, "the stored balance has other members")
+        found.expect(sum(books["states"].values()) == sum(counts.values()), "the stored balance has other touches")
+    ((undone,),) = database.rows("SELECT count(*) FROM batch WHERE done_at IS NULL")
+    found.expect(not undone, f"{undone} batches are not done")
+    ((noted,),) = database.rows("SELECT count(*) FROM doubt d JOIN touch t ON t.id = d.touch WHERE t.state = 7")
+    found.expect(noted == counts[IN_DOUBT], f"{counts[IN_DOUBT]} touches in doubt, {noted} of them noted")
+    ((ever,),) = database.rows("SELECT count(*) FROM doubt")
+    found.resolved = ever - noted
+
+
+def _words(states: dict[int, int], touches: set[int]) -> dict[str, int]:
+    return dict(Counter(STATES[states[touch]] if touch in states else "unknown" for touch in touches))
+
+
+def look_at_halts(found: Found, record: list[Accepted], halts: list[tuple[str, float, float]], asleep: bool) -> float:
+    """Law 5: how long after a halt was committed the last message began; beyond 2 s it is wrong.
+
+    A worker that lay still meanwhile cannot look at the clock between its last look and the wire, so it is let off.
+    """
+    longest = 0.0
+    for what, begun, ended in halts:
+        inside = [one.at - begun for one in record if begun < one.at < ended]
+        longest = max([longest, *inside])
+        over = sum(after > 2 for after in inside)
+        found.expect(asleep or not over, f"{over} messages began up to {max(inside, default=0):.2f} s after a {what}")
+    return longest
+
+
+def moment(micros: int) -> datetime:
+    """A moment as the ledger stores it."""
+    from ledger.types import EPOCH, MICROSECOND
+
+    return EPOCH + micros * MICROSECOND
