@@ -1,4 +1,4 @@
-# make demo | test | soak | lint | check | bench | lock | clean. The first of them makes .venv from requirements.lock.
+# make demo | test | soak | chaos | lint | check | bench | lock | clean. The first of them makes .venv from requirements.lock.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3; do "$$python" -c "$(SUPPORTED)" 2>/dev/null && echo "$$python" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: demo test soak lint check bench lock clean
+.PHONY: demo test soak lint check chaos bench lock clean
 
 demo: $(STAMP)
 	@$(BIN)/multiwave demo
@@ -31,6 +31,11 @@ lint: $(STAMP)
 	@$(BIN)/lint-imports --no-logo
 
 check: lint test
+
+# Real workers over a real sink, killed again and again: make chaos RUNS=100 [DATABASE=sqlite|postgresql] [SEED=7].
+RUNS ?= 10
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos --runs $(RUNS) $(if $(DATABASE),--database $(DATABASE)) $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)

@@ -20,7 +20,7 @@ from ledger.breaker import heard
 from ledger.recipients import recipients
 from ledger.slots import free_slot, take_slot
 from ledger.store import keep_out_new_touches
-from waves.errors import SendRefused
+from waves.errors import LedgerError, SendRefused
 from waves.message import BEGIN_WITHIN_S, CHANNEL_NAMES, Channel, Message, Receipt
 from waves.outcomes import Reason
 from waves.plan import Wave
@@ -30,6 +30,9 @@ from waves.tokens import Kind, make_token
 
 PATIENCE = timedelta(seconds=5)
 """A worker waits so long for room at its sender; for longer waits it lets the batch go, and others of its kind be."""
+
+SETTLES_WITHIN_S = 60.0
+"""A worker tries so long to write down what its provider said, before that is in doubt."""
 
 Dispatch = Callable[[Room, Running, str, touches.Leased, datetime], "Sent"]
 
@@ -161,9 +164,9 @@ def _send_chunk(
     messages, receipts = _rendered(sending, claimed)
     _charge(sending, [message for _, message in messages])
     left_s = begins_by - time.monotonic()
-    if left_s <= 0:
+    if left_s <= 0 or sending.moment() >= leased.until:  # the monotonic clock of a machine stands still while it sleeps
         with room.ledger.write() as connection:
-            touches.give_back(connection, leased.owner, [touch for touch, _ in messages])
+            touches.give_back(connection, leased.owner, [touch for touch, _ in messages], sending.moment())
         messages = []
     said = sending.channel.send([m for _, m in messages], sending.moment(), left_s) if messages else []
     receipts += [(touch, receipt) for (touch, _), receipt in zip(messages, said, strict=True)]
@@ -201,7 +204,19 @@ def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int,
 
 
 def _settle(sending: Sending, receipts: list[tuple[int, Receipt]], grant: pace.Grant, claimed: int) -> None:
-    """Write what came of a chunk, and what it says of its sender."""
+    """Write what came of a chunk; while the ledger is gone, as in a restart, its worker waits rather than forget it."""
+    until = time.monotonic() + SETTLES_WITHIN_S
+    while True:
+        try:
+            return _write_receipts(sending, receipts, grant, claimed)
+        except LedgerError:
+            if sending.room.stopping or time.monotonic() >= until:
+                raise
+        sending.room.wait(0.5)
+
+
+def _write_receipts(sending: Sending, receipts: list[tuple[int, Receipt]], grant: pace.Grant, claimed: int) -> None:
+    """Settle a chunk, and count what it says of its sender."""
     room, sender, now = sending.room, sending.sender, sending.moment()
     cost = room.settings.costs.get(sender.channel)
     why = None

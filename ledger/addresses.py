@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, or_, select, update
 
 from ledger import tables as t
-from waves.message import AddressState
+from ledger.sql import among
+from waves.message import AddressState, Consent
+from waves.outcomes import Action
 
 
 def bury(connection: Connection, gone: Select[Any]) -> None:
@@ -20,3 +24,18 @@ def bury(connection: Connection, gone: Select[Any]) -> None:
         .where(told.c.id.in_(gone))
     )
     connection.execute(update(t.address).where(a.id.in_(same)).values(state=int(AddressState.DEAD)))
+
+
+def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
+    """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
+    mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
+    if action is Action.DROP_ADDRESS:
+        bury(connection, mine)
+    if action is Action.DROP_CONSENT:
+        # As ledger.events.fold_consent: every address of the customer there, and everybody's row with that value.
+        a = t.address.c
+        said = select(a.customer, a.channel, a.value).where(a.id.in_(mine)).subquery("said")
+        covered = (a.channel == said.c.channel) & or_(a.customer == said.c.customer, a.value == said.c.value)
+        ids = select(a.id).join_from(t.address, said, covered)
+        denied = {"consent": int(Consent.DENIED), "consent_source": "event", "consent_at": now}
+        connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))

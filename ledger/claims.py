@@ -77,7 +77,9 @@ def _built(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) ->
             ~is_on(bindparam("scopes", expanding=True), NOW),
             *may_be_sent(),
         )
-        .exists()
+        # Nobody takes the batch over, or lets go of it, before what is claimed here is there to be seen.
+        .with_for_update(read=True, of=t.batch)
+        .cte("mine")
     )
     halted = gates.halted(c.customer) if gates.halted else false()
     picked = (
@@ -87,7 +89,7 @@ def _built(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) ->
             c.state == int(State.QUEUED),
             c.not_before <= NOW,
             c.not_after > NOW,
-            mine,
+            select(mine.c.id).exists(),
             ~halted,
         )
         .order_by(c.id)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal, null, or_, select, update
 
 from ledger import tables as t
+from ledger.addresses import act
 from ledger.audit import record
 from ledger.doubts import (
     CANNOT_BE_ASKED,
@@ -28,7 +29,7 @@ from ledger.doubts import (
     undecided,
 )
 from ledger.engine_tables import doubt
-from ledger.touches import act, reopen
+from ledger.touches import reopen
 from ledger.types import MICROSECOND, Moment
 from waves.message import Receipt
 from waves.outcomes import Action, Reason, State

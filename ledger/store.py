@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
@@ -23,6 +23,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from ledger import tables as t
 from waves.errors import LedgerError
 
+BACKUP_OF = "backup_of"
+"""The meta row of a backup that was not taken into use yet: the moment it shows."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 600
 """A writer waits so long for SQLite's one lock, then says that the ledger does not answer."""
@@ -31,6 +33,13 @@ GAP = 1 / 32
 """The share of its time that long work leaves to other writers."""
 # PostgreSQL advisory locks.
 ENROL_LOCK = 0x6D77_656E  # who may number batches and lay down their touches
+PATIENCE = {
+    "idle_in_transaction_session_timeout": "'60s'",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+"""How long PostgreSQL waits for a connection that says nothing."""
 ADVANCE_LOCK = 0x6D77_6164  # who advances the ledger
 WAVE_LOCK = 0x6D77_7776  # with a wave's id: who claims of it, or closes it
 
@@ -79,6 +88,14 @@ def _is_taken(handle: sqlite3.Connection) -> bool:
     return False
 
 
+def _prepare_postgresql(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # type: ignore[no-untyped-def]
+    # The locks of a machine that stands still, or lost its power, would otherwise be held for hours.
+    with dbapi_connection.cursor() as cursor:
+        for name, value in PATIENCE.items():
+            cursor.execute(f"SET {name} = {value}")
+    dbapi_connection.commit()
+
+
 def make_engine(url: str) -> Engine:
     """An engine for `sqlite:///FILE` or `postgresql+psycopg://...`; LedgerError for anything else."""
     try:
@@ -94,6 +111,7 @@ def make_engine(url: str) -> Engine:
         return engine
     if backend == "postgresql":
         engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_postgresql)
         return engine.execution_options(preserve_rowcount=True)  # psycopg: INSERT ... SELECT counts -1 without it
     raise LedgerError(f"{backend!r} is no database multiwave knows; write sqlite:///FILE or postgresql://...")
 
@@ -189,8 +207,9 @@ def read_meta(connection: Connection, key: str) -> str | None:
 
 def write_meta(connection: Connection, key: str, value: str) -> None:
     """Set one of the ledger's own settings."""
-    if not connection.execute(update(t.meta).where(t.meta.c.key == key).values(value=value)).rowcount:
-        connection.execute(insert(t.meta).values(key=key, value=value))
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = make(t.meta).values(key=key, value=value)
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 
 def keep_meta(connection: Connection, key: str, value: str) -> str:
@@ -234,8 +253,11 @@ def create_ledger(url: str, simulated: bool = False) -> Ledger:
         return Ledger(engine)
 
 
-def open_ledger(url: str) -> Ledger:
-    """Open a ledger that `init` made; LedgerError when it is missing or of another version."""
+def open_ledger(url: str, restored: bool = False) -> Ledger:
+    """Open a ledger that `init` made; LedgerError when it is missing or of another version.
+
+    A backup opens only for whoever says that it is `restored`.
+    """
     engine = make_engine(url)
     database = engine.url.database
     if engine.dialect.name == "sqlite" and database not in (None, "", ":memory:") and not Path(str(database)).exists():
@@ -246,7 +268,15 @@ def open_ledger(url: str) -> Ledger:
         head = ScriptDirectory.from_config(migration_config()).get_current_head()
         if current != head:
             raise LedgerError(f"the ledger is at version {current}, this release wants {head}; run: multiwave init")
-        return Ledger(engine)
+        ledger = Ledger(engine)
+        with ledger.read() as connection:
+            backup_of = read_meta(connection, BACKUP_OF)
+        if backup_of and not restored:
+            raise LedgerError(
+                f"this ledger is a backup of {backup_of}: what was sent since then is not in it, and would be sent "
+                "again; read `Back up and restore` in the README, then run: multiwave restored"
+            )
+        return ledger
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from ledger import tables as t
-from ledger.addresses import bury
+from ledger.addresses import act
 from ledger.claims import NOW, claim_statement, may_be_sent
 from ledger.doubts import note_doubts, queued_again, resent
 from ledger.gates import Gates, Halted
@@ -38,7 +38,7 @@ from ledger.legal_hours import cover
 from ledger.limits import any_calls
 from ledger.sql import Given, among, named_ids
 from ledger.store import keep_open, keep_out_new_touches
-from waves.message import Consent, Receipt
+from waves.message import Receipt
 from waves.outcomes import Action, Reason, State
 
 REFS = {
@@ -194,13 +194,9 @@ def claim(
     return Chunk(claimed, len(rows) < size)
 
 
-def give_back(connection: Connection, owner: str, touches: Collection[int]) -> None:
-    """Claimed touches that were provably not begun wait in the queue again."""
-    connection.execute(
-        update(t.touch)
-        .where(among(t.touch.c.id, touches), t.touch.c.claimed_by == owner, t.touch.c.state == int(State.CLAIMED))
-        .values(state=int(State.QUEUED), claimed_by=null(), claimed_at=null())
-    )
+def give_back(connection: Connection, owner: str, touches: Sequence[int], now: datetime) -> None:
+    """Touches that their worker provably did not begin wait in the queue again, also those swept up meanwhile."""
+    settle(connection, owner, [(touch, Receipt("", "not_sent", retry_after_s=0.0)) for touch in touches], "", None, now)
 
 
 def settle(
@@ -218,6 +214,7 @@ def settle(
         keep_open(
             connection, connection.scalars(select(t.touch.c.wave.distinct()).where(t.touch.c.id.in_(unsent))).all()
         )
+        _hold_batches(connection, unsent)  # before their touches, as a lease does, or the two would wait for each other
     for touch, receipt in receipts:
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)
@@ -294,6 +291,7 @@ def _settled_by(touches: Given, owner: Any) -> tuple[ColumnElement[bool], ...]:
 
 def reopen(connection: Connection, touches: Sequence[int]) -> None:
     """A batch that others finished, or left until later, is due again for those of the touches that wait in it."""
+    _hold_batches(connection, touches)
     c, b = t.touch.c, t.batch.c
     waits = select(func.min(c.not_before)).where(c.batch == b.id, c.state == int(State.QUEUED)).scalar_subquery()
     batches = select(c.batch).where(among(c.id, touches), c.state == int(State.QUEUED))
@@ -304,19 +302,11 @@ def reopen(connection: Connection, touches: Sequence[int]) -> None:
     )
 
 
-def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
-    """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
-    mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
-    if action is Action.DROP_ADDRESS:
-        bury(connection, mine)
-    if action is Action.DROP_CONSENT:
-        # As ledger.events.fold_consent: every address of the customer there, and everybody's row with that value.
-        a = t.address.c
-        said = select(a.customer, a.channel, a.value).where(a.id.in_(mine)).subquery("said")
-        covered = (a.channel == said.c.channel) & or_(a.customer == said.c.customer, a.value == said.c.value)
-        ids = select(a.id).join_from(t.address, said, covered)
-        denied = {"consent": int(Consent.DENIED), "consent_source": "event", "consent_at": now}
-        connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))
+def _hold_batches(connection: Connection, touches: Sequence[int]) -> None:
+    """Until the transaction ends nobody lets go of the batches of these touches: they would count them too early."""
+    b = t.batch.c
+    theirs = select(t.touch.c.batch).where(among(t.touch.c.id, touches))
+    connection.execute(select(b.id).where(b.id.in_(theirs)).order_by(b.id).with_for_update())
 
 
 def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted | None = None) -> None:
@@ -325,6 +315,9 @@ def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted
     Where only halted segments are left it is looked at again now and then; lifting their switch makes it due.
     """
     b = t.batch.c
+    mine = (b.id == leased.batch, b.lease_owner == leased.owner)
+    if connection.scalar(select(b.id).where(*mine).with_for_update()) is None:
+        return
     statement = _left_statement() if halted is None else _left(halted)
     row = connection.execute(statement, {"in_batch": leased.batch, "now": now}).one()
     values: dict[str, object] = {"lease_owner": None, "lease_until": None}
@@ -332,7 +325,7 @@ def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted
         values["due"] = now + HALTED_FOR if row.next is None else row.next
     elif not row.in_hand:
         values["done_at"] = now
-    connection.execute(update(t.batch).where(b.id == leased.batch, b.lease_owner == leased.owner).values(values))
+    connection.execute(update(t.batch).where(*mine).values(values))
 
 
 @cache
@@ -361,7 +354,7 @@ def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False)
     lost = select(b.id).where(b.done_at.is_(None), b.lease_owner.is_not(None))
     if not all_workers_gone:
         lost = lost.where(b.lease_until <= now)
-    batches = list(connection.scalars(lost))
+    batches = list(connection.scalars(lost.with_for_update(skip_locked=True)))  # whoever takes or claims one lives
     if not batches:
         return 0
     swept = _doubt(connection, batches, now)

@@ -14,7 +14,7 @@ from tests.chaos.databases import Postgres, Sqlite
 from tests.chaos.run import Ran, play
 
 HEAD = f"{'run':>4} {'seed':>6} {'database':<10} {'touches':>8}  {'struck':<58} {'doubt':>6} {'solved':>6} "
-HEAD += f"{'twice':>5} {'lost':>5} {'halt s':>6} {'s':>6}"
+HEAD += f"{'twice':>5} {'lost':>5} {'late':>5} {'halt s':>6} {'s':>6}"
 
 
 def line(number: int, ran: Ran) -> str:
@@ -23,7 +23,8 @@ def line(number: int, ran: Ran) -> str:
     struck = " ".join(f"{kind} {n}" for kind, n in sorted(ran.struck.items()))
     return (
         f"{number:>4} {ran.seed:>6} {ran.database:<10} {found.touches:>8,}  {struck:<58} {found.in_doubt:>6} "
-        f"{found.resolved:>6} {found.duplicates:>5} {found.lost:>5} {ran.halt_s:>6.2f} {ran.seconds:>6.1f}"
+        f"{found.resolved:>6} {found.duplicates:>5} {found.lost:>5} {found.late:>5} "
+        f"{found.halt_s:>6.2f} {ran.seconds:>6.1f}"
     )
 
 

@@ -19,6 +19,7 @@ from ledger import campaigns, kill_switches
 from ledger.pausing import resume
 from ledger.store import Ledger
 from tests.chaos import worker
+from tests.chaos.checks import Halt
 from tests.chaos.databases import Database
 from tests.chaos.home import CAMPAIGN, Home
 from tests.chaos.rig import Sink
@@ -27,7 +28,8 @@ Kind = Literal["worker", "all", "database", "stopped", "reset", "switch", "pause
 KINDS: tuple[Kind, ...] = ("worker", "all", "database", "stopped", "reset", "switch", "pause")
 STOPPED_S = 12.0
 """Longer than the lease."""
-RESETS = ({"fault": "accept_then_reset", "share": 0.5, "seed": 1}, {"fault": "reset_before_reading", "share": 1.0})
+RESETS = ({"fault": "accept_then_reset", "share": 0.004, "seed": 1}, {"fault": "reset_before_reading", "share": 0.004})
+"""Few of them: after three of a chunk the sender rests for a minute, and the run with it."""
 FORKS = multiprocessing.get_context("forkserver")
 
 
@@ -100,8 +102,9 @@ class Weather:
     quiet: list[dict[str, object]]
     """The sink's rules on a quiet day."""
     struck: Counter[str] = field(default_factory=Counter)
-    halts: list[tuple[str, float, float]] = field(default_factory=list)
-    """(what, from, to) by the monotonic clock: nothing begins between 2 s after `from` and `to`."""
+    halts: list[Halt] = field(default_factory=list)
+    woken: list[float] = field(default_factory=list)
+    """When stopped workers were let go on, by the monotonic clock."""
     hands: int = 0
     """Workers that were killed or stopped, or lost their database, with chunks in their hands."""
     asleep: list[Thread] = field(default_factory=list)
@@ -152,14 +155,15 @@ class Weather:
         def wake() -> None:
             Event().wait(STOPPED_S)
             if one.is_alive():
+                self.woken.append(time.monotonic())
                 os.kill(pid, signal.SIGCONT)
 
         self.asleep.append(Thread(target=wake))
         self.asleep[-1].start()
 
     def _reset(self) -> None:
-        self.sink.fail(*RESETS)
-        Event().wait(0.2)
+        self.sink.fail(*RESETS, *self.quiet)
+        Event().wait(1)
         self.sink.fail(*self.quiet)
 
     def _switch(self) -> None:

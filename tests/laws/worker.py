@@ -39,7 +39,7 @@ class Worker:
             return self.send()
         elif self.claimed:  # too slow to begin
             with ledger.write() as connection:
-                touches.give_back(connection, owner, [c.touch for c in self.claimed])
+                touches.give_back(connection, owner, [c.touch for c in self.claimed], now)
             self.claimed = []
         elif not self.claim(size):
             with ledger.write() as connection:

@@ -250,12 +250,23 @@ def test_only_the_worker_that_claimed_settles_or_gives_back(lite: World) -> None
     _, claimed = taken(lite)
     settled(lite, [(touch, Receipt("", "accepted")) for touch in claimed], owner="another")
     with lite.ledger.write() as connection:
-        give_back(connection, "another", claimed)
+        give_back(connection, "another", claimed, T0)
     assert states(lite) == ["claimed"] * 3
     with lite.ledger.write() as connection:
-        give_back(connection, "worker", claimed[:1])
+        give_back(connection, "worker", claimed[:1], T0)
     settled(lite, [(touch, Receipt("", "accepted")) for touch in claimed])
     assert states(lite) == ["queued", "sent", "sent"]
+
+
+def test_a_worker_swept_up_before_it_began_gives_back(lite: World) -> None:
+    """It was stopped between its claim and its send: nothing has left, so nothing stays in doubt."""
+    leased, claimed = taken(lite)
+    with lite.ledger.write() as connection:
+        assert sweep(connection, leased.until) == 3
+    assert states(lite) == ["in_doubt"] * 3
+    with lite.ledger.write() as connection:
+        give_back(connection, "worker", claimed, leased.until)
+    assert states(lite) == ["queued"] * 3
 
 
 @pytest.mark.parametrize(
