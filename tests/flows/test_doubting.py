@@ -14,6 +14,7 @@ from flows.doubting import clear_doubts
 from ledger import campaigns, deciding, doubts, pausing, touches
 from ledger import tables as t
 from ledger.doubts import DECISIONS
+from ledger.restored import take_up
 from tests.builders import DAY, HOUR, T0, World, make_world
 from tests.doubt_steps import (
     FIRST_OF,
@@ -298,6 +299,17 @@ def test_several_that_decide_at_once_send_again_once(world: World) -> None:
     assert {doubt_row(world, number).resends for number in numbers} == {1}
     with world.ledger.read() as connection:
         assert connection.scalar(select(t.batch.c.done_at)) is None
+
+
+def test_what_a_restored_ledger_does_not_know_is_never_sent_again(world: World) -> None:
+    wire(world, knows={})
+    (number,) = claimed(world, "resend")
+    with world.ledger.write() as connection:
+        assert take_up(connection, T0 - MINUTE, "ann", LOST).in_doubt == 1
+        campaigns.set_state(connection, "test", "running", ("paused",), "ann", LOST)
+    for moment in (RIPE, RIPE + MINUTE):
+        tend(world, moment)
+    assert (stands(world)[0], doubt_row(world, number).decided) == ("in_doubt", "assume_sent")
 
 
 def test_every_decision_is_explained() -> None:
