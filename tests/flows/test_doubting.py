@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -294,8 +296,14 @@ def test_several_that_decide_at_once_send_again_once(world: World) -> None:
     wire(world, knows={})
     numbers = claimed(world, "resend", people=5)
     tend(world, LOST)
-    for _ in range(3):
+    start = Barrier(4)
+
+    def decide(_: int) -> None:
+        start.wait(30)
         clear_doubts(world.room, RIPE)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(decide, range(4)))
     assert {doubt_row(world, number).resends for number in numbers} == {1}
     with world.ledger.read() as connection:
         assert connection.scalar(select(t.batch.c.done_at)) is None
