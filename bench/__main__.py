@@ -3,6 +3,7 @@
 A benchmark is a module of this folder with `run(scale: float) -> list[dict]`; scale 1.0 is the size its row is read at.
 A row holds `database`, `n`, `rate` and `limit_rate` (both per second; a limit may be None), and `what` where there are
 several of one database; the rest is filled in here.
+A benchmark that works in children of its own puts their `peak_mb` into its rows.
 """
 
 from __future__ import annotations
@@ -45,16 +46,20 @@ def completed(name: str, row: Row, peak_mb: float) -> Row:
         "rate": round(rate, 1),
         "limit_rate": limit and round(limit, 1),
         "ratio": limit and round(rate / limit, 3),
-        "peak_mb": round(peak_mb, 1),
+        "peak_mb": round(row.get("peak_mb", peak_mb), 1),
     }
 
 
 def alone(name: str, scale: float) -> None:
     """Run one benchmark in this process and print its rows as the last line."""
     rows = importlib.import_module(f"bench.{name}").run(scale)
+    print(json.dumps([completed(name, row, peak_mb()) for row in rows]))
+
+
+def peak_mb() -> float:
+    """The most memory this process ever held, in MB."""
     unit = 1024 if sys.platform == "linux" else 1024 * 1024  # kilobytes on Linux, bytes on macOS
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    print(json.dumps([completed(name, row, peak_mb) for row in rows]))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def measure(name: str, scale: float) -> list[Row]:
@@ -95,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the hot paths against their limit.")
     parser.add_argument("name", nargs="*", help=f"which benchmarks; all when none is named: {', '.join(names())}")
     parser.add_argument("--scale", type=float, default=1.0, help="multiply the size; other than 1 is only printed")
+    parser.add_argument("--keep", action="store_true", help="keep the rows whatever the scale")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if unknown := sorted(set(asked.name) - set(names())):
@@ -106,7 +112,7 @@ def main() -> None:
         print(f"== {name}", flush=True)
         rows = measure(name, asked.scale)
         print(table(rows))
-        if asked.scale == 1.0:
+        if asked.scale == 1.0 or asked.keep:
             with RESULTS.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
     README.write_text(redrawn(README.read_text("utf-8"), kept()), "utf-8")

@@ -83,10 +83,10 @@ def open_room(home: Path, ledger: Ledger) -> Room:
     return Room(Settings(home=home), ledger, bytes(32))
 
 
-def start_campaign(room: Room) -> None:
-    """Approve and start the plan: every customer becomes a member."""
+def start_campaign(room: Room, plan: str = PLAN) -> None:
+    """Approve and start a plan named bench: every customer becomes a member."""
     folder = room.settings.home / "config"
-    for name, content in FILES.items():
+    for name, content in (FILES | {"plans/bench.yaml": plan}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content, "utf-8")
     bundle = load_plan(folder / "plans" / "bench.yaml", folder, CAPABILITIES)

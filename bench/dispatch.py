@@ -100,14 +100,15 @@ def _way(database: Database, home: Path, each: int) -> Iterator[Way]:
             sink = stack.enter_context(http_sink())
             room.senders = {name: http_sender(sink.url, name, each) for name in NAMES}
             room.senders = {name: one.model_copy(update={"sender": name}) for name, one in room.senders.items()}
-            for name in NAMES:
-                stack.callback(room.channel(name).close)  # type: ignore[attr-defined]
-            yield Way(room, each, url=sink.url)
+            way = Way(room, each, url=sink.url)
         else:
-            mails = stack.enter_context(smtp_sink())
+            port = stack.enter_context(smtp_sink())
             room.senders = {name: Sender(sender=name, channel=name, provider="smtp") for name in NAMES}
-            room._channels.update({name: SmtpChannel(CAPABILITIES[name], mails.port) for name in NAMES})
-            yield Way(room, each, port=mails.port)
+            room._channels.update({name: SmtpChannel(CAPABILITIES[name], port) for name in NAMES})
+            way = Way(room, each, port=port)
+        for name in NAMES:
+            stack.callback(room.channel(name).close)  # type: ignore[attr-defined]
+        yield way
 
 
 def _sent(room: Room, running: Running, touches: int) -> float:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,26 +57,14 @@ def http_sink() -> Iterator[Sink]:
             sink.stop()
 
 
-@dataclass
-class Mails:
-    """A running SMTP sink."""
-
-    port: int
-
-    def taken(self) -> int:
-        """How many mails it took so far."""
-        line = Line(self.port).line
-        return int(line.docmd("COUNT")[1])
-
-
 @contextmanager
-def smtp_sink() -> Iterator[Mails]:
-    """bench.smtp_sink on a free port."""
+def smtp_sink() -> Iterator[int]:
+    """bench.smtp_sink; its port."""
     running = subprocess.Popen([sys.executable, "-m", "bench.smtp_sink"], stdout=subprocess.PIPE, text=True)
     assert running.stdout
     move_away(running.pid)
     try:
-        yield Mails(int(running.stdout.readline()))
+        yield int(running.stdout.readline())
     finally:
         running.kill()
         running.wait()
@@ -120,4 +107,6 @@ def send_bare_smtp(port: int, messages: Sequence[Message]) -> float:
     began = time.perf_counter()
     for address, mail in ready:
         line.carry(address, mail)
-    return time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    line.close()
+    return seconds

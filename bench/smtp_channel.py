@@ -31,6 +31,9 @@ class Line:
         self.line = smtplib.SMTP("127.0.0.1", port, local_hostname="bench.example.com")
         self.line.ehlo()
 
+    def close(self) -> None:
+        self.line.close()
+
     def carry(self, address: str, mail: bytes) -> None:
         self.line.sendmail(SENDER, [address], mail)
 
@@ -39,7 +42,7 @@ class SmtpChannel:
     """Every mail is taken or the benchmark fails."""
 
     provider = "smtp"
-    chunk = 1_000
+    chunk = 500
 
     def __init__(self, capabilities: Capabilities, port: int) -> None:
         self.capabilities = capabilities
@@ -50,11 +53,15 @@ class SmtpChannel:
         begin_by, receipts = time.monotonic() + within_s, list[Receipt]()
         for message in messages:
             if time.monotonic() >= begin_by:
-                receipts.append(Receipt(message.token, "not_sent"))
+                receipts.append(Receipt(message.token, "not_sent", retry_after_s=0.0))
                 continue
             self.line.carry(address_of(message), mail_of(message))
             receipts.append(Receipt(message.token, "accepted"))
         return receipts
+
+    def close(self) -> None:
+        """End the connection."""
+        self.line.close()
 
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
         return None

@@ -1,6 +1,6 @@
-"""An SMTP server on loopback in a process of its own: takes every mail, counts them, keeps nothing.
+"""An SMTP server on loopback in a process of its own: takes every mail and keeps nothing.
 
-python -m bench.smtp_sink prints its port; a connection that says COUNT is told how many mails there were.
+python -m bench.smtp_sink prints its port.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-
-mails = 0
 
 
 class Mailbox(asyncio.Protocol):
@@ -24,7 +22,6 @@ class Mailbox(asyncio.Protocol):
         self.transport.write(b"220 sink.example.com\r\n")
 
     def data_received(self, content: bytes) -> None:
-        global mails
         self.waiting += content
         said = bytearray()
         while True:
@@ -33,20 +30,18 @@ class Mailbox(asyncio.Protocol):
                 break
             if self.in_data:
                 del self.waiting[: end + 5]
-                mails, self.in_data = mails + 1, False
+                self.in_data = False
                 said += b"250 taken\r\n"
                 continue
             word = bytes(self.waiting[:4]).upper()
             del self.waiting[: end + 2]
             self.in_data = word == b"DATA"
             said += ANSWERS.get(word, b"250 yes\r\n")
-            if word == b"COUN":
-                said += b"250 %d\r\n" % mails
         if said:
             self.transport.write(bytes(said))
 
 
-ANSWERS = {b"EHLO": b"250-sink.example.com\r\n250 PIPELINING\r\n", b"DATA": b"354 go on\r\n", b"COUN": b""}
+ANSWERS = {b"EHLO": b"250-sink.example.com\r\n250 PIPELINING\r\n", b"DATA": b"354 go on\r\n"}
 
 
 async def serve() -> None:

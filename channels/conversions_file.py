@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from channels.findings import Findings, shown
+from channels.findings import Findings, read_twice, shown
 from channels.table_file import read_table
 from waves.plan import NAME
 
@@ -36,20 +37,20 @@ class ConversionRow:
     reversed_at: datetime | None = None
 
 
-def read_conversions(path: Path) -> list[ConversionRow]:
-    """Every row, in file order; InputError lists every problem."""
-    found = Findings(path)
-    rows = []
+def read_conversions(path: Path) -> Iterator[ConversionRow]:
+    """Every row, in file order, as it is asked for; InputError lists every problem, before the first row."""
+    return read_twice(path, _rows)
+
+
+def _rows(found: Findings) -> Iterator[ConversionRow]:
     for line, cells in read_table(found, REQUIRED, ("product", "reversed_at")):
         row = _row(found, line, cells)
         if row is not None:
-            rows.append(row)
-    found.stop_if_any()
-    return rows
+            yield row
 
 
 def _row(found: Findings, line: int, cells: dict[str, str]) -> ConversionRow | None:
-    before = len(found.problems)
+    before = found.count
     customer, source, source_id = (found.filled(line, key, cells[key]) for key in ("customer", "source", "source_id"))
     goal, value, currency = cells["goal"].strip(), cells["value"].strip(), cells["currency"].strip().upper()
     if not re.fullmatch(NAME, goal):
@@ -62,7 +63,7 @@ def _row(found: Findings, line: int, cells: dict[str, str]) -> ConversionRow | N
     reversed_at = found.moment(line, "reversed_at", undone) if undone else None
     if at is not None and reversed_at is not None and reversed_at < at:
         found.add(line, "reversed_at is before at; a conversion cannot be taken back before it happened")
-    if len(found.problems) > before or at is None:
+    if found.count > before or at is None:
         return None
     amount = Decimal(value) if value else None
     product = cells.get("product", "").strip() or None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from channels.findings import Findings
+from channels.findings import Findings, read_twice
 from waves.message import Event
 from waves.outcomes import Action, Outcome, Reason, Side, word
 
@@ -18,21 +19,25 @@ REQUIRED = ("token", "outcome", "at", "provider", "provider_event_id")
 OPTIONAL = ("reason", "action", "scope", "raw")
 
 
-def read_events(path: Path) -> list[tuple[int, Event]]:
-    """Line number and event of every line, `scope` kept in the event's `raw`; InputError lists every problem."""
-    found = Findings(path)
-    events = []
-    for line, text in enumerate(found.text().split("\n"), 1):
-        if text.strip():
-            event = _event(found, line, text)
-            if event is not None:
-                events.append((line, event))
-    found.stop_if_any()
-    return events
+def read_events(path: Path) -> Iterator[tuple[int, Event]]:
+    """Line number and event of every line, `scope` kept in the event's `raw`; InputError lists every problem.
+
+    The whole file is checked before the first event is given, and read again for the events, as they are asked for.
+    """
+    return read_twice(path, _events)
+
+
+def _events(found: Findings) -> Iterator[tuple[int, Event]]:
+    with found.opened(newline="\n") as file:
+        for line, text in enumerate(file, 1):
+            if text.strip():
+                event = _event(found, line, text)
+                if event is not None:
+                    yield line, event
 
 
 def _event(found: Findings, line: int, text: str) -> Event | None:
-    before = len(found.problems)
+    before = found.count
     item = _object(found, line, text)
     if item is None:
         return None
@@ -47,7 +52,7 @@ def _event(found: Findings, line: int, text: str) -> Event | None:
     if not isinstance(raw, dict):
         found.add(line, "raw must be an object")
         return None
-    if len(found.problems) > before:
+    if found.count > before:
         return None
     words = {key: str(value) for key, value in values.items()}
     outcome = found.word(line, "outcome", words["outcome"], OUTCOMES)
@@ -56,7 +61,7 @@ def _event(found: Findings, line: int, text: str) -> Event | None:
     scope = found.word(line, "scope", words["scope"], SCOPES) if "scope" in words else None
     at: datetime | None = found.moment(line, "at", words["at"])
     token, provider, ident = (found.filled(line, key, words[key]) for key in ("token", "provider", "provider_event_id"))
-    if len(found.problems) > before or outcome is None or at is None:
+    if found.count > before or outcome is None or at is None:
         return None
     return Event(
         token,

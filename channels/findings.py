@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO, TypeVar
 
 from waves.errors import InputError, Problem
 
@@ -25,37 +27,48 @@ def shown(value: str) -> str:
 
 @dataclass(slots=True)
 class Findings:
-    """The problems of one file, in the order found."""
+    """The problems of one file, in the order found: the first 20, and how many there are."""
 
     path: Path
     problems: list[Problem] = field(default_factory=list)
+    count: int = 0
 
     def add(self, line: int, message: str) -> None:
         """Note one problem of the file."""
-        self.problems.append(Problem(str(self.path), line, message))
+        self.count += 1
+        if self.count <= SHOWN:
+            self.problems.append(Problem(str(self.path), line, message))
 
     def stop_if_any(self) -> None:
         """InputError naming the first 20 as `file:line: ...` and how many more there are."""
         if not self.problems:
             return
-        listed = [str(problem) for problem in self.problems[:SHOWN]]
-        if len(self.problems) > SHOWN:
-            listed.append(f"and {len(self.problems) - SHOWN} more")
+        listed = [str(problem) for problem in self.problems]
+        if self.count > SHOWN:
+            listed.append(f"and {self.count - SHOWN} more")
         raise InputError("\n".join([*listed, "nothing of this file was stored"]))
 
-    def text(self) -> str:
-        """The file's text; InputError when it cannot be read or is not UTF-8."""
+    @contextmanager
+    def opened(self, newline: str) -> Iterator[TextIO]:
+        """The file as text, read as it is asked for; InputError when it cannot be read or is not UTF-8."""
         try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from error
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            self.add(line, "not UTF-8 text; save or export the file as UTF-8")
+            with self.path.open(encoding="utf-8-sig", newline=newline) as file:
+                yield file
+        except UnicodeDecodeError:
+            self.add(self._first_bad_line(), "not UTF-8 text; save or export the file as UTF-8")
             self.stop_if_any()
             raise
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+    def _first_bad_line(self) -> int:
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    return number
+        return 1
 
     def word(self, line: int, what: str, value: str, known: Iterable[str]) -> str | None:
         """The known word, case and space forgiven; or None and a problem with the nearest one."""
@@ -88,3 +101,15 @@ class Findings:
         elif len(text) > 200:
             self.add(line, f"{what} is longer than 200 characters")
         return text
+
+
+T = TypeVar("T")
+
+
+def read_twice(path: Path, rows: Callable[[Findings], Iterator[T]]) -> Iterator[T]:
+    """The rows of a file that was read through once before: InputError, and no row, when anything is wrong in it."""
+    found = Findings(path)
+    for _ in rows(found):
+        pass
+    found.stop_if_any()
+    return rows(Findings(path))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import difflib
-import io
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from channels.findings import Findings
 
@@ -20,12 +20,19 @@ def read_table(
     The separator is the commonest of comma, semicolon and tab in the header. Empty lines are passed over. A header that
     cannot be used ends the reading with InputError; a bad row is one problem in `found`.
     """
-    text = found.text()
-    if not text.strip():
-        found.add(1, f"the file is empty; a header with {', '.join(required)} is expected")
-        found.stop_if_any()
-    header_line = text.lstrip("\r\n").split("\n", 1)[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=header_line.count), strict=True)
+    with found.opened(newline="") as file:
+        header_line = next((line for line in file if line.strip()), "")
+        if not header_line:
+            found.add(1, f"the file is empty; a header with {', '.join(required)} is expected")
+            found.stop_if_any()
+        file.seek(0)
+        separator = max(SEPARATORS, key=header_line.count)
+        yield from _rows(found, csv.reader(file, delimiter=separator, strict=True), required, optional)
+
+
+def _rows(
+    found: Findings, rows: Any, required: Sequence[str], optional: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
     header: list[str] | None = None
     line = 0
     try:

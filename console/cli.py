@@ -18,6 +18,7 @@ from console import (
     home,
     hours,
     imports,
+    keeping,
     plans,
     recalling,
     rehearsing,
@@ -57,8 +58,9 @@ campaigns.add_to(app)
 recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
-deploying.add_to(app)
 serving.add_to(app)
+keeping.add_to(app)
+deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 doubting.add_to(app)

@@ -54,6 +54,7 @@ def examine(settings: Settings, environment: Mapping[str, str], now: datetime) -
     yield versions(declared())
     yield from configuration(settings, now)
     yield from senders(settings)
+    yield spool_of(settings, now)
     try:
         room = open_room(settings)
     except PlanError:
@@ -244,6 +245,37 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         yield Finding("kill switches", "ok", "none is on, and no sender waits")
     yield from workers_of(room)
     yield advanced(room, moment)
+    yield from housekeeping_of(room)
+
+
+def spool_of(settings: Settings, now: datetime) -> Finding:
+    """Callbacks that wait to be merged, and those that could not be read."""
+    from channels.spool import ASIDE, backlog
+
+    try:
+        found = backlog(settings.spool_folder)
+    except OSError as error:
+        return Finding("spool", "fail", f"{settings.spool_folder}: {error.strerror}", "let its owner read the folder")
+    if found.aside:
+        folder = settings.spool_folder / ASIDE
+        do = f"read the .why files in {folder}, mend the cause, and move the .spool files one folder up"
+        return Finding("spool", "warn", f"{found.aside:,} callbacks could not be read and are kept aside", do)
+    said = f"{found.files:,} files wait, {found.size / 1e6:,.1f} MB"
+    if found.oldest is not None and now - found.oldest > settings.late_after:
+        return Finding("spool", "warn", f"{said}, since {found.oldest:%Y-%m-%d %H:%M}Z", "keep `multiwave up` running")
+    return Finding("spool", "ok", said)
+
+
+def housekeeping_of(room: Room) -> Iterator[Finding]:
+    """What a person should run on a database that has grown."""
+    from ledger.advice import housekeeping
+
+    with room.ledger.read() as connection:
+        found = housekeeping(connection)
+    for advice in found:
+        yield Finding("tables", "warn", advice.said, advice.do)
+    if not found:
+        yield Finding("tables", "ok", "nothing to clear up, and statistics where they matter")
 
 
 def workers_of(room: Room) -> Iterator[Finding]:

@@ -18,30 +18,33 @@ FileArgument = Annotated[Path, typer.Argument(help="The file to read.", show_def
 def import_events(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Record what came back: JSON lines with token, outcome, at, provider, provider_event_id. Again is harmless."""
     from channels.events_file import read_events
-    from flows.reports import record_reports
+    from flows.reports import in_chunks, record_reports, total
 
     room = open_home(home)
-    recorded = record_reports(room, [event for _, event in read_events(existing(file))], room.ledger.now())
+    events = (event for _, event in read_events(existing(file)))
+    recorded = total(record_reports(room, chunk, room.ledger.now()) for chunk in in_chunks(events))
     _say(recorded.new, recorded.known, recorded.unknown_touch, "events", as_json)
 
 
 def import_dispositions(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Record call results: CSV with token, disposition, at, call_id (and number, agent, ring_s, talk_s, wrap_s)."""
     from channels.call_list.generic_csv import read_dispositions
-    from flows.reports import record_dispositions
+    from flows.reports import in_chunks, record_dispositions, total
 
     room = open_home(home)
-    recorded = record_dispositions(room, read_dispositions(existing(file)), room.ledger.now())
+    calls = in_chunks(read_dispositions(existing(file)))
+    recorded = total(record_dispositions(room, chunk, room.ledger.now()) for chunk in calls)
     _say(recorded.new, recorded.known, recorded.unknown_touch, "calls", as_json)
 
 
 def import_conversions(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Record conversions: CSV of customer, goal, at, value, currency, source, source_id (and product, reversed_at)."""
     from channels.conversions_file import read_conversions
-    from flows.reports import record_sales
+    from flows.reports import in_chunks, record_sales
 
     room = open_home(home)
-    new, known, unknown = record_sales(room, read_conversions(existing(file)))
+    parts = [record_sales(room, chunk) for chunk in in_chunks(read_conversions(existing(file)))]
+    new, known, unknown = (sum(part[n] for part in parts) for n in range(3))
     if as_json:
         print_json({"new": new, "known": known, "unknown_customer": unknown})
     else:

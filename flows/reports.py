@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
+from typing import TypeVar
 
 from channels.call_list.generic_csv import DispositionRow
 from channels.conversions_file import ConversionRow
@@ -23,6 +25,26 @@ def _opened(room: Room, token: str, kind: Kind) -> int | None:
     except TokenError:
         return None
     return ident if found is kind else None
+
+
+CHUNK = 10_000
+"""Rows of a file recorded in one transaction; a file that was cut off is imported again, and each row counts once."""
+T = TypeVar("T")
+
+
+def in_chunks(rows: Iterable[T]) -> Iterator[list[T]]:
+    """The rows in lists of at most CHUNK."""
+    left = iter(rows)
+    while chunk := list(islice(left, CHUNK)):
+        yield chunk
+
+
+def total(parts: Iterable[Recorded]) -> Recorded:
+    """What became of all of them."""
+    found = Recorded(0, 0, 0)
+    for one in parts:
+        found = Recorded(found.new + one.new, found.known + one.known, found.unknown_touch + one.unknown_touch)
+    return found
 
 
 def record_reports(room: Room, events: Sequence[Event], now: datetime) -> Recorded:

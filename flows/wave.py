@@ -16,9 +16,12 @@ from flows.sending import Dispatch, next_batch
 from ledger import campaigns, enrol, ramps, touches
 from ledger.close import Balance, close, may_close, may_close_now
 from ledger.enrol import LISTED_BY_PEOPLE
+from ledger.progress import wave_mark
 from waves.message import CHANNEL_CODES
 from waves.plan import Wave
 from waves.stride import Stride
+
+OPENS_AGAIN_S, OPENS_WITHIN_S = 0.2, 30.0
 
 
 def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dispatch) -> Balance | None:
@@ -39,14 +42,24 @@ def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dis
 
 
 def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
-    """Fix the wave's end and begin its enrolment; False while another wave of the ledger is being enrolled."""
+    """Fix the wave's end and begin its enrolment; False while another wave of the ledger is being enrolled.
+
+    On a real clock another lane or worker may be at that one, and this one opens in a moment, not a whole turn later.
+    """
     row = running.row(wave.wave)
     if row.state != "pending":
         return True
     released = now + wave.release
     rest_from = now + wave.ramp.hold if wave.ramp else None
-    with room.ledger.write() as connection:
-        return enrol.begin(connection, row.id, now, released, released + wave.listen, rest_from)
+    patience = time.monotonic() + OPENS_WITHIN_S
+    while True:
+        with room.ledger.write() as connection:
+            if enrol.begin(connection, row.id, now, released, released + wave.listen, rest_from):
+                return True
+            pending = wave_mark(connection, row.id)[0] == "pending"
+        if not pending or room.ledger.simulated or room.is_over or time.monotonic() > patience:
+            return False
+        room.wait(OPENS_AGAIN_S)
 
 
 def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:

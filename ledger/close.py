@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, null, or_, select, update
 
 from ledger import tables as t
 from ledger.doubts import given_up
+from ledger.sql import set_wise
 from ledger.store import keep_out_claims
 from ledger.words import heard, part_column
 from waves.errors import LedgerError
@@ -56,9 +57,10 @@ def balance(connection: Connection, wave: int, campaign: int) -> Balance:
         .group_by(c.customer)
         .subquery()
     )
-    parts = connection.execute(
-        select(by_member.c.part, func.count()).group_by(by_member.c.part).order_by(by_member.c.part)
-    )
+    with set_wise(connection):
+        parts = connection.execute(
+            select(by_member.c.part, func.count()).group_by(by_member.c.part).order_by(by_member.c.part)
+        ).all()
     touched = connection.scalar(select(func.count(c.customer.distinct())).where(c.wave == wave)) or 0
     return Balance(
         members=members,

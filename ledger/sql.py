@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, Boolean, ColumnElement, Integer, Text, bindparam
+from sqlalchemy import BigInteger, BindParameter, Boolean, ColumnElement, Connection, Integer, Text, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -103,3 +104,18 @@ def _each(element: among, compiler: Any, **kw: Any) -> str:
 def named_ids(name: str) -> BindParameter[Collection[int]]:
     """A parameter for `among` in a statement that is kept."""
     return bindparam(name, type_=Ids())
+
+
+@contextmanager
+def set_wise(connection: Connection) -> Iterator[None]:
+    """Two big tables are joined in one go, whatever PostgreSQL believes of their size.
+
+    Of a wave enrolled since its last ANALYZE it expects one row, and would go through all of one table for each row of
+    the other: 2 s for 20,000 members, 8 s for 50,000.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
+    yield
+    connection.exec_driver_sql("SET LOCAL enable_nestloop = on")

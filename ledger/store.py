@@ -23,6 +23,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from ledger import tables as t
 from waves.errors import LedgerError
 
+BACKUP_OF = "backup_of"
+"""The meta row of a backup that was not taken into use yet: the moment it shows."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 600
 """A writer waits so long for SQLite's one lock, then says that the ledger does not answer."""
@@ -251,8 +253,11 @@ def create_ledger(url: str, simulated: bool = False) -> Ledger:
         return Ledger(engine)
 
 
-def open_ledger(url: str) -> Ledger:
-    """Open a ledger that `init` made; LedgerError when it is missing or of another version."""
+def open_ledger(url: str, restored: bool = False) -> Ledger:
+    """Open a ledger that `init` made; LedgerError when it is missing or of another version.
+
+    A backup opens only for whoever says that it is `restored`.
+    """
     engine = make_engine(url)
     database = engine.url.database
     if engine.dialect.name == "sqlite" and database not in (None, "", ":memory:") and not Path(str(database)).exists():
@@ -263,7 +268,15 @@ def open_ledger(url: str) -> Ledger:
         head = ScriptDirectory.from_config(migration_config()).get_current_head()
         if current != head:
             raise LedgerError(f"the ledger is at version {current}, this release wants {head}; run: multiwave init")
-        return Ledger(engine)
+        ledger = Ledger(engine)
+        with ledger.read() as connection:
+            backup_of = read_meta(connection, BACKUP_OF)
+        if backup_of and not restored:
+            raise LedgerError(
+                f"this ledger is a backup of {backup_of}: what was sent since then is not in it, and would be sent "
+                "again; read `Back up and restore` in the README, then run: multiwave restored"
+            )
+        return ledger
 
 
 @contextmanager

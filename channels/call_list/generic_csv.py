@@ -12,13 +12,13 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from channels.call_list.cells import PHONE, cell, unguard
-from channels.findings import Findings, shown
+from channels.findings import Findings, read_twice, shown
 from channels.table_file import read_table
 from waves.dispositions import Disposition
 from waves.errors import SendRefused
@@ -105,25 +105,25 @@ def _replace(path: Path, content: bytes) -> None:
         raise SendRefused(f"cannot write the dial list {path}: {error.strerror}") from error
 
 
-def read_dispositions(path: Path) -> list[DispositionRow]:
-    """Every call, in file order; further columns are left out. InputError lists every problem."""
-    found = Findings(path)
-    rows = []
+def read_dispositions(path: Path) -> Iterator[DispositionRow]:
+    """Every call, in file order, as it is asked for; further columns are left out. InputError lists every problem."""
+    return read_twice(path, _rows)
+
+
+def _rows(found: Findings) -> Iterator[DispositionRow]:
     for line, cells in read_table(found, REQUIRED, OPTIONAL):
         row = _row(found, line, {name: unguard(value) for name, value in cells.items()})
         if row is not None:
-            rows.append(row)
-    found.stop_if_any()
-    return rows
+            yield row
 
 
 def _row(found: Findings, line: int, cells: dict[str, str]) -> DispositionRow | None:
-    before = len(found.problems)
+    before = found.count
     token, call_id = (found.filled(line, key, cells[key]) for key in ("token", "call_id"))
     word = found.word(line, "disposition", cells["disposition"], DISPOSITIONS)
     at = found.moment(line, "at", cells["at"])
     ring, talk, wrap = (_seconds(found, line, key, cells.get(key, "")) for key in ("ring_s", "talk_s", "wrap_s"))
-    if len(found.problems) > before or word is None or at is None:
+    if found.count > before or word is None or at is None:
         return None
     number, agent = (cells.get(key, "").strip() or None for key in ("number", "agent"))
     return DispositionRow(line, token, DISPOSITIONS[word], at, call_id, number, agent, ring, talk, wrap)

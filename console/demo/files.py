@@ -40,9 +40,9 @@ class FileDesk:
             record_reports(self.room, [event for _, event in read_events(path)], now)
         if calls:
             path = self._table("dispositions", [_call(call) for call in calls])
-            record_dispositions(self.room, read_dispositions(path), now)
+            record_dispositions(self.room, list(read_dispositions(path)), now)
         if sales:
-            record_sales(self.room, read_conversions(self._table("conversions", [_sale(sale) for sale in sales])))
+            record_sales(self.room, list(read_conversions(self._table("conversions", [_sale(sale) for sale in sales]))))
 
     def _next(self, what: str, suffix: str) -> Path:
         self.files += 1

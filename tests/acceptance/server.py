@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.server import free_port
 from tests.acceptance.program import environment
 
 APP = "prefect.server.api.server:create_app"
@@ -37,12 +37,10 @@ class Server:
 
 
 @contextmanager
-def prefect_server(folder: Path) -> Iterator[Server]:
-    """Start a server and wait until it answers; end it afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    command = ["-m", "uvicorn", "--factory", APP, "--host", "127.0.0.1", "--port", port, "--no-access-log"]
+def prefect_server(folder: Path, port: int | None = None) -> Iterator[Server]:
+    """Start a server and wait until it answers; kill it afterwards, so that the next one may go on in its folder."""
+    chosen = str(port or free_port())
+    command = ["-m", "uvicorn", "--factory", APP, "--host", "127.0.0.1", "--port", chosen, "--no-access-log"]
     child = subprocess.Popen(
         [sys.executable, *command],
         env=environment(PREFECT_HOME=str(folder), **QUIET),
@@ -59,7 +57,7 @@ def prefect_server(folder: Path) -> Iterator[Server]:
     rest = threading.Thread(target=child.stderr.read, daemon=True)
     rest.start()
     try:
-        yield Server(f"http://127.0.0.1:{port}/api", folder)
+        yield Server(f"http://127.0.0.1:{chosen}/api", folder)
     finally:
         child.kill()
         child.wait()

@@ -14,6 +14,8 @@ from bench.dispatch import WAYS, send_on
 from bench.events import record_on
 from bench.import_customers import import_into, write_customers
 from bench.race import compare, race_on
+from bench.sizes import sizes, table
+from bench.whole_campaign import measured
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -49,3 +51,15 @@ def test_every_way_out_sends_every_touch(database: Database) -> None:
 def test_a_difference_is_told() -> None:
     with pytest.raises(RuntimeError, match=r"\[\(2, 3\), \(4, None\)\]"):
         compare([1, 2, 4], [1, 3])
+
+
+def test_a_whole_campaign_comes_to_its_end(database: Database) -> None:
+    done = measured(database, 600)
+    assert list(done["parts"]) == ["start", "notice", "reminder", "offer", "last_call"]
+    assert done["touches"] > 600
+
+
+def test_every_large_table_is_measured(database: Database) -> None:
+    found = sizes(database, 1_500)
+    assert table({"sqlite": found, "postgresql": found}, 1_500).count("\n| touch | ") == 1
+    assert all(0 < own <= whole for _, own, whole in (found[name] for name in ("touch", "member", "event", "address")))

@@ -1,6 +1,8 @@
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +118,26 @@ def test_a_bad_conversion_is_said_with_its_line(tmp_path, row, said):
     with pytest.raises(InputError) as error:
         read_conversions(path)
     assert said in str(error.value)
+
+
+def test_a_big_file_is_never_in_memory_whole(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    line = '{"token": "T", "outcome": "clicked", "at": "2026-12-01T10:00Z", "provider": "p", "provider_event_id": "%d"}'
+    path.write_text("".join(f"{line % n}\n" for n in range(20_000)))
+    tracemalloc.start()
+    assert sum(1 for _ in read_events(path)) == 20_000
+    assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 4
+    tracemalloc.stop()
+
+
+def test_what_is_wrong_far_down_keeps_everything_out(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    line = (
+        '{"token": "T", "outcome": "clicked", "at": "2026-12-01T10:00Z", "provider": "p", "provider_event_id": "1"}\n'
+    )
+    path.write_text(line * 5000 + "{\n" * 30)
+    with pytest.raises(InputError, match=r"jsonl:5001: not JSON(.|\n)*and 10 more\nnothing of this file was stored"):
+        read_events(path)
+    path.write_bytes(line.encode() * 5000 + b"\xff\n")
+    with pytest.raises(InputError, match="jsonl:5001: not UTF-8"):
+        read_events(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,12 +12,16 @@ import pytest
 from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
+from channels.spool import set_aside
 from config.settings import Settings
 from console.cli import app
 from console.doctor import Finding, clock_of, examine, variables, versions
 from flows.driver import note_advanced
 from ledger import tables as t
+from ledger import workers
+from ledger.engine_tables import worker
 from ledger.store import write_meta
+from ledger.workers import Me
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
 from waves.outcomes import State
 
@@ -127,6 +132,22 @@ def late_list(world: World) -> None:
     world.ledger.set_now(world.now + DAY)
 
 
+def unread_callback(world: World) -> None:
+    set_aside(world.room.settings.spool_folder, "host-1-1.spool", [b"x\n"], ["damaged on disk"])
+
+
+def old_callback(world: World) -> None:
+    world.room.settings.spool_folder.mkdir(mode=0o700)
+    path = world.room.settings.spool_folder / "host-1-1.spool"
+    path.write_bytes(b"")
+    os.utime(path, (0, 0))
+
+
+def backup_unlabelled(world: World) -> None:
+    with world.ledger.write() as connection:
+        write_meta(connection, "backup_of", "2026-12-01T03:00:00+00:00")
+
+
 def other_version(world: World) -> None:
     with world.ledger.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
@@ -166,6 +187,9 @@ BROKEN: list[tuple[Callable[[World], None], list[tuple[str, str]], str]] = [
     (in_doubt, [("in doubt", "warn")], "test 4"),
     (late_list, [("dial lists", "warn")], "multiwave dial-list return 1"),
     (other_version, [("ledger", "fail")], "this release wants"),
+    (backup_unlabelled, [("ledger", "fail")], "run: multiwave restored"),
+    (unread_callback, [("spool", "warn")], "1 callbacks could not be read"),
+    (old_callback, [("spool", "warn")], "since 1970-01-01"),
     (no_secret, [("senders", "fail")], "DOCTORS_SECRET is not set"),
     (no_gateway, [("senders", "fail")], "gateway: 127.0.0.1 cannot be reached: Connection refused"),
     (wrong_sender, [("senders", "fail"), ("ledger", "fail")], "set MULTIWAVE_LEASE to 303s or more"),
@@ -244,3 +268,22 @@ def test_the_exit_code_says_whether_anything_failed(
     said = CliRunner().invoke(app, ["doctor", "--json", "--home", str(tmp_path / "home")])
     assert (said.exit_code, json.loads(said.stdout)["ok"]) == (code, code == 0)
     assert CliRunner().invoke(app, ["doctor", "--home", str(tmp_path / "home")]).exit_code == code
+
+
+def listed(world: World) -> list[workers.Worker]:
+    with world.ledger.read() as connection:
+        return list(workers.workers(connection))
+
+
+def test_workers_are_listed_and_those_with_a_wrong_clock_or_a_sudden_end_are_told_of(either_world: World) -> None:
+    with either_world.ledger.write() as connection:
+        workers.arrive(connection, Me("alpha", "a"), timedelta(0), wave=1)
+        workers.arrive(connection, Me("beta", "b"), timedelta(seconds=7))
+        workers.arrive(connection, Me("gone", "c"), timedelta(0))
+        connection.execute(update(worker).where(worker.c.name == "gone").values(seen_at=datetime.now(UTC) - HOUR))
+    said = [(one.verdict, one.said) for one in found(either_world) if one.check == "workers"]
+    assert said[0] == ("ok", "alpha on test notice; beta")
+    assert said[1] == ("warn", "the clock of beta is 7.0 s off the database's")
+    assert said[2][1].startswith("gone was last seen ")
+    names = {one.name: (one.campaign, one.wave, one.alive) for one in listed(either_world)}
+    assert names == {"alpha": ("test", "notice", True), "beta": (None, None, True), "gone": (None, None, False)}

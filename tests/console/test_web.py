@@ -17,11 +17,14 @@ import pytest
 from sqlalchemy import func, select
 
 from channels.callbacks import Callback
+from channels.http_options import sign
 from channels.spool import Record, Spool, backlog, taken, waiting
 from console.web.app import LONGEST_BODY, make_app
+from flows.spooling import merge_spool
 from ledger import tables as t
 from ledger.store import open_ledger
-from tests.builders import T0, make_world
+from tests.builders import DAY, T0, make_world
+from tests.chaos.rig import SECRET, SECRET_ENV, http_sender
 from waves.errors import WebhookRejected
 from waves.message import Event
 from waves.senders import Sender
@@ -162,3 +165,33 @@ def test_what_lay_in_the_spool_is_merged_when_it_ends(served: tuple[Path, subpro
     with ledger.read() as connection:
         assert connection.scalar(select(func.count()).select_from(t.event)) == 0
     ledger.close()
+
+
+def test_a_gateways_own_callback_gets_through_to_the_ledger(
+    tmp_path: Path, spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECRET_ENV, SECRET)
+    gateway = http_sender("https://gateway.example.com")
+    app = make_app({gateway.sender: gateway}, spool, clock=lambda: T0)
+    event = {"token": "abc", "outcome": "delivered", "at": "2026-12-01T08:59:58Z", "provider_event_id": "e1"}
+    body = json.dumps({"events": [event]}).encode()
+    signed = sign(SECRET.encode(), body, int(T0.timestamp()))
+    path = f"/callbacks/http/{gateway.sender}"
+
+    def ask(content: bytes, headers: Mapping[str, str]) -> int:
+        return post(
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door"), path, content, **headers
+        )
+
+    assert ask(body, signed) == 202
+    assert ask(body + b" ", signed) == 401
+    assert ask(b"{", sign(SECRET.encode(), b"{", int(T0.timestamp()))) == 400
+    monkeypatch.delenv(SECRET_ENV)
+    assert ask(body, signed) == 503
+    monkeypatch.setenv(SECRET_ENV, SECRET)
+    spool.close()
+    world = make_world(tmp_path / "home", spool=folder)
+    world.room.senders = {gateway.sender: gateway}
+    merged = merge_spool(world.room, T0 + DAY)
+    assert (merged.records, merged.new, merged.unknown_touch, merged.aside) == (1, 1, 1, 0)
+    world.ledger.close()
