@@ -1,4 +1,4 @@
-# make demo | test | soak | chaos | lint | check | bench | lock | clean. The first of them makes .venv from requirements.lock.
+# make demo | test | soak | chaos | lint | check | bench | bench-large | lock | clean. The first of them makes .venv from requirements.lock.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3; do "$$python" -c "$(SUPPORTED)" 2>/dev/null && echo "$$python" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: demo test soak lint check chaos bench lock clean
+.PHONY: demo test soak lint check chaos bench bench-large lock clean
 
 demo: $(STAMP)
 	@$(BIN)/multiwave demo
@@ -39,6 +39,10 @@ chaos: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)
+
+# One campaign over a million members and over ten million: hours, and 30 GB of disk.
+bench-large: $(STAMP)
+	@$(BIN)/python -m bench whole_campaign --scale 10 --keep
 
 # --no-deps: the lock is complete, and pip's hash mode refuses the extra that Prefect asks of SQLAlchemy.
 $(STAMP): requirements.lock pyproject.toml

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, null, or_, select, update
 
 from ledger import tables as t
 from ledger.doubts import given_up
 from ledger.sql import set_wise
 from ledger.store import keep_out_claims
+from ledger.types import Span
 from ledger.words import heard, part_column
 from waves.errors import LedgerError
 from waves.message import CHANNEL_CODES
 from waves.outcomes import TERMINAL, Outcome, Part, Reason, State, Verdict, word
+
+SPAN = 200_000
+EVERYBODY = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +42,60 @@ class Balance:
         return self.members == sum(self.verdicts.values()) and went == self.touched == sum(self.parts.values())
 
 
-def balance(connection: Connection, wave: int, campaign: int) -> Balance:
-    """Count the books of a wave from its rows."""
-    e, c = t.enrolment.c, t.touch.c
-    members = connection.scalar(select(func.count()).select_from(t.member).where(t.member.c.campaign == campaign)) or 0
-    verdicts = connection.execute(
-        select(e.verdict, func.count()).where(e.wave == wave).group_by(e.verdict).order_by(e.verdict)
-    )
-    states = connection.execute(select(c.state, func.count()).where(c.wave == wave).group_by(c.state).order_by(c.state))
-    outcomes = connection.execute(
-        select(c.outcome, func.count())
-        .where(c.wave == wave, c.outcome.is_not(None))
-        .group_by(c.outcome)
-        .order_by(c.outcome)
-    )
-    by_member = (
-        select(part_column(func.max(heard(c))).label("part"))
-        .join_from(t.touch, t.enrolment, (e.wave == c.wave) & (e.customer == c.customer))
-        .where(c.wave == wave, e.verdict == int(Verdict.GO))
-        .group_by(c.customer)
-        .subquery()
-    )
-    with set_wise(connection):
-        parts = connection.execute(
-            select(by_member.c.part, func.count()).group_by(by_member.c.part).order_by(by_member.c.part)
-        ).all()
-    touched = connection.scalar(select(func.count(c.customer.distinct())).where(c.wave == wave)) or 0
+def balance(connection: Connection, wave: int, campaign: int, size: int = SPAN) -> Balance:
+    """Count the books of a wave from its rows, span by span of its customers, so that no sort outgrows the memory."""
+    m, e = t.member.c, t.enrolment.c
+    members = connection.scalar(select(func.count()).select_from(t.member).where(m.campaign == campaign)) or 0
+    verdicts, states, outcomes, parts = Counter[int](), Counter[int](), Counter[int](), Counter[int]()
+    touched = 0
+    for low, high in _spans(connection, wave, size):
+        inside = (e.wave == wave, e.customer > low, e.customer <= high)
+        for verdict, n in connection.execute(select(e.verdict, func.count()).where(*inside).group_by(e.verdict)):
+            verdicts[verdict] += n
+        c = t.touch.c
+        mine = (c.wave == wave, c.customer > low, c.customer <= high)  # uq_touch_wave_customer_channel
+        counted = select(c.state, c.outcome, func.count()).where(*mine).group_by(c.state, c.outcome)
+        for state, outcome, n in connection.execute(counted):
+            states[state] += n
+            if outcome is not None:
+                outcomes[outcome] += n
+        by_member = (
+            select(
+                part_column(func.max(heard(c))).label("part"),
+                func.max(case((e.verdict == int(Verdict.GO), 1), else_=0)).label("went"),
+            )
+            .outerjoin_from(t.touch, t.enrolment, and_(e.customer == c.customer, *inside))
+            .where(*mine)
+            .group_by(c.customer)
+            .subquery()
+        )
+        p = by_member.c
+        with set_wise(connection):
+            for part, went, n in connection.execute(select(p.part, p.went, func.count()).group_by(p.part, p.went)):
+                touched += n
+                if went:
+                    parts[part] += n
     return Balance(
         members=members,
-        verdicts={word(Verdict(code)): n for code, n in verdicts},
-        states={word(State(code)): n for code, n in states},
-        outcomes={word(Outcome(code)): n for code, n in outcomes},
-        parts={word(Part(code)): n for code, n in parts},
+        verdicts={word(Verdict(code)): n for code, n in sorted(verdicts.items())},
+        states={word(State(code)): n for code, n in sorted(states.items())},
+        outcomes={word(Outcome(code)): n for code, n in sorted(outcomes.items())},
+        parts={word(Part(code)): n for code, n in sorted(parts.items())},
         touched=touched,
     )
+
+
+def _spans(connection: Connection, wave: int, size: int) -> Iterator[Span]:
+    """All customers, cut so that each span holds `size` of the wave's."""
+    low, e = -1, t.enrolment.c
+    while True:
+        ahead = select(e.customer).where(e.wave == wave, e.customer > low).order_by(e.customer)
+        high = connection.scalar(ahead.offset(size - 1).limit(1))
+        if high is None:
+            yield low, EVERYBODY
+            return
+        yield low, high
+        low = high
 
 
 def may_close(connection: Connection, wave: int, now: datetime, aborted: bool = False) -> bool:
@@ -78,18 +104,17 @@ def may_close(connection: Connection, wave: int, now: datetime, aborted: bool = 
     c, d = t.touch.c, t.dial_list.c
     if row.state != "open":
         return False
-    if connection.scalar(select(c.id).where(c.wave == wave, c.state == int(State.CLAIMED)).limit(1)):
+    waited_for: ColumnElement[bool] = c.state == int(State.CLAIMED)
+    if not aborted and now < row.closes:
+        # Asked at every tick: of a wave under way the first rows that are looked at say no.
+        unheard: ColumnElement[bool] = c.state.in_([int(State.SENT), int(State.LISTED), int(State.IN_DOUBT)])
+        unheard &= c.outcome.is_(None) | c.outcome.not_in(TERMINAL)
+        waited_for = or_(waited_for, c.state == int(State.QUEUED), unheard)
+    if connection.scalar(select(c.id).where(c.wave == wave, waited_for).limit(1)):
         return False
-    if connection.scalar(select(d.id).where(d.wave == wave, d.returned_at.is_(None), d.lease_until > now).limit(1)):
-        return False
-    if aborted or now >= row.closes:
-        return True
-    unsettled = or_(
-        c.state == int(State.QUEUED),
-        c.state.in_([int(State.SENT), int(State.LISTED), int(State.IN_DOUBT)])
-        & (c.outcome.is_(None) | c.outcome.not_in(TERMINAL)),
+    return not connection.scalar(
+        select(d.id).where(d.wave == wave, d.returned_at.is_(None), d.lease_until > now).limit(1)
     )
-    return not connection.scalar(select(c.id).where(c.wave == wave, unsettled).limit(1))
 
 
 def may_close_now(connection: Connection, wave: int, now: datetime, aborted: bool = False) -> bool:

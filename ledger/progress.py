@@ -32,11 +32,13 @@ def finished_campaigns(connection: Connection) -> list[str]:
 
 
 def wave_mark(connection: Connection, wave: int) -> tuple[str, int, int]:
-    """(state, batches not done, touches): equal before and after a step means that the step found nothing to do."""
+    """(state, batches not done, batches): equal before and after a step means that the step found nothing to do."""
+    b = t.batch.c
     state = connection.scalar(select(t.wave.c.state).where(t.wave.c.id == wave))
-    waiting = connection.scalar(select(func.count()).where(t.batch.c.wave == wave, t.batch.c.done_at.is_(None)))
-    touches = connection.scalar(select(func.count()).where(t.touch.c.wave == wave))
-    return str(state), waiting or 0, touches or 0
+    row = connection.execute(
+        select(func.count().filter(b.done_at.is_(None)), func.count()).select_from(t.batch).where(b.wave == wave)
+    ).one()
+    return str(state), row[0], row[1]
 
 
 def batches_due(connection: Connection, wave: int, now: datetime, scopes: Mapping[int, Sequence[str]]) -> int:

@@ -219,3 +219,15 @@ def test_the_parts_in_sql_are_the_parts_in_python(world: World) -> None:
     expected |= {word(code): {n for n, top in enumerate(highest) if top == code} for code in Outcome}
     # `declined` is a part and an outcome; the part speaks.
     assert spoken == expected | {"declined": {n for n, part in enumerate(parts) if part is Part.DECLINED}}
+
+
+def test_books_are_the_same_however_they_are_cut(world: World) -> None:
+    put(world.ledger, [reachable(n) for n in range(9)])
+    world.start(plan_text(SMS))
+    world.advance()
+    for row in world.touches("notice")[:5]:
+        world.report(row.id, O.CLICKED if row.key < "c2" else O.DELIVERED)
+    with world.ledger.read() as connection:
+        whole = balance(connection, 1, 1)
+        assert all(balance(connection, 1, 1, span) == whole for span in (1, 2, 4, 9))
+    assert (whole.balanced, whole.touched, whole.parts) == (True, 9, {"engaged": 2, "received": 3, "unconfirmed": 4})
