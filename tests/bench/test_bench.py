@@ -17,6 +17,7 @@ from bench.import_customers import import_into, write_customers
 from bench.peers import HERE, NAMED, PEERS, compared
 from bench.race import compare, race_on
 from bench.sizes import sizes, table
+from bench.webhooks import hand_in_on
 from bench.whole_campaign import measured
 
 
@@ -44,6 +45,10 @@ def test_the_marks_by_hand_are_those_of_claim_and_settle(database: Database) -> 
 
 def test_the_merge_by_hand_records_what_the_product_records(database: Database) -> None:
     assert record_on(database, 2000, rounds=1)["n"] > 1500
+
+
+def test_the_commits_by_hand_record_what_the_spool_brings(database: Database) -> None:
+    assert hand_in_on(database, 300)["n"] > 200
 
 
 def test_every_way_out_sends_every_touch(database: Database) -> None:
