@@ -61,7 +61,10 @@ class Settings(BaseSettings):
     )
     batch_size: int = Field(default=1000, ge=1, le=100_000, description="touches in a batch, which one worker leases")
     enrol_range: int = Field(
-        default=50_000, ge=1, le=10_000_000, description="customers enrolled or frozen in one transaction, at most"
+        default=50_000,
+        ge=1,
+        le=10_000_000,
+        description="customers enrolled or frozen in one transaction, at most",
     )
     lease: Annotated[timedelta, BeforeValidator(_lease)] = Field(
         default=timedelta(minutes=2),

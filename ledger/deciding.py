@@ -29,7 +29,7 @@ from ledger.doubts import (
     undecided,
 )
 from ledger.engine_tables import doubt
-from ledger.touches import reopen
+from ledger.touches import hold_open, reopen
 from ledger.types import MICROSECOND, Moment
 from waves.message import Receipt
 from waves.outcomes import Action, Reason, State
@@ -137,8 +137,14 @@ def by_plan(connection: Connection, of: Case, policy: InDoubt, now: datetime) ->
 def _resend(connection: Connection, of: Case, now: datetime) -> Sequence[int]:
     c, d = t.touch.c, doubt.c
     once = select(d.touch).where(d.touch == c.id, d.resends == 0, d.decided.is_(None)).correlate(t.touch).exists()
-    ripe = select(d.touch).where(d.touch == c.id, *_ripe(of, now)).correlate(t.touch).exists()
-    picked = _locked(ripe, once, _still_sends(), c.not_after > now)
+    # A restored ledger's doubts are nobody's: it cannot know whether they were sent again before.
+    able = (c.claimed_by.is_not(None), once, _still_sends(), c.not_after > now)
+    due = select(c.id).join_from(doubt, t.touch, c.id == d.touch).where(*_ripe(of, now), *able)
+    touches = connection.scalars(due.correlate(None)).all()
+    if not touches:
+        return []
+    hold_open(connection, touches)
+    picked = _locked(c.id.in_(touches), c.state == int(State.IN_DOUBT), *able)
     again = _queue(connection, and_(c.id.in_(picked), c.state == int(State.IN_DOUBT), once), c.sent_at, now)
     if again:
         values = {"decided": "resend", "decided_at": now, "decided_by": "plan", "resends": d.resends + 1}
@@ -163,6 +169,7 @@ def say_not_sent(
 ) -> tuple[int, int]:
     """A person says that these held messages were not sent: (queued again, over because their wave sends no more)."""
     c = t.touch.c
+    hold_open(connection, touches)
     queued = _queue(connection, and_(c.id.in_(touches), *_held(), _still_sends(), c.not_after > now), null(), now)
     _decided(connection, queued, "not_sent", by, now)
     ended = {"state": int(State.EXPIRED), "reason": _why_over(), "sent_at": None}

@@ -62,13 +62,14 @@ class Unsure:
 
 
 def note_doubts(connection: Connection, touches: Sequence[int], now: datetime) -> None:
-    """Of these touches, remember those that are in doubt; one that was claimed again since is in doubt anew."""
+    """Of these touches, remember those that are in doubt; one that had left its doubt since is in a new one."""
     if not touches:
         return
     c, d = t.touch.c, doubt.c
     unsure = (c.id.in_(touches), c.state == int(State.IN_DOUBT))
     again = {"since": now, "asked_at": None, "said": None, "decided": None, "decided_at": None, "decided_by": None}
-    anew = select(c.id).where(*unsure, c.id == d.touch, c.claimed_at >= d.since).correlate(doubt).exists()
+    left = or_(c.claimed_at >= d.since, d.decided.in_(["settled", "not_sent"]))
+    anew = select(c.id).where(*unsure, c.id == d.touch, left).correlate(doubt).exists()
     connection.execute(update(doubt).where(d.touch.in_(touches), anew).values(again))
     known = select(d.touch).where(d.touch.in_(touches))
     rows = select(c.id, c.wave, literal(now, Moment)).where(*unsure, c.id.not_in(known))

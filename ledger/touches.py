@@ -210,11 +210,8 @@ def settle(
     """Write what the provider said of a chunk: sent, refused, in doubt, or queued again with its wait."""
     kinds: dict[tuple[str, Reason | None, Action, float | None], list[int]] = {}
     unsent = [touch for touch, receipt in receipts if receipt.result == "not_sent"]
-    if unsent:  # they are queued again while their wave is open
-        keep_open(
-            connection, connection.scalars(select(t.touch.c.wave.distinct()).where(t.touch.c.id.in_(unsent))).all()
-        )
-        _hold_batches(connection, unsent)  # before their touches, as a lease does, or the two would wait for each other
+    if unsent:
+        hold_open(connection, unsent)
     for touch, receipt in receipts:
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)
@@ -300,6 +297,16 @@ def reopen(connection: Connection, touches: Sequence[int]) -> None:
         .where(b.id.in_(batches), or_(b.done_at.is_not(None), b.due > waits))
         .values(done_at=null(), due=waits)
     )
+
+
+def hold_open(connection: Connection, touches: Sequence[int]) -> None:
+    """Before these touches are queued again: until the transaction ends nobody closes their waves or their batches.
+
+    Batches are held before touches, as a lease does it, or the two would wait for each other.
+    """
+    waves = select(t.touch.c.wave.distinct()).where(among(t.touch.c.id, touches))
+    keep_open(connection, connection.scalars(waves).all())
+    _hold_batches(connection, touches)
 
 
 def _hold_batches(connection: Connection, touches: Sequence[int]) -> None:

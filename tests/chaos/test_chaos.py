@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.chaos.checks import SENT, look, read_record
 from tests.chaos.databases import Database, Postgres, Sqlite
 from tests.chaos.run import play
 
@@ -34,3 +35,17 @@ def test_nobody_twice_and_nobody_lost(database: Database, tmp_path: Path) -> Non
     assert sum(ran.struck.values()) == BLOWS
     assert (ran.found.duplicates, ran.found.lost) == (0, 0)
     assert ran.found.touches >= 2 * PEOPLE
+    assert seen_by_the_checks(database, tmp_path) == (1, 1)
+
+
+def seen_by_the_checks(database: Database, folder: Path) -> tuple[int, int]:
+    """(duplicates, lost) once the record has one message twice and another, which was sent, not at all."""
+    record, key = folder / "record.txt", (folder / "home" / "token.key").read_text("ascii").strip().encode()
+    lines = record.read_text("utf-8").splitlines(keepends=True)
+    sent = {touch for (touch,) in database.rows(f"SELECT id FROM touch WHERE state = {SENT}")}
+    missing = next(number for number, one in enumerate(read_record(record, key)) if one.touch in sent)
+    del lines[missing]
+    record.write_text("".join([*lines, lines[-1]]), "utf-8")
+    found = look(database, record, key, one_each=False)
+    assert len(found.wrong) == 2
+    return found.duplicates, found.lost

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from flows.doubting import clear_doubts
 from ledger import campaigns, deciding, doubts, pausing, touches
 from ledger import tables as t
 from ledger.doubts import DECISIONS
+from ledger.restored import take_up
 from tests.builders import DAY, HOUR, T0, World, make_world
 from tests.doubt_steps import (
     FIRST_OF,
@@ -293,11 +296,28 @@ def test_several_that_decide_at_once_send_again_once(world: World) -> None:
     wire(world, knows={})
     numbers = claimed(world, "resend", people=5)
     tend(world, LOST)
-    for _ in range(3):
+    start = Barrier(4)
+
+    def decide(_: int) -> None:
+        start.wait(30)
         clear_doubts(world.room, RIPE)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(decide, range(4)))
     assert {doubt_row(world, number).resends for number in numbers} == {1}
     with world.ledger.read() as connection:
         assert connection.scalar(select(t.batch.c.done_at)) is None
+
+
+def test_what_a_restored_ledger_does_not_know_is_never_sent_again(world: World) -> None:
+    wire(world, knows={})
+    (number,) = claimed(world, "resend")
+    with world.ledger.write() as connection:
+        assert take_up(connection, T0 - MINUTE, "ann", LOST).in_doubt == 1
+        campaigns.set_state(connection, "test", "running", ("paused",), "ann", LOST)
+    for moment in (RIPE, RIPE + MINUTE):
+        tend(world, moment)
+    assert (stands(world)[0], doubt_row(world, number).decided) == ("in_doubt", "assume_sent")
 
 
 def test_every_decision_is_explained() -> None:
