@@ -65,5 +65,5 @@ lock:
 	"$$home/bin/uv" pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --universal --no-header --quiet -o requirements.lock
 
 clean:
-	@rm -rf $(VENV) build demo-home *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) bench/.peers-venv build demo-home *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -77,10 +77,10 @@ def send_on(database: Database, members: int, rounds: int = ROUNDS) -> Iterator[
         for what, each in WAYS.items():
             seconds: list[list[float]] = [[], []]
             for _ in range(rounds):
-                with _way(database, Path(home), each) as way, pinned():
+                with way_out(database, Path(home), each) as way, pinned():
                     running = load_running(way.room.ledger, "bench")
                     messages = messages_of(way.room, running)
-                    seconds[0].append(_sent(way.room, running, len(messages)))
+                    seconds[0].append(sent_in(way.room, running, len(messages)))
                     seconds[1].append(way.bare(messages))
             ours, bare = map(min, seconds)
             n = len(messages)
@@ -90,7 +90,8 @@ def send_on(database: Database, members: int, rounds: int = ROUNDS) -> Iterator[
 
 
 @contextmanager
-def _way(database: Database, home: Path, each: int) -> Iterator[Way]:
+def way_out(database: Database, home: Path, each: int) -> Iterator[Way]:
+    """A room over a copy of `base`, each of its senders wired to a sink of its own kind."""
     ledger = open_ledger(database.copy("base", "run"))
     room = open_room(home, ledger)
     with ExitStack() as stack:
@@ -111,7 +112,8 @@ def _way(database: Database, home: Path, each: int) -> Iterator[Way]:
         yield way
 
 
-def _sent(room: Room, running: Running, touches: int) -> float:
+def sent_in(room: Room, running: Running, touches: int) -> float:
+    """Seconds for the wave; RuntimeError when not every touch was sent."""
     gc.collect()
     began = time.perf_counter()
     send_due(room, running, running.plan.wave(FIRST), SENT, send_batch)

@@ -45,11 +45,11 @@ def move_away(pid: int) -> None:
 
 
 @contextmanager
-def http_sink() -> Iterator[Sink]:
-    """The gateway of the chaos tests, its secret in the environment."""
+def http_sink(secret: str | None = SECRET) -> Iterator[Sink]:
+    """The gateway of the chaos tests, its secret in the environment; with None it asks nobody to sign."""
     with TemporaryDirectory(prefix="multiwave-bench-") as folder:
         os.environ[SECRET_ENV] = SECRET
-        sink = start_sink(Path(folder) / "record")
+        sink = start_sink(Path(folder) / "record", secret=secret)
         move_away(sink.running.pid)
         try:
             yield sink

@@ -56,7 +56,8 @@ def read(path: Path) -> Source:
 
 
 def sources(*folders: str) -> list[Source]:
-    return [read(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [read(path) for path in found if ".peers-venv" not in path.parts]  # the peers' own packages (bench/peers.py)
 
 
 def imported(source: Source) -> Iterator[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from bench.databases import Database, Postgresql, Sqlite
 from bench.dispatch import WAYS, send_on
 from bench.events import record_on
 from bench.import_customers import import_into, write_customers
+from bench.peers import HERE, NAMED, PEERS, compared
 from bench.race import compare, race_on
 from bench.sizes import sizes, table
+from bench.webhooks import hand_in_on
 from bench.whole_campaign import measured
 
 
@@ -44,8 +47,23 @@ def test_the_merge_by_hand_records_what_the_product_records(database: Database) 
     assert record_on(database, 2000, rounds=1)["n"] > 1500
 
 
+def test_the_commits_by_hand_record_what_the_spool_brings(database: Database) -> None:
+    assert hand_in_on(database, 300)["n"] > 200
+
+
 def test_every_way_out_sends_every_touch(database: Database) -> None:
     assert [row["what"] for row in send_on(database, 300, rounds=1)] == list(WAYS)
+
+
+def test_a_peer_sends_every_message_to_the_sink(database: Database) -> None:
+    rows = list(compared((database,), 100, PEERS[:1]))
+    assert [(row["what"], row["database"]) for row in rows] == [("pandas + twilio", database.name)]
+    assert rows[0]["limit_rate"] > 0
+
+
+def test_every_peer_has_its_script_and_its_pinned_packages() -> None:
+    assert [peer.name for peer in PEERS if not (HERE / f"peer_{peer.name}.py").exists()] == []
+    assert [line for line in NAMED.read_text("utf-8").splitlines() if not re.fullmatch(r"[\w-]+==[\d.]+", line)] == []
 
 
 def test_a_difference_is_told() -> None:
