@@ -137,15 +137,21 @@ def settle(ledger: Ledger) -> None:
 
 
 def counts(connection: Connection, wave: int) -> list[tuple[object, ...]]:
-    """All that an enrolment writes, folded: verdicts and masks, touches with their addresses, batches."""
+    """All that an enrolment writes, folded: verdicts and masks, touches with their addresses, batches.
+
+    Of batches what must hold wherever the ranges of an enrolment end: each touch is in one of its channel that is due
+    with its first, and none is overfull.
+    """
     found: list[tuple[object, ...]] = []
     for statement in (
         "SELECT verdict, channels, count(*), sum(customer) FROM enrolment WHERE wave = :wave "
         "GROUP BY 1, 2 ORDER BY 1, 2",
-        "SELECT channel, variant, state, not_before, not_after, count(*), sum(customer), sum(address), "
-        "sum(batch * (customer % 101)) FROM touch WHERE wave = :wave GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
-        "SELECT channel, due, count(*), sum(id), count(done_at) FROM batch WHERE wave = :wave "
-        "GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT channel, variant, state, not_before, not_after, count(*), sum(customer), sum(address) "
+        "FROM touch WHERE wave = :wave GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
+        "SELECT b.channel, sum(b.n), sum(CASE WHEN b.n > 1000 OR b.due <> b.first THEN 1 ELSE 0 END) FROM ("
+        "SELECT b.id, b.channel, b.due, count(*) AS n, min(t.not_before) AS first FROM batch b "
+        "JOIN touch t ON t.batch = b.id AND t.channel = b.channel WHERE b.wave = :wave AND b.done_at IS NULL "
+        "GROUP BY b.id, b.channel, b.due) AS b GROUP BY b.channel ORDER BY b.channel",
     ):
         found += [tuple(map(str, row)) for row in connection.execute(text(statement), {"wave": wave})]
     return found

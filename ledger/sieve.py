@@ -184,17 +184,23 @@ def _verdicts(reaches: Select[Any], gates: Gates, hours: Table, pressed: Table |
     rest = ~drawn(r.c.bucket, *gates.ramp) if gates.ramp else false()
     reach = {code: r.c[f"reach_{code}"] for code in gates.channels}
     hour = {code: _hour(hours, rest, code, gates) for code in gates.channels}
-    gate = {code: _gate(reach[code], hours, hour[code], left) for code in gates.channels}
-    mask, best = _mask(gate, gates, left), greatest(*gate.values()) if len(gate) > 1 else gate[gates.channels[0]]
-    held = drawn(r.c.bucket, *gates.holdout) if gates.holdout else false()
+    worked_out = [r.c.customer, r.c.bucket, r.c.gate, rest.label("rest"), left.label("room")]
+    worked_out += [_gate(reach[code], hours, hour[code], left).label(f"gate_{code}") for code in gates.channels]
+    worked_out += [hour[code].label(f"hour_{code}") for code in gates.channels]
+    worked_out += [((PASSES * STEP - reach[code]) % NEXT).label(f"place_{code}") for code in gates.channels]
+    # OFFSET 0: both databases would else work each gate out again wherever it is named below.
+    g = select(*worked_out).select_from(source).offset(0).subquery("gated").c
+    gate = {code: g[f"gate_{code}"] for code in gates.channels}
+    mask, best = _mask(gate, gates, g.room), greatest(*gate.values()) if len(gate) > 1 else gate[gates.channels[0]]
+    held = drawn(g.bucket, *gates.holdout) if gates.holdout else false()
     verdict = case(
-        (r.c.gate != 0, r.c.gate),
+        (g.gate != 0, g.gate),
         (best < PASSES, best),
         (held, int(Verdict.WAVE_HELD_OUT)),
         else_=int(Verdict.GO),
     )
-    places = [(PASSES * STEP - place) % NEXT for place in reach.values()]
-    return select(r.c.customer, r.c.bucket, verdict, mask, rest, *hour.values(), *places).select_from(source)
+    each = [g[f"{name}_{code}"] for name in ("hour", "place") for code in gates.channels]
+    return select(g.customer, g.bucket, verdict, mask, g.rest, *each)
 
 
 def _hour(hours: Table, rest: ColumnElement[bool], code: int, gates: Gates) -> ColumnElement[datetime]:

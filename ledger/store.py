@@ -29,7 +29,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 600
 """A writer waits so long for SQLite's one lock, then says that the ledger does not answer."""
 LOOK_AGAIN_S = 0.002
-GAP = 1 / 32
+GAP = 1 / 64
 """The share of its time that long work leaves to other writers."""
 # PostgreSQL advisory locks.
 ENROL_LOCK = 0x6D77_656E  # who may number batches and lay down their touches
