@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
 from channels.http_answers import LATER_S, Answer, Stop, UnreadableAnswer, found_of, receipts_of
@@ -53,6 +55,26 @@ class _Chunk:
         self.cut_off += 1
         if self.cut_off >= MOST_CUT_OFF and self.stop is None:
             self.stop = (Reason.PROVIDER, LATER_S)
+
+
+class _Timely(aiohttp.BytesPayload):
+    """A request's body that is written by a moment (time.monotonic) or not at all.
+
+    A process that is stopped between the claim and the socket wakes up here, past its lease maybe.
+    """
+
+    def __init__(self, body: bytes, begin_by: float) -> None:
+        super().__init__(body, content_type="application/json")
+        self.text = body
+        self.begin_by = begin_by
+        self.late = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """The whole body; ConnectionAbortedError before its first byte when it is too late."""
+        self.late = time.monotonic() >= self.begin_by
+        if self.late:
+            raise ConnectionAbortedError("too late to begin")
+        await super().write_with_length(writer, content_length)
 
 
 class Http:
@@ -117,12 +139,16 @@ class Http:
         tokens = [message.token for message in part]
         key = hashlib.sha256("\n".join(tokens).encode()).hexdigest()[:40]
         left_s = chunk.begin_by - time.monotonic()
+        timely = _Timely(body, chunk.begin_by)
         try:
-            answer = await self._post(self.options.url, body, len(part), max(left_s, 0.001), {"Idempotency-Key": key})
+            answer = await self._post(self.options.url, timely, len(part), max(left_s, 0.001), {"Idempotency-Key": key})
         except NEVER_MADE:
             chunk.stop = (Reason.PROVIDER, LATER_S)
             return [_not_sent(token, *chunk.stop) for token in tokens]
         except (*CUT_OFF, UnreadableAnswer):
+            if timely.late:
+                chunk.stop = (None, 0.0)
+                return [_not_sent(token, *chunk.stop) for token in tokens]
             chunk.note_cut_off()
             return [_in_doubt(token) for token in tokens]
         receipts, stop = receipts_of(tokens, answer, chunk.now)
@@ -155,12 +181,12 @@ class Http:
         refused = Action.NEXT_CHANNEL
         return [said.get(m.token) or Receipt(m.token, "refused", reason=Reason.CONTENT, action=refused) for m in part]
 
-    async def _post(self, url: str, body: bytes, items: int, connect_s: float, more: Mapping[str, str]) -> Answer:
+    async def _post(self, url: str, body: _Timely, items: int, connect_s: float, more: Mapping[str, str]) -> Answer:
         """The answer to one POST, as much of it as is read; nothing here tries a second time."""
         total = self.sender.timeout.total_seconds()
         connect = min(connect_s, total)
         timeout = aiohttp.ClientTimeout(total=total, connect=connect, sock_connect=connect)
-        headers = {"Content-Type": "application/json", **sign(self.secret, body, int(time.time())), **more}
+        headers = {"Content-Type": body.content_type, **sign(self.secret, body.text, int(time.time())), **more}
         session = await self._line.session()
         async with session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False) as response:
             content = await _bounded(response, LONGEST_ANSWER[0] + items * LONGEST_ANSWER[1])
@@ -171,7 +197,7 @@ class Http:
         for start in range(0, len(tokens), ASKED):
             asked = tokens[start : start + ASKED]
             try:
-                body = encode({"tokens": asked}).encode()
+                body = _Timely(encode({"tokens": asked}).encode(), math.inf)
                 answer = await self._post(url, body, len(asked), self.sender.timeout.total_seconds(), {})
                 found.update(found_of(asked, answer))
             except (*CUT_OFF, UnreadableAnswer) as error:
