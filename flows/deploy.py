@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -94,7 +93,7 @@ def _live(room: Room, campaign: str, wave: str, now: datetime) -> Balance | None
     home = enter(room)
 
     def dispatch(_room: Room, _running: Running, _wave: str, leased: Leased, at: datetime) -> Sent:
-        return Sent(Counter()) if room.is_over else dispatch_batch(home, campaign, wave, leased, at)
+        return dispatch_batch(home, campaign, wave, leased, at)
 
     with TagsContext(current_tags=set()):  # for each new set of tags on a task Prefect keeps a thread and a client
         balance = live(room, campaign, wave, now, dispatch)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -102,6 +103,24 @@ def test_what_could_not_be_begun_in_time_is_not_sent(sink, open_http):
     receipts = open_http(sink.url).send(messages("late", 30), NOW, within_s=0)
     assert {(receipt.result, receipt.retry_after_s) for receipt in receipts} == {("not_sent", 0.0)}
     assert not any(sink.accepted()[message.token] for message in messages("late", 30))
+
+
+class Asleep(Http):
+    """A machine that sleeps between the last look at the clock and the socket."""
+
+    def _body(self, part: list[Message]) -> bytes:
+        body = super()._body(part)
+        Event().wait(0.3)
+        return body
+
+
+def test_who_wakes_up_too_late_writes_no_body(sink):
+    http = Asleep(CAPABILITIES["sms"], http_sender(sink.url, messages=10), KNOWN)
+    assert results(http.send(messages("woke", 1), NOW)) == {"accepted": 1}  # and leaves a connection to go on with
+    receipts = http.send(messages("slept", 10), NOW, within_s=0.2)
+    http.close()
+    assert {(receipt.result, receipt.retry_after_s) for receipt in receipts} == {("not_sent", 0.0)}
+    assert not any(sink.accepted()[message.token] for message in messages("slept", 10))
 
 
 @pytest.mark.parametrize(
