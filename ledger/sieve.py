@@ -77,7 +77,13 @@ def sieved(
         columns = {f"hour_{code}": Moment for code in gates.channels} | {
             f"place_{code}": BigInteger for code in gates.channels
         }
-        rows = _verdicts(_reaches(first, gates, span, rivals), gates, hours, pressed, room)
+        reaches = _reaches(first, gates, span, rivals)
+        if rivals is None:
+            reached: FromClause = reaches.subquery("reaches")
+        else:  # SQLite's parser is 100 levels deep, and the members of a dry run are a deep question themselves
+            numbers = {f"reach_{code}": BigInteger for code in gates.channels}
+            reached = keep("reaches", reaches, bucket=BigInteger, zone_set=BigInteger, gate=Integer, **numbers)
+        rows = _verdicts(reached, gates, hours, pressed, room)
         yield keep("sieve", rows, bucket=BigInteger, verdict=SmallInteger, channels=Integer, rest=Boolean, **columns)
 
 
@@ -170,12 +176,11 @@ def _reaches(first: FromClause, gates: Gates, span: Span, rivals: Members | None
     return select(first.c.customer, *known, *best).outerjoin_from(first, t.address, wanted).group_by(first.c.customer)
 
 
-def _verdicts(reaches: Select[Any], gates: Gates, hours: Table, pressed: Table | None, room: int) -> Select[Any]:
+def _verdicts(r: FromClause, gates: Gates, hours: Table, pressed: Table | None, room: int) -> Select[Any]:
     """What the reaches come to; whoever a member's gate stopped has reached nothing.
 
     Past its address each channel meets the hours, then the limit, of which `room` is left where nothing else is said.
     """
-    r = reaches.subquery("reaches")
     source = r.outerjoin(hours, hours.c.zone_set == r.c.zone_set)
     left: ColumnElement[int] = literal(room, Integer)
     if pressed is not None:
