@@ -18,6 +18,7 @@ from ledger.attributes import declare_attributes
 from ledger.store import create_ledger
 from ledger.types import EPOCH, MICROSECOND
 from tests.builders import TYPES, plan_text, write_config
+from tests.chaos.rig import SECRET
 from waves.draw import BUCKETS
 
 CAMPAIGN, WAVE = "chaos", "notice"
@@ -68,6 +69,7 @@ def make_home(folder: Path, url: str, sink: str, secret_env: str, people: int, c
     folder.mkdir(parents=True)
     make_token_key(folder)
     environment = {
+        secret_env: SECRET,  # a fork server that others began earlier has their environment
         "MULTIWAVE_DATABASE_URL": url,
         "MULTIWAVE_LEASE": "10s",
         "MULTIWAVE_BATCH_SIZE": str(batch),

@@ -93,8 +93,8 @@ def test_a_slow_sender_keeps_no_other_campaign_waiting(tmp_path: Path, ledger_ur
         ticking = pool.submit(world.advance)
         try:
             until(lambda: states(world, "fast")[State.SENT] == 60)
+            until(lambda: states(world, "slow")[State.QUEUED] > 0)
             assert not ticking.done()
-            assert states(world, "slow")[State.QUEUED] > 0
         finally:
             world.room.stopping = True
         ticking.result(PATIENCE_S)
