@@ -13,6 +13,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from console.cli import app
+from console.show import screen
 from ledger import tables as t
 from tests.builders import DAY, T0, World, make_world, plan_text, put, reachable
 from tests.doubt_steps import LOST, RIPE, WAVES, claimed, stands, tend, wire
@@ -30,6 +31,14 @@ def doubtful(home: Path, policy: str) -> World:
     return made
 
 
+@pytest.fixture(autouse=True)
+def wide() -> Iterator[None]:
+    """A screen wide enough for a whole row, whatever COLUMNS said when the program was imported."""
+    before, screen.width = screen.width, 160
+    yield
+    screen.width = before
+
+
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[World]:
     made = doubtful(tmp_path / "home", "hold")
@@ -45,7 +54,7 @@ def again(tmp_path: Path) -> Iterator[World]:
 
 
 def said(world: World, *words: str) -> str:
-    result = CliRunner().invoke(app, [*words, "--home", str(world.config.parent)], env={"COLUMNS": "160"})
+    result = CliRunner().invoke(app, [*words, "--home", str(world.config.parent)])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.stdout
@@ -63,7 +72,8 @@ def test_everybody_who_is_held_is_named_everywhere(held: World, tmp_path: Path) 
         assert "in doubt: 3 in doubt, 3 of them held for a person" in view
         for key in ("c0", "c1", "c2"):
             row = next(line for line in view.splitlines() if f" {key} " in line)
-            assert all(word in row for word in ("notice", "sms", "2026-12-01 09:03Z", "unknown", "hold (plan)"))
+            wanted = ("notice", "sms", "2026-12-01 09:03Z", "unknown", "hold (plan)")
+            assert [word for word in wanted if word not in row] == [], row
         assert "multiwave doubt sent|not-sent test CUSTOMER..." in view
     page = (folder / "report.html").read_text()
     assert all(f"<td>{key}</td>" in page for key in ("c0", "c1", "c2"))
