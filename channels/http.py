@@ -23,6 +23,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from channels.http_answers import LATER_S, Answer, Stop, UnreadableAnswer, found_of, receipts_of
 from channels.http_line import Line
 from channels.http_options import HttpOptions, connect_once, sign
+from channels.steady import steady
 from waves.errors import SendInDoubt
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
 from waves.outcomes import Action, Reason
@@ -58,7 +59,7 @@ class _Chunk:
 
 
 class _Timely(aiohttp.BytesPayload):
-    """A request's body that is written by a moment (time.monotonic) or not at all.
+    """A request's body that is written by a moment (channels.steady) or not at all.
 
     A process that is stopped between the claim and the socket wakes up here, past its lease maybe.
     """
@@ -71,7 +72,7 @@ class _Timely(aiohttp.BytesPayload):
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """The whole body; ConnectionAbortedError before its first byte when it is too late."""
-        self.late = time.monotonic() >= self.begin_by
+        self.late = steady() >= self.begin_by
         if self.late:
             raise ConnectionAbortedError("too late to begin")
         await super().write_with_length(writer, content_length)
@@ -92,7 +93,7 @@ class Http:
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message, in order; what the gateway left unclear is in doubt."""
-        begin_by = time.monotonic() + within_s
+        begin_by = steady() + within_s
         return self._line.run(self._send(list(messages), _Chunk(now, begin_by)))
 
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
@@ -122,7 +123,7 @@ class Http:
         self, turns: Iterator[int], parts: list[list[Message]], said: list[list[Receipt]], chunk: _Chunk
     ) -> None:
         for turn in turns:
-            if chunk.stop is None and time.monotonic() >= chunk.begin_by:
+            if chunk.stop is None and steady() >= chunk.begin_by:
                 chunk.stop = (None, 0.0)
             if chunk.stop is None:
                 said[turn] = await self._post_part(parts[turn], chunk)
@@ -138,7 +139,7 @@ class Http:
             return await self._without_the_unwritable(part, chunk)
         tokens = [message.token for message in part]
         key = hashlib.sha256("\n".join(tokens).encode()).hexdigest()[:40]
-        left_s = chunk.begin_by - time.monotonic()
+        left_s = chunk.begin_by - steady()
         timely = _Timely(body, chunk.begin_by)
         try:
             answer = await self._post(self.options.url, timely, len(part), max(left_s, 0.001), {"Idempotency-Key": key})

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parseaddr
@@ -18,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from channels.mail_file import ADDRESS, CONTROL, head_of, is_sender, mail_bytes
+from channels.steady import steady
 from waves.errors import SendInDoubt, SendRefused
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
 from waves.outcomes import Action, Reason
@@ -50,7 +50,7 @@ class Outbox:
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message, in order: what cannot be carried is refused alone, a full disk means not sent."""
-        begin_by = time.monotonic() + within_s
+        begin_by = steady() + within_s
         receipts, lines, mails = [], [], []
         head = head_of(self.sender, now) if self.capabilities.channel == "email" else ""
         for message in messages:
@@ -105,7 +105,7 @@ class Outbox:
                 os.close(handle)
         if lines:
             with self.lock:
-                if time.monotonic() > begin_by:
+                if steady() > begin_by:
                     return False
                 _append(self.path, lines)
         return True

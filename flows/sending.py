@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from channels.steady import steady
 from config.templates import Templates
 from flows.halting import halted_segments, scopes_on
 from flows.render import render
@@ -135,7 +136,7 @@ def _room_at_sender(sending: Sending, size: int) -> pace.Grant:
 
 
 def _claim(sending: Sending, grant: pace.Grant) -> tuple[touches.Chunk | None, float]:
-    """Claim as much as was granted, and by when it begins or never (time.monotonic).
+    """Claim as much as was granted, and by when it begins or never (channels.steady).
 
     None at the end of the batch, or of what its lease allows, or of this process. The clock is read before the
     statement that looks for kill switches, pauses and suppressions, so that one it did not see came later.
@@ -143,7 +144,7 @@ def _claim(sending: Sending, grant: pace.Grant) -> tuple[touches.Chunk | None, f
     room, leased, sender = sending.room, sending.leased, sending.sender
     with room.ledger.write() as connection:
         keep_out_new_touches(connection, leased.wave)
-        begins_by = time.monotonic() + BEGIN_WITHIN_S
+        begins_by = steady() + BEGIN_WITHIN_S
         moment = sending.moment()  # after the wait: neither the lease nor the hour may have ended in it
         claimed = None
         if not room.stopping and leased.until - moment >= sender.timeout + timedelta(seconds=2 * BEGIN_WITHIN_S):
@@ -163,8 +164,8 @@ def _send_chunk(
     room, leased = sending.room, sending.leased
     messages, receipts = _rendered(sending, claimed)
     _charge(sending, [message for _, message in messages])
-    left_s = begins_by - time.monotonic()
-    if left_s <= 0 or sending.moment() >= leased.until:  # the monotonic clock of a machine stands still while it sleeps
+    left_s = begins_by - steady()
+    if left_s <= 0 or sending.moment() >= leased.until:  # not every system has a clock that counts its sleep
         with room.ledger.write() as connection:
             touches.give_back(connection, leased.owner, [touch for touch, _ in messages], sending.moment())
         messages = []
