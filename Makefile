@@ -32,10 +32,10 @@ lint: $(STAMP)
 
 check: lint test
 
-# Real workers over a real sink, killed again and again: make chaos RUNS=100 [DATABASE=sqlite|postgresql] [SEED=7].
+# Real workers over a real sink, killed again and again: make chaos RUNS=100 [DATABASE=sqlite|postgresql] [PREFECT=always|never] [SEED=7].
 RUNS ?= 10
 chaos: $(STAMP)
-	@$(BIN)/python -m tests.chaos --runs $(RUNS) $(if $(DATABASE),--database $(DATABASE)) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.chaos --runs $(RUNS) $(if $(DATABASE),--database $(DATABASE)) $(if $(PREFECT),--prefect $(PREFECT)) $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(ARGS)

@@ -11,9 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.chaos.databases import Postgres, Sqlite
+from tests.chaos.on_prefect import PrefectServer
 from tests.chaos.run import Ran, play
 
-HEAD = f"{'run':>4} {'seed':>6} {'database':<10} {'touches':>8}  {'struck':<58} {'doubt':>6} {'solved':>6} "
+EVERY = 4
+"""One in so many runs on each database is over Prefect's flows."""
+HEAD = f"{'run':>4} {'seed':>6} {'database':<10} {'touches':>8}  {'struck':<68} {'doubt':>6} {'solved':>6} "
 HEAD += f"{'twice':>5} {'lost':>5} {'late':>5} {'halt s':>6} {'s':>6}"
 
 
@@ -22,7 +25,7 @@ def line(number: int, ran: Ran) -> str:
     found = ran.found
     struck = " ".join(f"{kind} {n}" for kind, n in sorted(ran.struck.items()))
     return (
-        f"{number:>4} {ran.seed:>6} {ran.database:<10} {found.touches:>8,}  {struck:<58} {found.in_doubt:>6} "
+        f"{number:>4} {ran.seed:>6} {ran.database:<10} {found.touches:>8,}  {struck:<68} {found.in_doubt:>6} "
         f"{found.resolved:>6} {found.duplicates:>5} {found.lost:>5} {found.late:>5} "
         f"{found.halt_s:>6.2f} {ran.seconds:>6.1f}"
     )
@@ -34,21 +37,32 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="of the first run; +1 for each")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument(
+        "--prefect", choices=["never", "some", "always"], default="some", help="which runs are flow runs"
+    )
     parser.add_argument("--people", type=int, default=10_000, help="customers, each with two channels")
     parser.add_argument("--blows", type=int, default=9)
     parser.add_argument("--folder", type=Path, help="keep everything of the runs there")
     args = parser.parse_args()
     names = ["sqlite", "postgresql"] if args.database == "both" else [args.database]
     ran: list[Ran] = []
+    over = [
+        n // len(names) % EVERY == EVERY - 1 if args.prefect == "some" else args.prefect == "always"
+        for n in range(args.runs)
+    ]
     with ExitStack() as stack:
         own = tempfile.TemporaryDirectory(prefix="mw-chaos-", ignore_cleanup_errors=True)
         folder = args.folder or Path(stack.enter_context(own))
         server = Postgres(folder) if "postgresql" in names else None
         if server:
             stack.callback(server.close)
+        prefect = PrefectServer(folder / "prefect") if any(over) else None
+        if prefect:
+            stack.callback(prefect.kill)
         print(HEAD, flush=True)
         for number in range(args.runs):
-            ran.append(one(folder, server, names[number % len(names)], args.seed + number, args))
+            flows = prefect if over[number] else None
+            ran.append(one(folder, server, flows, names[number % len(names)], args.seed + number, args))
             print(line(number + 1, ran[-1]), flush=True)
             for wrong in ran[-1].found.wrong:
                 print(f"     WRONG: {wrong}", flush=True)
@@ -57,20 +71,29 @@ def main() -> int:
     print(f"struck: {' '.join(f'{kind} {n}' for kind, n in sorted(struck.items()))}")
     print(f"in doubt: {sum(one.found.in_doubt for one in ran)}, resolved: {sum(one.found.resolved for one in ran)}")
     if unsound:
-        print(f"broken by seeds: {' '.join(unsound)}; repeat one with --runs 1 --seed SEED --database NAME")
+        print(
+            f"broken by seeds: {' '.join(unsound)}; repeat one with --runs 1 --seed SEED --database NAME, and --prefect always if that was struck"
+        )
     print(f"duplicates: {sum(one.found.duplicates for one in ran)}")
     print(f"lost: {sum(one.found.lost for one in ran)}")
     return 1 if unsound else 0
 
 
-def one(folder: Path, server: Postgres | None, name: str, seed: int, args: argparse.Namespace) -> Ran:
+def one(
+    folder: Path,
+    server: Postgres | None,
+    prefect: PrefectServer | None,
+    name: str,
+    seed: int,
+    args: argparse.Namespace,
+) -> Ran:
     """One seed in a folder and a database of its own; both are kept when it broke a law."""
     own = folder / f"run-{seed}"
     own.mkdir()
     if name == "sqlite" or server is None:
-        return play(Sqlite(own), own, seed, args.people, args.blows)
+        return play(Sqlite(own), own, seed, args.people, args.blows, prefect)
     database = server.database()
-    ran = play(database, own, seed, args.people, args.blows)
+    ran = play(database, own, seed, args.people, args.blows, prefect)
     if ran.sound:
         database.drop()
     return ran

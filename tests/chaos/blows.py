@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -22,10 +22,13 @@ from tests.chaos import worker
 from tests.chaos.checks import Halt
 from tests.chaos.databases import Database
 from tests.chaos.home import CAMPAIGN, Home
+from tests.chaos.on_prefect import PrefectServer
 from tests.chaos.rig import Sink
 
-Kind = Literal["worker", "all", "database", "stopped", "reset", "switch", "pause"]
-KINDS: tuple[Kind, ...] = ("worker", "all", "database", "stopped", "reset", "switch", "pause")
+Kind = Literal["worker", "all", "database", "stopped", "reset", "switch", "pause", "prefect"]
+KINDS: tuple[Kind, ...] = ("worker", "all", "database", "stopped", "reset", "switch", "pause", "prefect")
+DEATHS: tuple[Kind, ...] = ("worker", "stopped", "all", "database", "prefect", "worker", "reset")
+"""What a run too short for every kind gets, in this order."""
 STOPPED_S = 12.0
 """Longer than the lease."""
 RESETS = ({"fault": "accept_then_reset", "share": 0.004, "seed": 1}, {"fault": "reset_before_reading", "share": 0.004})
@@ -41,13 +44,12 @@ class Blow:
     kind: Kind
 
 
-def schedule(dice: random.Random, number: int, database: str) -> list[Blow]:
-    """`number` blows: a worker's death first, then each kind in turn, in a random order, the commonest ones again."""
-    kinds = [kind for kind in KINDS if kind != "database" or database == "postgresql"]
+def schedule(dice: random.Random, number: int, spared: Collection[Kind] = ()) -> list[Blow]:
+    """`number` blows in a random order: each kind that is not spared once, then the commonest ones again."""
+    kinds = [kind for kind in KINDS if kind not in spared]
     drawn = [kinds[i] if i < len(kinds) else dice.choice(("worker", "worker", "all", "reset")) for i in range(number)]
     if number < len(kinds):
-        drawn = ["worker", "stopped", "all", *(["database"] if database == "postgresql" else []), "worker", "reset"]
-        drawn = drawn[:number]
+        drawn = [kind for kind in DEATHS if kind not in spared][:number]
     dice.shuffle(drawn)
     return [Blow(dice.uniform(0.2, 1.0), kind) for kind in drawn]
 
@@ -65,7 +67,7 @@ class Crew:
 
     def fill(self) -> None:
         """As many workers as the run has; one that ended by itself is noted."""
-        FORKS.set_forkserver_preload(["tests.chaos.worker"])
+        FORKS.set_forkserver_preload(["tests.chaos.worker", "flows.deploy"])
         for one in [one for one in self.workers if not one.is_alive()]:
             if one.exitcode != -signal.SIGKILL:
                 said = self.log.read_text("utf-8").splitlines()[-1:]
@@ -101,6 +103,8 @@ class Weather:
     dice: random.Random
     quiet: list[dict[str, object]]
     """The sink's rules on a quiet day."""
+    prefect: PrefectServer | None = None
+    """The server whose flows the workers run; None when they do without."""
     struck: Counter[str] = field(default_factory=Counter)
     halts: list[Halt] = field(default_factory=list)
     woken: list[float] = field(default_factory=list)
@@ -108,6 +112,12 @@ class Weather:
     hands: int = 0
     """Workers that were killed or stopped, or lost their database, with chunks in their hands."""
     asleep: list[Thread] = field(default_factory=list)
+
+    @property
+    def spared(self) -> list[Kind]:
+        """What there is nothing to strike for in this run."""
+        there: dict[Kind, bool] = {"database": self.database.name == "postgresql", "prefect": self.prefect is not None}
+        return [kind for kind, is_there in there.items() if not is_there]
 
     def strike(self, blow: Blow) -> None:
         """One blow, after its pause, and what mends it."""
@@ -120,6 +130,7 @@ class Weather:
             "reset": self._reset,
             "switch": self._switch,
             "pause": self._pause,
+            "prefect": self._prefect,
         }
         struck[blow.kind]()
         self.struck[blow.kind] += 1
@@ -143,6 +154,12 @@ class Weather:
         self.database.kill()
         self.ledger.engine.dispose()
         self.database.start()
+
+    def _prefect(self) -> None:
+        if self.prefect is not None:
+            self.prefect.kill()
+            Event().wait(self.dice.uniform(0, 2))
+            self.prefect.start()
 
     def _stopped(self) -> None:
         self.hands += 1

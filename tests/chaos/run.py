@@ -25,6 +25,7 @@ from tests.chaos.blows import Crew, Weather, schedule
 from tests.chaos.checks import Found, look, look_at_status, look_at_times, read_record
 from tests.chaos.databases import Database
 from tests.chaos.home import BOTH, CAMPAIGN, FIRST, WAVE, Home, make_home
+from tests.chaos.on_prefect import PrefectServer
 from tests.chaos.rig import ROOT, SECRET, SECRET_ENV, start_sink
 
 WORKERS = 3
@@ -63,8 +64,10 @@ def base_rules(seed: int, channels: str) -> list[dict[str, object]]:
     return [slow, refuse] if channels == FIRST else [slow]
 
 
-def play(database: Database, folder: Path, seed: int, people: int, blows: int) -> Ran:
-    """Everything of one seed, on a database of its own."""
+def play(
+    database: Database, folder: Path, seed: int, people: int, blows: int, prefect: PrefectServer | None = None
+) -> Ran:
+    """Everything of one seed, on a database of its own; the workers' flows over `prefect`, or on plain functions."""
     begun, dice = time.monotonic(), random.Random(seed)
     channels = FIRST if dice.random() < 0.4 else BOTH
     people = people * 2 if channels == FIRST else people
@@ -72,14 +75,16 @@ def play(database: Database, folder: Path, seed: int, people: int, blows: int) -
     os.environ[SECRET_ENV] = SECRET
     try:
         home = make_home(folder / "home", database.url, sink.url, SECRET_ENV, people, channels, BATCH)
+        if prefect is not None:
+            home.environment.update(prefect.environment)
         room = home.room()
         rules = base_rules(seed, channels)
         sink.fail(*rules)
         crew = Crew(home, WORKERS, folder / "workers.log")
-        weather = Weather(crew, database, sink, room.ledger, dice, rules)
+        weather = Weather(crew, database, sink, room.ledger, dice, rules, prefect)
         crew.fill()
         try:
-            for blow in schedule(dice, blows, database.name):
+            for blow in schedule(dice, blows, weather.spared):
                 weather.strike(blow)
             weather.calm()
             crew.fill()

@@ -1,4 +1,7 @@
-"""The short form of the chaos runs: five blows on each database; `make chaos` has the long one."""
+"""The short form of the chaos runs: five blows on each database; `make chaos` has the long one.
+
+On SQLite the workers run plain functions, on PostgreSQL flows over a Prefect server, which is killed as well.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import pytest
 
 from tests.chaos.checks import SENT, look, read_record
 from tests.chaos.databases import Database, Postgres, Sqlite
+from tests.chaos.on_prefect import PrefectServer
 from tests.chaos.run import play
 
 PEOPLE, BLOWS = 4000, 5
@@ -28,11 +32,22 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         server.close()
 
 
+@pytest.fixture
+def prefect(database: Database, tmp_path: Path) -> Iterator[PrefectServer | None]:
+    if database.name == "sqlite":
+        yield None
+        return
+    server = PrefectServer(tmp_path / "prefect")
+    yield server
+    server.kill()
+
+
 @pytest.mark.acceptance
-def test_nobody_twice_and_nobody_lost(database: Database, tmp_path: Path) -> None:
-    ran = play(database, tmp_path, 1, PEOPLE, BLOWS)
+def test_nobody_twice_and_nobody_lost(database: Database, prefect: PrefectServer | None, tmp_path: Path) -> None:
+    ran = play(database, tmp_path, 1, PEOPLE, BLOWS, prefect)
     assert ran.found.wrong == []
     assert sum(ran.struck.values()) == BLOWS
+    assert {"worker", "stopped", "all", *(["database", "prefect"] if prefect else [])} <= ran.struck.keys()
     assert (ran.found.duplicates, ran.found.lost) == (0, 0)
     assert ran.found.touches >= 2 * PEOPLE
     assert seen_by_the_checks(database, tmp_path) == (1, 1)
