@@ -71,9 +71,8 @@ def main() -> int:
     print(f"struck: {' '.join(f'{kind} {n}' for kind, n in sorted(struck.items()))}")
     print(f"in doubt: {sum(one.found.in_doubt for one in ran)}, resolved: {sum(one.found.resolved for one in ran)}")
     if unsound:
-        print(
-            f"broken by seeds: {' '.join(unsound)}; repeat one with --runs 1 --seed SEED --database NAME, and --prefect always if that was struck"
-        )
+        print(f"broken by seeds: {' '.join(unsound)}")
+        print("repeat one with --runs 1 --seed SEED --database NAME, and --prefect always if Prefect was struck")
     print(f"duplicates: {sum(one.found.duplicates for one in ran)}")
     print(f"lost: {sum(one.found.lost for one in ran)}")
     return 1 if unsound else 0
