@@ -1,15 +1,13 @@
-"""A channel that sends by SMTP for the benchmarks alone: smtplib over one kept connection, one mail after the other."""
+"""A channel that sends by SMTP for the benchmarks alone, over pipelined connections that are kept."""
 
 from __future__ import annotations
 
-import smtplib
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from bench.smtp_line import ABREAST, SENDER, PipelinedLine
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
-
-SENDER = "campaigns@example.com"
 
 
 def mail_of(message: Message) -> bytes:
@@ -24,20 +22,6 @@ def address_of(message: Message) -> str:
     return f"{message.address.replace(' ', '-')}@example.com"
 
 
-class Line:
-    """One connection."""
-
-    def __init__(self, port: int) -> None:
-        self.line = smtplib.SMTP("127.0.0.1", port, local_hostname="bench.example.com")
-        self.line.ehlo()
-
-    def close(self) -> None:
-        self.line.close()
-
-    def carry(self, address: str, mail: bytes) -> None:
-        self.line.sendmail(SENDER, [address], mail)
-
-
 class SmtpChannel:
     """Every mail is taken or the benchmark fails."""
 
@@ -46,21 +30,22 @@ class SmtpChannel:
 
     def __init__(self, capabilities: Capabilities, port: int) -> None:
         self.capabilities = capabilities
-        self.line = Line(port)
+        self.line = PipelinedLine(port)
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message; what was not begun in time is not sent."""
         begin_by, receipts = time.monotonic() + within_s, list[Receipt]()
-        for message in messages:
+        for start in range(0, len(messages), ABREAST):
+            together = messages[start : start + ABREAST]
             if time.monotonic() >= begin_by:
-                receipts.append(Receipt(message.token, "not_sent", retry_after_s=0.0))
+                receipts += [Receipt(message.token, "not_sent", retry_after_s=0.0) for message in together]
                 continue
-            self.line.carry(address_of(message), mail_of(message))
-            receipts.append(Receipt(message.token, "accepted"))
+            self.line.carry([(address_of(message), mail_of(message)) for message in together])
+            receipts += [Receipt(message.token, "accepted") for message in together]
         return receipts
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connections."""
         self.line.close()
 
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:

@@ -41,7 +41,7 @@ class Mailbox(asyncio.Protocol):
             self.transport.write(bytes(said))
 
 
-ANSWERS = {b"EHLO": b"250-sink.example.com\r\n250 PIPELINING\r\n", b"DATA": b"354 go on\r\n"}
+ANSWERS = {b"EHLO": b"250-sink.example.com\r\n250 PIPELINING\r\n", b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
 
 
 async def serve() -> None:
