@@ -24,7 +24,7 @@ from sqlalchemy import (
 from ledger import tables as t
 from ledger.legal_hours import Rules
 from ledger.limits import Limit
-from ledger.sql import least, unindexed
+from ledger.sql import inline, least, unindexed
 from ledger.types import Span, When
 from waves.draw import BUCKETS, Draw, threshold
 from waves.message import AddressState, Consent
@@ -149,14 +149,14 @@ def instructed(customer: ColumnElement[int], now: When, channel: ColumnElement[i
     """
     s = t.suppression.c
     gate = case(
-        (s.channel != 0, int(Verdict.NO_CONSENT)),
-        (s.reason == OPEN_CASE, int(Verdict.OPEN_CASE)),
-        else_=int(Verdict.SUPPRESSED),
+        (s.channel != inline(0), inline(Verdict.NO_CONSENT)),
+        (s.reason == OPEN_CASE, inline(Verdict.OPEN_CASE)),
+        else_=inline(Verdict.SUPPRESSED),
     )
     first = select(func.min(gate)).where(
-        s.customer == customer, s.channel.in_([0, channel]), unindexed(s.value).is_(None), _standing(now)
+        s.customer == customer, s.channel.in_([inline(0), channel]), unindexed(s.value).is_(None), _standing(now)
     )
-    return func.coalesce(first.correlate_except(t.suppression).scalar_subquery(), PASSES)
+    return func.coalesce(first.correlate_except(t.suppression).scalar_subquery(), inline(PASSES))
 
 
 def converted(
@@ -172,24 +172,24 @@ def member_gate(m: Members, gates: Gates) -> ColumnElement[int]:
     customer, now, span = m.c.customer, gates.now, gates.span
     return case(
         *_settled(m, gates),
-        (or_(m.c.erased, suppressed(customer, now, 0, False, span)), int(Verdict.SUPPRESSED)),
-        (suppressed(customer, now, 0, True, span), int(Verdict.OPEN_CASE)),
-        (~_entered(m, gates), int(Verdict.NOT_ENTERED)),
+        (or_(m.c.erased, suppressed(customer, now, 0, False, span)), inline(Verdict.SUPPRESSED)),
+        (suppressed(customer, now, 0, True, span), inline(Verdict.OPEN_CASE)),
+        (~_entered(m, gates), inline(Verdict.NOT_ENTERED)),
         else_=0,
     )
 
 
-def _settled(m: Members, gates: Gates) -> Sequence[tuple[ColumnElement[bool], int]]:
+def _settled(m: Members, gates: Gates) -> Sequence[tuple[ColumnElement[bool], ColumnElement[int]]]:
     """The gates of those whose part in the campaign is over, or never was to begin."""
     stopped: ColumnElement[bool] = m.c.arm == 1
     customer, span = m.c.customer, gates.span
     if gates.stopping_waves:
         e = t.enrolment.c
-        held = e.verdict == int(Verdict.WAVE_HELD_OUT)
+        held = e.verdict == inline(Verdict.WAVE_HELD_OUT)
         stopped = or_(stopped, listed(customer, e.customer, span, e.wave.in_(gates.stopping_waves), held))
     return (
-        (converted(customer, gates.goal, gates.since, span), int(Verdict.CONVERTED)),
-        (stopped, int(Verdict.HELD_OUT)),
+        (converted(customer, gates.goal, gates.since, span), inline(Verdict.CONVERTED)),
+        (stopped, inline(Verdict.HELD_OUT)),
     )
 
 
@@ -212,8 +212,8 @@ def _elsewhere(campaign: int | None, members: Members | None) -> ColumnElement[b
             other.c.channel == a.channel,
             other.c.value == a.value,  # ix_address_channel_value
             other.c.customer < a.customer,
-            other.c.state < int(AddressState.REPLACED),
-            other.c.consent == int(Consent.GRANTED),
+            other.c.state < inline(AddressState.REPLACED),
+            other.c.consent == inline(Consent.GRANTED),
             treated.correlate(other).exists(),
         )
         .correlate(t.address)
@@ -231,15 +231,15 @@ def address_gate(
     a, s = t.address.c, t.suppression.c
     value_stopped = (
         select(s.id)
-        .where(s.value == a.value, s.channel.in_([0, a.channel]), _standing(now))
+        .where(s.value == a.value, s.channel.in_([inline(0), a.channel]), _standing(now))
         .correlate(t.address)
         .exists()
     )
     return case(
-        (a.state >= int(AddressState.REPLACED), int(Verdict.NO_ADDRESS)),
-        (or_(a.consent != int(Consent.GRANTED), stopped, value_stopped), int(Verdict.NO_CONSENT)),
-        (and_(a.shared, _elsewhere(campaign, members)), int(Verdict.SHARED_ADDRESS)),
-        else_=PASSES,
+        (a.state >= inline(AddressState.REPLACED), inline(Verdict.NO_ADDRESS)),
+        (or_(a.consent != inline(Consent.GRANTED), stopped, value_stopped), inline(Verdict.NO_CONSENT)),
+        (and_(a.shared, _elsewhere(campaign, members)), inline(Verdict.SHARED_ADDRESS)),
+        else_=inline(PASSES),
     )
 
 
@@ -266,12 +266,12 @@ def recheck(m: Members, gates: Gates, channel: ColumnElement[int], now: When | N
     when = gates.now if now is None else now
     # Each gate is named once: a database works an expression out as often as it is written down.
     later = case(
-        (~_entered(m, gates), int(Verdict.NOT_ENTERED)),
+        (~_entered(m, gates), inline(Verdict.NOT_ENTERED)),
         else_=address_gate(when, gates.campaign, None),
     )
     first = case(
         *_settled(m, gates),
-        (m.c.erased, int(Verdict.SUPPRESSED)),
+        (m.c.erased, inline(Verdict.SUPPRESSED)),
         else_=least(instructed(m.c.customer, when, channel), later),  # the numbers are in the order of the gates
     )
-    return func.coalesce(func.nullif(first, PASSES), 0)
+    return func.coalesce(func.nullif(first, inline(PASSES)), inline(0))

@@ -37,8 +37,9 @@ from ledger.kill_switches import is_on
 from ledger.legal_hours import cover
 from ledger.limits import any_calls
 from ledger.receipts import accepted_statement, changed, late_statement, proven, settled_by
-from ledger.sql import among, named_ids
+from ledger.sql import among, named_ids, named_words
 from ledger.store import keep_open, keep_out_new_touches
+from waves.hours import kind_of
 from waves.message import Receipt
 from waves.outcomes import Action, Reason, State
 
@@ -110,9 +111,7 @@ def _due() -> Select[tuple[int]]:
 def _next_statement(past: bool) -> ReturningUpdate[Any]:
     """Kept, because building it takes longer than running it."""
     b = t.batch.c
-    query = (
-        _due().where(b.channel == bindparam("on_channel"), ~is_on(bindparam("scopes", expanding=True), NOW)).limit(1)
-    )
+    query = _due().where(b.channel == bindparam("on_channel"), ~is_on(named_words("scopes"), NOW)).limit(1)
     if past:
         due = bindparam("past_due", type_=b.due.type)
         query = query.where(or_(b.due > due, (b.due == due) & (b.id > bindparam("past"))))
@@ -184,11 +183,10 @@ def claim(
         raise ValueError("a dry run claims nothing")
     keep_out_new_touches(connection, leased.wave)
     cover(connection, gates.rules, now, gates.closes)
-    statement = claim_statement(gates, types, leased.channel, any_calls(connection))
-    rows = connection.execute(
-        statement,
-        {"in_batch": leased.batch, "owner": leased.owner, "scopes": leased.scopes, "now": now, "most": size},
-    ).all()
+    statement = claim_statement(gates, types, any_calls(connection))
+    given = {"in_batch": leased.batch, "owner": leased.owner, "scopes": leased.scopes, "now": now, "most": size}
+    given |= {"on_channel": leased.channel, "kind": int(kind_of(leased.channel))}
+    rows = connection.execute(statement, given).all()
     if not rows:
         return None
     claimed = int(State.CLAIMED)
@@ -310,15 +308,15 @@ def _left_statement() -> Select[Any]:
 
 
 def _left(halted: Halted | None) -> Select[Any]:
+    """One look at the batch (ix_touch_batch)."""
     c = t.touch.c
-    count = select(func.count()).where(c.batch == bindparam("in_batch"))
-    queued = (c.state == int(State.QUEUED), c.not_after > NOW)
-    free = select(func.min(c.not_before)).where(c.batch == bindparam("in_batch"), *queued)
+    queued = (c.state == int(State.QUEUED)) & (c.not_after > NOW)
+    free = queued & ~halted(c.customer) if halted else queued
     return select(
-        count.where(c.state == int(State.CLAIMED)).scalar_subquery().label("in_hand"),
-        count.where(*queued).scalar_subquery().label("queued"),
-        (free.where(~halted(c.customer)) if halted else free).scalar_subquery().label("next"),
-    )
+        func.count(case((c.state == int(State.CLAIMED), 1))).label("in_hand"),
+        func.count(case((queued, 1))).label("queued"),
+        func.min(case((free, c.not_before))).label("next"),
+    ).where(c.batch == bindparam("in_batch"))
 
 
 def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False) -> int:
