@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -141,9 +142,18 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
 
 def any_calls(connection: Connection) -> bool:
     """Whether any wave of the ledger calls; where none does there is nothing to look for among the calls."""
-    return any(
-        CALL in group for text in connection.scalars(select(t.wave.c.channels).distinct()) for group in json.loads(text)
-    )
+    return any(_names_calls(text) for text in connection.scalars(_every_channels()))
+
+
+@cache
+def _every_channels() -> Select[tuple[str]]:
+    return select(t.wave.c.channels).distinct()
+
+
+@lru_cache(maxsize=256)
+def _names_calls(channels: str) -> bool:
+    """Whether the call list is among the channels of a wave, as its row holds them."""
+    return any(CALL in group for group in json.loads(channels))
 
 
 def _counted(span: Span, asked: Pressure, limits: Sequence[Limit], calls: bool) -> Subquery:
