@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -76,7 +75,7 @@ def next_batch(
     room: Room, running: Running, wave: Wave, channel: int, now: datetime, last: touches.Leased | None
 ) -> touches.Leased | None:
     """Lease the next batch of one channel that is due, after the one this worker had last; None when there is none."""
-    owner = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
+    owner = secrets.token_urlsafe(6)  # written on every touch, so it is short; that nobody else has it is all it says
     after = (last.due, last.batch) if last else None
     scopes = scopes_on(room, running.name, wave.wave, CHANNEL_NAMES[channel])
     with room.ledger.write() as connection:

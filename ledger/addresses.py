@@ -28,6 +28,8 @@ def bury(connection: Connection, gone: Select[Any]) -> None:
 
 def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
     """What a refusal asks of us beyond the touch: the address is dead, or its consent gone."""
+    if action not in (Action.DROP_ADDRESS, Action.DROP_CONSENT):
+        return
     mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
     if action is Action.DROP_ADDRESS:
         bury(connection, mine)

@@ -17,7 +17,6 @@ from sqlalchemy import (
     case,
     false,
     func,
-    literal,
     null,
     or_,
     select,
@@ -31,8 +30,8 @@ from ledger.gates import Gates, live_members, recheck
 from ledger.kill_switches import is_on
 from ledger.legal_hours import first_hour, is_known
 from ledger.limits import over_limit
+from ledger.sql import inline, named_words
 from ledger.types import Moment
-from waves.hours import kind_of
 from waves.outcomes import Reason, State
 
 LEAVES_WITHIN = timedelta(seconds=5)
@@ -50,18 +49,20 @@ def let_go() -> ColumnElement[bool]:
     return or_(~t.batch.c.rest, t.wave.c.ramp_passed.is_not(None))
 
 
-def claim_statement(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) -> ReturningUpdate[Any]:
-    """The UPDATE of one chunk, with parameters in_batch, owner, scopes, now and most; rows of what it looked at.
+def claim_statement(gates: Gates, types: Mapping[str, str], calls: bool) -> ReturningUpdate[Any]:
+    """The UPDATE of one chunk, with parameters in_batch, on_channel, kind, owner, scopes, now and most.
+
+    It returns rows of what it looked at. `kind` is that of the channel's hours (waves.hours).
 
     `calls` says whether any wave of the ledger calls.
     """
-    key = (channel, calls, *types.items())
+    key = (calls, *types.items())
     if key not in gates.prepared:
-        gates.prepared[key] = _built(gates, types, channel, calls)
+        gates.prepared[key] = _built(gates, types, calls)
     return gates.prepared[key]  # type: ignore[no-any-return]
 
 
-def _built(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) -> ReturningUpdate[Any]:
+def _built(gates: Gates, types: Mapping[str, str], calls: bool) -> ReturningUpdate[Any]:
     assert gates.campaign is not None
     c, b, rules = t.touch.c, t.batch.c, gates.rules.id
     owner, batch = bindparam("owner", type_=b.lease_owner.type), bindparam("in_batch", type_=b.id.type)
@@ -74,7 +75,7 @@ def _built(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) ->
             b.id == batch,
             b.lease_owner == owner,
             b.lease_until > NOW,
-            ~is_on(bindparam("scopes", expanding=True), NOW),
+            ~is_on(named_words("scopes"), NOW),
             *may_be_sent(),
         )
         # Nobody takes the batch over, or lets go of it, before what is claimed here is there to be seen.
@@ -86,7 +87,7 @@ def _built(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) ->
         select(c.id, c.customer, c.address, c.not_after)
         .where(
             c.batch == batch,  # ix_touch_batch
-            c.state == int(State.QUEUED),
+            c.state == inline(State.QUEUED),
             c.not_before <= NOW,
             c.not_after > NOW,
             select(mine.c.id).exists(),
@@ -97,14 +98,14 @@ def _built(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) ->
         .with_for_update(skip_locked=True)
         .cte("picked")
     )
-    kind = literal(int(kind_of(channel)), SmallInteger)
+    channel, kind = bindparam("on_channel", type_=SmallInteger()), bindparam("kind", type_=SmallInteger())
     # MATERIALIZED: both databases would else work a column out anew wherever the next step names it.
     looked = (
         select(
             picked.c.id,
             m.c.customer,
             m.c.zone_set,
-            recheck(m, gates, literal(channel, SmallInteger), NOW).label("found"),
+            recheck(m, gates, channel, NOW).label("found"),
             first_hour(rules, kind, m.c.zone_set, NOW, picked.c.not_after, LEAVES_WITHIN).label("hour"),
         )
         .join_from(picked, m, m.c.customer == picked.c.customer)
@@ -118,24 +119,26 @@ def _built(gates: Gates, types: Mapping[str, str], channel: int, calls: bool) ->
         select(
             looked.c.id,
             case(
-                (looked.c.found != 0, looked.c.found),
-                (hour.is_(None) & ~is_known(rules, looked.c.zone_set), int(Reason.HOURS_UNKNOWN)),
-                (hour.is_(None), int(Reason.NO_LEGAL_HOUR)),
-                ((hour <= NOW) & over, int(Reason.OVER_LIMIT)),
-                else_=0,
+                (looked.c.found != inline(0), looked.c.found),
+                (hour.is_(None) & ~is_known(rules, looked.c.zone_set), inline(Reason.HOURS_UNKNOWN)),
+                (hour.is_(None), inline(Reason.NO_LEGAL_HOUR)),
+                ((hour <= NOW) & over, inline(Reason.OVER_LIMIT)),
+                else_=inline(0),
             ).label("stopped_by"),
             func.coalesce(hour, NOW).label("hour"),
         )
         .cte("checked")
         .prefix_with("MATERIALIZED")
     )
-    stopped, waits = checked.c.stopped_by != 0, checked.c.hour > NOW
+    stopped, waits = checked.c.stopped_by != inline(0), checked.c.hour > NOW
     goes = ~stopped & ~waits
     return (
         update(t.touch)
-        .where(c.id == checked.c.id, c.state == int(State.QUEUED))
+        .where(c.id == checked.c.id, c.state == inline(State.QUEUED))
         .values(
-            state=case((stopped, given_up(State.WITHDRAWN)), (waits, int(State.QUEUED)), else_=int(State.CLAIMED)),
+            state=case(
+                (stopped, given_up(State.WITHDRAWN)), (waits, inline(State.QUEUED)), else_=inline(State.CLAIMED)
+            ),
             reason=case((stopped, checked.c.stopped_by), else_=null()),
             not_before=case((~stopped & waits, checked.c.hour), else_=c.not_before),
             claimed_by=case((goes, owner), else_=null()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from sqlalchemy import (
 from ledger import tables as t
 from ledger.legal_hours import Rules
 from ledger.limits import Limit
-from ledger.sql import unindexed
+from ledger.sql import inline, least, unindexed
 from ledger.types import Span, When
 from waves.draw import BUCKETS, Draw, threshold
 from waves.message import AddressState, Consent
@@ -130,26 +130,33 @@ def listed(
     return customer.in_(rows.where(column > span[0], column <= span[1]))
 
 
-def instructed(
-    customer: ColumnElement[int],
-    now: When,
-    channel: int | ColumnElement[int],
-    *kind: ColumnElement[bool],
-    span: Span | None = None,
-) -> ColumnElement[bool]:
-    """Whether a standing instruction names the customer on exactly this channel (ix_suppression_customer)."""
-    s = t.suppression.c
-    return listed(customer, s.customer, span, s.channel == channel, unindexed(s.value).is_(None), *kind, _standing(now))
-
-
 def suppressed(
     customer: ColumnElement[int], now: When, channel: int, reason_is_case: bool, span: Span | None = None
 ) -> ColumnElement[bool]:
-    """Whether a standing instruction names the customer on this channel; for 0, all, an open case is asked apart."""
-    if channel:
-        return instructed(customer, now, channel, span=span)
-    reason = t.suppression.c.reason
-    return instructed(customer, now, 0, reason == OPEN_CASE if reason_is_case else reason != OPEN_CASE, span=span)
+    """Whether a standing instruction names the customer on this channel; for 0, all, an open case is asked apart.
+
+    ix_suppression_customer.
+    """
+    s = t.suppression.c
+    kind = (s.reason == OPEN_CASE if reason_is_case else s.reason != OPEN_CASE,) if channel == 0 else ()
+    return listed(customer, s.customer, span, s.channel == channel, unindexed(s.value).is_(None), *kind, _standing(now))
+
+
+def instructed(customer: ColumnElement[int], now: When, channel: ColumnElement[int]) -> ColumnElement[int]:
+    """The first gate at which a standing instruction stops the customer on a channel, as a verdict's number; or PASSES.
+
+    One look at ix_suppression_customer for what `suppressed` is asked three times.
+    """
+    s = t.suppression.c
+    gate = case(
+        (s.channel != inline(0), inline(Verdict.NO_CONSENT)),
+        (s.reason == OPEN_CASE, inline(Verdict.OPEN_CASE)),
+        else_=inline(Verdict.SUPPRESSED),
+    )
+    first = select(func.min(gate)).where(
+        s.customer == customer, s.channel.in_([inline(0), channel]), unindexed(s.value).is_(None), _standing(now)
+    )
+    return func.coalesce(first.correlate_except(t.suppression).scalar_subquery(), inline(PASSES))
 
 
 def converted(
@@ -160,24 +167,34 @@ def converted(
     return listed(customer, c.customer, span, c.goal == goal, c.at >= since, c.reversed_at.is_(None))
 
 
-def member_gate(m: Members, gates: Gates, now: When | None = None) -> ColumnElement[int]:
-    """The first member's gate that stops at `now`, or the gates' own moment, as its verdict's number; 0: it passes."""
-    when = gates.now if now is None else now
+def member_gate(m: Members, gates: Gates) -> ColumnElement[int]:
+    """The first member's gate that stops, as its verdict's number; 0: it passes."""
+    customer, now, span = m.c.customer, gates.now, gates.span
+    return case(
+        *_settled(m, gates),
+        (or_(m.c.erased, suppressed(customer, now, 0, False, span)), inline(Verdict.SUPPRESSED)),
+        (suppressed(customer, now, 0, True, span), inline(Verdict.OPEN_CASE)),
+        (~_entered(m, gates), inline(Verdict.NOT_ENTERED)),
+        else_=0,
+    )
+
+
+def _settled(m: Members, gates: Gates) -> Sequence[tuple[ColumnElement[bool], ColumnElement[int]]]:
+    """The gates of those whose part in the campaign is over, or never was to begin."""
     stopped: ColumnElement[bool] = m.c.arm == 1
     customer, span = m.c.customer, gates.span
     if gates.stopping_waves:
         e = t.enrolment.c
-        held = e.verdict == int(Verdict.WAVE_HELD_OUT)
+        held = e.verdict == inline(Verdict.WAVE_HELD_OUT)
         stopped = or_(stopped, listed(customer, e.customer, span, e.wave.in_(gates.stopping_waves), held))
-    entered = func.coalesce(gates.enter(m), false()) if gates.enter else true()
-    return case(
-        (converted(customer, gates.goal, gates.since, span), int(Verdict.CONVERTED)),
-        (stopped, int(Verdict.HELD_OUT)),
-        (or_(m.c.erased, suppressed(customer, when, 0, False, span)), int(Verdict.SUPPRESSED)),
-        (suppressed(customer, when, 0, True, span), int(Verdict.OPEN_CASE)),
-        (~entered, int(Verdict.NOT_ENTERED)),
-        else_=0,
+    return (
+        (converted(customer, gates.goal, gates.since, span), inline(Verdict.CONVERTED)),
+        (stopped, inline(Verdict.HELD_OUT)),
     )
+
+
+def _entered(m: Members, gates: Gates) -> ColumnElement[bool]:
+    return func.coalesce(gates.enter(m), false()) if gates.enter else true()
 
 
 def _elsewhere(campaign: int | None, members: Members | None) -> ColumnElement[bool]:
@@ -195,8 +212,8 @@ def _elsewhere(campaign: int | None, members: Members | None) -> ColumnElement[b
             other.c.channel == a.channel,
             other.c.value == a.value,  # ix_address_channel_value
             other.c.customer < a.customer,
-            other.c.state < int(AddressState.REPLACED),
-            other.c.consent == int(Consent.GRANTED),
+            other.c.state < inline(AddressState.REPLACED),
+            other.c.consent == inline(Consent.GRANTED),
             treated.correlate(other).exists(),
         )
         .correlate(t.address)
@@ -214,15 +231,15 @@ def address_gate(
     a, s = t.address.c, t.suppression.c
     value_stopped = (
         select(s.id)
-        .where(s.value == a.value, s.channel.in_([0, a.channel]), _standing(now))
+        .where(s.value == a.value, s.channel.in_([inline(0), a.channel]), _standing(now))
         .correlate(t.address)
         .exists()
     )
     return case(
-        (a.state >= int(AddressState.REPLACED), int(Verdict.NO_ADDRESS)),
-        (or_(a.consent != int(Consent.GRANTED), stopped, value_stopped), int(Verdict.NO_CONSENT)),
-        (and_(a.shared, _elsewhere(campaign, members)), int(Verdict.SHARED_ADDRESS)),
-        else_=PASSES,
+        (a.state >= inline(AddressState.REPLACED), inline(Verdict.NO_ADDRESS)),
+        (or_(a.consent != inline(Consent.GRANTED), stopped, value_stopped), inline(Verdict.NO_CONSENT)),
+        (and_(a.shared, _elsewhere(campaign, members)), inline(Verdict.SHARED_ADDRESS)),
+        else_=inline(PASSES),
     )
 
 
@@ -247,7 +264,14 @@ def recheck(m: Members, gates: Gates, channel: ColumnElement[int], now: When | N
     Reads table address.
     """
     when = gates.now if now is None else now
-    stopped = instructed(m.c.customer, when, channel)
-    place = address_gate(when, gates.campaign, None, stopped)
     # Each gate is named once: a database works an expression out as often as it is written down.
-    return func.coalesce(func.nullif(member_gate(m, gates, when), 0), func.nullif(place, PASSES), 0)
+    later = case(
+        (~_entered(m, gates), inline(Verdict.NOT_ENTERED)),
+        else_=address_gate(when, gates.campaign, None),
+    )
+    first = case(
+        *_settled(m, gates),
+        (m.c.erased, inline(Verdict.SUPPRESSED)),
+        else_=least(instructed(m.c.customer, when, channel), later),  # the numbers are in the order of the gates
+    )
+    return func.coalesce(func.nullif(first, inline(PASSES)), inline(0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -30,6 +30,7 @@ from ledger import tables as t
 from ledger.audit import record
 from ledger.engine_tables import kill_switch
 from ledger.gates import Halted
+from ledger.sql import among
 from ledger.store import ENROL_LOCK
 from ledger.types import Moment, When
 from waves.errors import CampaignError
@@ -71,10 +72,10 @@ def scopes(campaign: str, wave: str, channel: str, sender: str, provider: str) -
     )
 
 
-def is_on(within: Sequence[str] | BindParameter[Sequence[str]], now: When) -> ColumnElement[bool]:
+def is_on(within: Collection[str] | BindParameter[Collection[str]], now: When) -> ColumnElement[bool]:
     """Whether a switch of one of these scopes is on (uq_kill_switch_on)."""
     k = kill_switch.c
-    return select(k.id).where(k.scope.in_(within), *_standing(now)).exists()
+    return select(k.id).where(among(k.scope, within), *_standing(now)).exists()
 
 
 def named_by_any(people: FromClause, rules: Sequence[ColumnElement[bool]]) -> Halted:

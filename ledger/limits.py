@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +30,7 @@ from sqlalchemy import (
 )
 
 from ledger import tables as t
-from ledger.sql import least
+from ledger.sql import inline, least
 from ledger.types import EPOCH, MICROSECOND, Span, When
 from waves.dispositions import EFFECTS
 from waves.message import CHANNEL_CODES
@@ -61,17 +62,17 @@ def _contacts(since: When, now: When, waiting: ColumnElement[bool]) -> tuple[Sel
     done = type_coerce(func.coalesce(c.sent_at, c.claimed_at), c.sent_at.type)
     never = type_coerce(null(), c.sent_at.type)
     one = literal(1, Integer).label("n")
-    went = c.state.in_([int(State.SENT), int(State.IN_DOUBT)])
-    again = (c.state == int(State.QUEUED)) & (c.sent_at > since)  # in doubt, and to be sent again
-    ahead = or_(c.state == int(State.CLAIMED), and_(c.state == int(State.QUEUED), c.not_after > now, waiting))
+    went = c.state.in_([inline(State.SENT), inline(State.IN_DOUBT)])
+    again = (c.state == inline(State.QUEUED)) & (c.sent_at > since)  # in doubt, and to be sent again
+    ahead = or_(c.state == inline(State.CLAIMED), and_(c.state == inline(State.QUEUED), c.not_after > now, waiting))
     message = select(c.customer, case((went, done), else_=never).label("at"), one).where(
-        c.channel != CALL, or_(went & (done > since), again, ahead)
+        c.channel != inline(CALL), or_(went & (done > since), again, ahead)
     )
     rang = k.disposition.not_in(SILENT)
     dialled = select(k.event).where(k.touch == c.id, rang).correlate(CONTACT).exists()  # ix_call_touch
     held = select(e.id).where(e.touch == c.id, e.active).correlate(CONTACT).exists()  # ix_dial_entry_touch
     listed = select(c.customer, case((held, never), else_=c.claimed_at).label("at"), one).where(
-        c.channel == CALL, c.state == int(State.LISTED), or_(c.claimed_at > since, held), ~dialled
+        c.channel == CALL, c.state == inline(State.LISTED), or_(c.claimed_at > since, held), ~dialled
     )
     called = select(c.customer, k.at.label("at"), one).join_from(t.call, CONTACT, c.id == k.touch)
     return message, listed, called.where(c.channel == CALL, k.at > since, rang)
@@ -141,9 +142,18 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
 
 def any_calls(connection: Connection) -> bool:
     """Whether any wave of the ledger calls; where none does there is nothing to look for among the calls."""
-    return any(
-        CALL in group for text in connection.scalars(select(t.wave.c.channels).distinct()) for group in json.loads(text)
-    )
+    return any(_names_calls(text) for text in connection.scalars(_every_channels()))
+
+
+@cache
+def _every_channels() -> Select[tuple[str]]:
+    return select(t.wave.c.channels).distinct()
+
+
+@lru_cache(maxsize=256)
+def _names_calls(channels: str) -> bool:
+    """Whether the call list is among the channels of a wave, as its row holds them."""
+    return any(CALL in group for group in json.loads(channels))
 
 
 def _counted(span: Span, asked: Pressure, limits: Sequence[Limit], calls: bool) -> Subquery:

@@ -7,7 +7,17 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, Boolean, ColumnElement, Connection, Integer, Text, bindparam
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    bindparam,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -55,34 +65,48 @@ def _plus(element: unindexed, compiler: Any, **kw: Any) -> str:
     return f"+{compiler.process(element.clauses, **kw)}"  # https://www.sqlite.org/optoverview.html, section 2
 
 
-class Ids(TypeDecorator[Collection[int]]):
+def inline(code: int) -> ColumnElement[int]:
+    """A number of ours written into the statement: with 40 parameters fewer SQLite claims a twentieth faster."""
+    return literal_column(str(int(code)), Integer())
+
+
+class Ids(TypeDecorator[Collection[Any]]):
     """Any number of ids as one parameter: an array, or on SQLite a JSON text."""
 
     impl = Text
     cache_ok = True
+    each: type[TypeEngine[Any]] = BigInteger
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """An array where there are arrays."""
-        return dialect.type_descriptor(ARRAY(BigInteger) if dialect.name == "postgresql" else Text())
+        return dialect.type_descriptor(ARRAY(self.each) if dialect.name == "postgresql" else Text())
 
-    def process_bind_param(self, value: Collection[int] | None, dialect: Dialect) -> object:
+    def process_bind_param(self, value: Collection[Any] | None, dialect: Dialect) -> object:
         """A list, or its JSON."""
-        ids = list(value or ())
-        return ids if dialect.name == "postgresql" else json.dumps(ids)
+        given = list(value or ())
+        return given if dialect.name == "postgresql" else json.dumps(given)
+
+
+class Words(Ids):
+    """Any number of texts as one parameter."""
+
+    cache_ok = True
+    each = Text
 
 
 Given = Collection[int] | BindParameter[Collection[int]]
 
 
 class among(FunctionElement[bool]):
-    """Whether a column holds one of the ids given; the statement is the same for any number of them."""
+    """Whether a column holds one of the ids or words given; the statement is the same for any number of them."""
 
     type = Boolean()
     inherit_cache = True
 
-    def __init__(self, column: ColumnElement[int], ids: Given) -> None:
-        given = ids if isinstance(ids, BindParameter) else bindparam(None, ids, type_=Ids(), unique=True)
-        super().__init__(column, given)
+    def __init__(self, column: ColumnElement[Any], given: Collection[Any] | BindParameter[Any]) -> None:
+        kind = Words() if isinstance(column.type, Text) else Ids()
+        named = given if isinstance(given, BindParameter) else bindparam(None, given, type_=kind, unique=True)
+        super().__init__(column, named)
 
     def self_group(self, against: Any = None) -> Any:
         """Itself."""
@@ -104,6 +128,11 @@ def _each(element: among, compiler: Any, **kw: Any) -> str:
 def named_ids(name: str) -> BindParameter[Collection[int]]:
     """A parameter for `among` in a statement that is kept."""
     return bindparam(name, type_=Ids())
+
+
+def named_words(name: str) -> BindParameter[Collection[str]]:
+    """The same for a column of texts."""
+    return bindparam(name, type_=Words())
 
 
 @contextmanager

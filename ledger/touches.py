@@ -31,13 +31,15 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from ledger import tables as t
 from ledger.addresses import act
 from ledger.claims import NOW, claim_statement, may_be_sent
-from ledger.doubts import note_doubts, queued_again, resent
+from ledger.doubts import note_doubts
 from ledger.gates import Gates, Halted
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover
 from ledger.limits import any_calls
-from ledger.sql import Given, among, named_ids
+from ledger.receipts import accepted_statement, changed, late_statement, proven, settled_by
+from ledger.sql import among, named_ids, named_words
 from ledger.store import keep_open, keep_out_new_touches
+from waves.hours import kind_of
 from waves.message import Receipt
 from waves.outcomes import Action, Reason, State
 
@@ -109,9 +111,7 @@ def _due() -> Select[tuple[int]]:
 def _next_statement(past: bool) -> ReturningUpdate[Any]:
     """Kept, because building it takes longer than running it."""
     b = t.batch.c
-    query = (
-        _due().where(b.channel == bindparam("on_channel"), ~is_on(bindparam("scopes", expanding=True), NOW)).limit(1)
-    )
+    query = _due().where(b.channel == bindparam("on_channel"), ~is_on(named_words("scopes"), NOW)).limit(1)
     if past:
         due = bindparam("past_due", type_=b.due.type)
         query = query.where(or_(b.due > due, (b.due == due) & (b.id > bindparam("past"))))
@@ -183,15 +183,14 @@ def claim(
         raise ValueError("a dry run claims nothing")
     keep_out_new_touches(connection, leased.wave)
     cover(connection, gates.rules, now, gates.closes)
-    statement = claim_statement(gates, types, leased.channel, any_calls(connection))
-    rows = connection.execute(
-        statement,
-        {"in_batch": leased.batch, "owner": leased.owner, "scopes": leased.scopes, "now": now, "most": size},
-    ).all()
+    statement = claim_statement(gates, types, any_calls(connection))
+    given = {"in_batch": leased.batch, "owner": leased.owner, "scopes": leased.scopes, "now": now, "most": size}
+    given |= {"on_channel": leased.channel, "kind": int(kind_of(leased.channel))}
+    rows = connection.execute(statement, given).all()
     if not rows:
         return None
-    claimed = sorted(Claimed(*row) for *row, state in rows if state == State.CLAIMED)
-    return Chunk(claimed, len(rows) < size)
+    claimed = int(State.CLAIMED)
+    return Chunk(sorted([Claimed._make(row[:4]) for row in rows if row[4] == claimed]), len(rows) < size)
 
 
 def give_back(connection: Connection, owner: str, touches: Sequence[int], now: datetime) -> None:
@@ -218,11 +217,11 @@ def settle(
     for (result, reason, action, wait), touches in kinds.items():
         if result == "accepted":
             given = {"touches": touches, "owner": owner, "by": provider, "price": cost, "now": now}
-            if connection.execute(_accepted_statement(), given).rowcount < len(touches):
-                connection.execute(_late_statement(), given)
+            if connection.execute(accepted_statement(), given).rowcount < len(touches):
+                connection.execute(late_statement(), given)
         else:
-            change = _change(result, reason, action, wait, provider, now)
-            connection.execute(update(t.touch).where(*_settled_by(touches, owner)).values(change))
+            change = changed(result, reason, action, wait, provider, now)
+            connection.execute(update(t.touch).where(*settled_by(touches, owner)).values(change))
         act(connection, touches, action, now)
         if result == "not_sent":
             reopen(connection, touches)
@@ -231,59 +230,6 @@ def settle(
     refs = {i: r.provider_ref for i, r in receipts if r.provider_ref}
     if refs:
         connection.execute(text(REFS[connection.dialect.name]), {"refs": json.dumps(refs)})
-
-
-def _change(
-    result: str,
-    reason: Reason | None,
-    action: Action,
-    wait: float | None,
-    provider: str,
-    now: datetime,
-) -> dict[str, object]:
-    why = int(reason) if reason else None
-    if result == "refused":
-        state = case((resent(), int(State.IN_DOUBT)), else_=int(State.REFUSED))
-        return {"state": state, "provider": provider, "reason": why, "action": int(action)}
-    if result == "not_sent":
-        later = now + timedelta(seconds=60 if wait is None else wait)
-        open_still = select(t.wave.c.id).where(t.wave.c.id == t.touch.c.wave, t.wave.c.state == "open").exists()
-        state = case((open_still, int(State.QUEUED)), (resent(), int(State.IN_DOUBT)), else_=int(State.EXPIRED))
-        sent_at = case((resent(), t.touch.c.sent_at), else_=null())
-        waits = {"state": state, "not_before": later, "sent_at": sent_at}
-        return {**waits, "claimed_by": None, "claimed_at": None, "reason": why}
-    proven = _proven()
-    return {
-        "state": case((proven, int(State.SENT)), else_=int(State.IN_DOUBT)),
-        "provider": provider,
-        "sent_at": now,
-        "reason": case((proven, t.touch.c.reason), else_=literal(why, Integer)),
-    }
-
-
-def _accepted() -> dict[str, object]:
-    c = t.touch.c
-    price, provider = bindparam("price", type_=c.cost.type), bindparam("by", type_=c.provider.type)
-    reported = case((c.outcome.is_not(None), c.reason), else_=null())
-    return {"state": int(State.SENT), "provider": provider, "sent_at": NOW, "cost": price, "reason": reported}
-
-
-@cache
-def _accepted_statement() -> Update:
-    mine = _settled_by(named_ids("touches"), bindparam("owner", type_=t.touch.c.claimed_by.type))
-    return update(t.touch).where(*mine).values(_accepted())
-
-
-@cache
-def _late_statement() -> Update:
-    """What was taken, and queued again before its worker could say so, is not sent again."""
-    return update(t.touch).where(among(t.touch.c.id, named_ids("touches")), queued_again()).values(_accepted())
-
-
-def _settled_by(touches: Given, owner: Any) -> tuple[ColumnElement[bool], ...]:
-    """Which of the touches their worker may still settle."""
-    c = t.touch.c
-    return among(c.id, touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)])
 
 
 def reopen(connection: Connection, touches: Sequence[int]) -> None:
@@ -321,18 +267,39 @@ def finish(connection: Connection, leased: Leased, now: datetime, halted: Halted
 
     Where only halted segments are left it is looked at again now and then; lifting their switch makes it due.
     """
-    b = t.batch.c
-    mine = (b.id == leased.batch, b.lease_owner == leased.owner)
-    if connection.scalar(select(b.id).where(*mine).with_for_update()) is None:
+    mine = {"in_batch": leased.batch, "owner": leased.owner}
+    if connection.scalar(_held_statement(), mine) is None:
         return
     statement = _left_statement() if halted is None else _left(halted)
     row = connection.execute(statement, {"in_batch": leased.batch, "now": now}).one()
-    values: dict[str, object] = {"lease_owner": None, "lease_until": None}
+    due = None
     if row.queued:
-        values["due"] = now + HALTED_FOR if row.next is None else row.next
-    elif not row.in_hand:
-        values["done_at"] = now
-    connection.execute(update(t.batch).where(*mine).values(values))
+        due = now + HALTED_FOR if row.next is None else row.next
+    done = None if row.queued or row.in_hand else now
+    connection.execute(_let_go_statement(), {**mine, "next": due, "done": done})
+
+
+def _mine() -> tuple[ColumnElement[bool], ...]:
+    """That this batch is in this worker's hands."""
+    b = t.batch.c
+    return b.id == bindparam("in_batch", type_=b.id.type), b.lease_owner == bindparam("owner", type_=b.lease_owner.type)
+
+
+@cache
+def _held_statement() -> Select[tuple[int]]:
+    return select(t.batch.c.id).where(*_mine()).with_for_update()
+
+
+@cache
+def _let_go_statement() -> Update:
+    b = t.batch.c
+    due, done = bindparam("next", type_=b.due.type), bindparam("done", type_=b.done_at.type)
+    free = {"lease_owner": null(), "lease_until": null()}
+    return (
+        update(t.batch)
+        .where(*_mine())
+        .values(free | {"due": func.coalesce(due, b.due), "done_at": func.coalesce(done, b.done_at)})
+    )
 
 
 @cache
@@ -341,15 +308,15 @@ def _left_statement() -> Select[Any]:
 
 
 def _left(halted: Halted | None) -> Select[Any]:
+    """One look at the batch (ix_touch_batch)."""
     c = t.touch.c
-    count = select(func.count()).where(c.batch == bindparam("in_batch"))
-    queued = (c.state == int(State.QUEUED), c.not_after > NOW)
-    free = select(func.min(c.not_before)).where(c.batch == bindparam("in_batch"), *queued)
+    queued = (c.state == int(State.QUEUED)) & (c.not_after > NOW)
+    free = queued & ~halted(c.customer) if halted else queued
     return select(
-        count.where(c.state == int(State.CLAIMED)).scalar_subquery().label("in_hand"),
-        count.where(*queued).scalar_subquery().label("queued"),
-        (free.where(~halted(c.customer)) if halted else free).scalar_subquery().label("next"),
-    )
+        func.count(case((c.state == int(State.CLAIMED), 1))).label("in_hand"),
+        func.count(case((queued, 1))).label("queued"),
+        func.min(case((free, c.not_before))).label("next"),
+    ).where(c.batch == bindparam("in_batch"))
 
 
 def sweep(connection: Connection, now: datetime, all_workers_gone: bool = False) -> int:
@@ -383,14 +350,9 @@ def _doubt_statement() -> ReturningUpdate[Any]:
         update(t.touch)
         .where(among(c.batch, named_ids("batches")), c.state == int(State.CLAIMED))
         .values(
-            state=case((_proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
-            reason=case((_proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
+            state=case((proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
+            reason=case((proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
             sent_at=c.claimed_at,
         )
         .returning(c.id)
     )
-
-
-def _proven() -> ColumnElement[bool]:
-    """Whether a report came first, a STOP as well as a delivery: the provider has the message (ix_event_touch)."""
-    return select(t.event.c.id).where(t.event.c.touch == t.touch.c.id).correlate(t.touch).exists()
