@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from operator import gt, le
 from typing import Any
 
 from sqlalchemy import (
@@ -17,7 +18,6 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     Text,
-    TextClause,
     Update,
     bindparam,
     case,
@@ -50,7 +50,8 @@ OWN_REASONS = (int(State.REFUSED), int(State.EXPIRED), int(State.WITHDRAWN))
 FROM_EVENT = "event"
 CHUNK = 10_000
 RAW = json.JSONEncoder(sort_keys=True, default=lambda value: dict(value) if isinstance(value, Mapping) else str(value))
-MARK = bindparam("mark", type_=t.event.c.id.type)
+NEW = tuple(of(t.event.c.id, bindparam(name, type_=t.event.c.id.type)) for of, name in ((gt, "mark"), (le, "last")))
+"""The events after a mark. Of a range with two ends PostgreSQL expects few, with a single end a third of the table."""
 IDS = named_ids("ids")
 RECORD_LOCK = 0x6D77_6576  # PostgreSQL advisory lock: who may record reports
 
@@ -94,8 +95,8 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     if not events:
         return Recorded(0, 0, 0)
     named = {touch for _, touch in events if touch is not None}
-    found = standing(connection, named)
-    known, received = named - found.missing, stored(now)
+    found, received = standing(connection, named), stored(now)
+    known = found.known
     rows = [event_row(event, touch if touch in known else None, received) for event, touch in events]
     mark = insert_events(connection, rows)
     new = connection.scalar(select(func.count()).where(t.event.c.id > mark)) or 0
@@ -109,28 +110,38 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of the ids that reports named: those that are no touches of this ledger, and touches that may be in doubt yet."""
+    """Of the ids that reports named: those that are touches of this ledger, and of these the ones maybe in doubt."""
 
-    missing: set[int]
+    known: set[int]
     unsettled: list[int]
 
 
-def standing(connection: Connection, touches: Collection[int]) -> Standing:
-    """Which of the ids are strangers, and which touches a report can still settle (pk_touch)."""
-    rows = connection.execute(_strangers(connection.dialect.name), {"ids": list(touches)}).all()
-    return Standing(
-        {ident for ident, state in rows if state is None}, [ident for ident, state in rows if state is not None]
-    )
+def standing(connection: Connection, touches: set[int]) -> Standing:
+    """Which of the ids are touches, and which touches a report can still settle (pk_touch).
+
+    They are counted first: hardly ever is one unknown or unsettled, and then nothing comes over the wire.
+    """
+    if not touches:
+        return Standing(set(), [])
+    ids, unsettled = {"ids": touches}, list[int]()
+    known, open_yet = connection.execute(_counted(), ids).one()
+    if open_yet:
+        unsettled += connection.scalars(_those().where(_unsettled()), ids)
+    return Standing(touches if known == len(touches) else set(connection.scalars(_those(), ids)), unsettled)
+
+
+def _those() -> Select[tuple[int]]:
+    return select(t.touch.c.id).where(among(t.touch.c.id, IDS))
+
+
+def _unsettled() -> ColumnElement[bool]:
+    """Nothing comes in doubt but from these states: whatever else a touch is when it is looked up, it is settled."""
+    return t.touch.c.state.in_([int(State.QUEUED), int(State.CLAIMED), int(State.IN_DOUBT)])
 
 
 @cache
-def _strangers(dialect: str) -> TextClause:
-    """Nothing comes in doubt but from these states, so whatever else a touch is when it is looked up, it is settled."""
-    given = {"sqlite": "json_each(:ids) AS told", "postgresql": "unnest(:ids) AS told(value)"}[dialect]
-    unsettled = ", ".join(str(int(state)) for state in (State.QUEUED, State.CLAIMED, State.IN_DOUBT))
-    query = f"SELECT told.value, touch.state FROM {given} LEFT JOIN touch ON touch.id = told.value "
-    query += f"WHERE touch.id IS NULL OR touch.state IN ({unsettled})"
-    return text(query).bindparams(named_ids("ids"))
+def _counted() -> Select[tuple[int, int]]:
+    return select(func.count(), func.count(case((_unsettled(), 1)))).where(among(t.touch.c.id, IDS))
 
 
 def fold(connection: Connection, mark: int, rows: Sequence[EventRow], unsettled: Collection[int]) -> None:
@@ -138,15 +149,16 @@ def fold(connection: Connection, mark: int, rows: Sequence[EventRow], unsettled:
 
     `rows` are what was to be inserted, those that were known among them; `unsettled` as `standing` found it.
     """
-    connection.execute(_outcomes(), {"mark": mark})
+    new = {"mark": mark, "last": connection.scalar(select(func.max(t.event.c.id)))}
+    connection.execute(_outcomes(), new)
     if unsettled:
-        connection.execute(_states(), {"mark": mark, "ids": unsettled})
+        connection.execute(_states(), new | {"ids": unsettled})
     if any(outcome in ACTING or action in DROPS for outcome, action in {(row.outcome, row.action) for row in rows}):
-        _act(connection, mark)
+        _act(connection, new)
 
 
 def _affected() -> Select[tuple[int]]:
-    return select(t.event.c.touch).where(t.event.c.id > MARK, t.event.c.touch.is_not(None))
+    return select(t.event.c.touch).where(*NEW, t.event.c.touch.is_not(None))
 
 
 @cache
@@ -192,9 +204,9 @@ def _states() -> Update:
     )
 
 
-def _act(connection: Connection, mark: int) -> None:
-    """Addresses and consent: the few events after `mark` that speak of them are looked up once."""
-    rows = connection.execute(_acting(), {"mark": mark}).all()
+def _act(connection: Connection, new: dict[str, Any]) -> None:
+    """Addresses and consent: the few new events that speak of them are looked up once."""
+    rows = connection.execute(_acting(), new).all()
     soft = [event for event, outcome, _ in rows if outcome == Outcome.BOUNCED_SOFT]
     dead = [event for event, _, action in rows if action == Action.DROP_ADDRESS]
     no = [event for event, outcome, action in rows if outcome in DENIALS or action == Action.DROP_CONSENT]
@@ -213,7 +225,7 @@ def _act(connection: Connection, mark: int) -> None:
 def _acting() -> Select[tuple[int, int, int]]:
     ev = t.event.c
     speaks = or_(ev.outcome.in_(sorted(ACTING)), ev.action.in_(sorted(DROPS)))
-    return select(ev.id, ev.outcome, ev.action).where(ev.id > MARK, ev.touch.is_not(None), speaks)
+    return select(ev.id, ev.outcome, ev.action).where(*NEW, ev.touch.is_not(None), speaks)
 
 
 def _told() -> Select[tuple[int]]:
