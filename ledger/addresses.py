@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select, update
+from sqlalchemy import Connection, Select, Update, or_, select, update
 
 from ledger import tables as t
 from ledger.sql import among
@@ -14,8 +14,8 @@ from waves.message import AddressState, Consent
 from waves.outcomes import Action
 
 
-def bury(connection: Connection, gone: Select[Any]) -> None:
-    """The addresses with these ids are dead, and so is every row with the same value on the same channel."""
+def burial(gone: Select[Any]) -> Update:
+    """Says that the addresses with these ids are dead, and every row with the same value on the same channel."""
     a, told = t.address.c, t.address.alias("told")
     # ix_address_channel_value
     same = (
@@ -23,7 +23,7 @@ def bury(connection: Connection, gone: Select[Any]) -> None:
         .join_from(told, t.address, (a.channel == told.c.channel) & (a.value == told.c.value))
         .where(told.c.id.in_(gone))
     )
-    connection.execute(update(t.address).where(a.id.in_(same)).values(state=int(AddressState.DEAD)))
+    return update(t.address).where(a.id.in_(same)).values(state=int(AddressState.DEAD))
 
 
 def act(connection: Connection, touches: Sequence[int], action: Action, now: datetime) -> None:
@@ -32,9 +32,9 @@ def act(connection: Connection, touches: Sequence[int], action: Action, now: dat
         return
     mine = select(t.touch.c.address).where(among(t.touch.c.id, touches))
     if action is Action.DROP_ADDRESS:
-        bury(connection, mine)
+        connection.execute(burial(mine))
     if action is Action.DROP_CONSENT:
-        # As ledger.events.fold_consent: every address of the customer there, and everybody's row with that value.
+        # As ledger.events: every address of the customer there, and everybody's row with that value.
         a = t.address.c
         said = select(a.customer, a.channel, a.value).where(a.id.in_(mine)).subquery("said")
         covered = (a.channel == said.c.channel) & or_(a.customer == said.c.customer, a.value == said.c.value)

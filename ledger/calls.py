@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger import tables as t
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, stored
-from ledger.events import CHUNK, Recorded, fold, insert_events
+from ledger.events import CHUNK, Recorded, fold, insert_events, standing
 from ledger.suppressions import suppress_since
 from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
 from waves.message import AddressState
@@ -51,7 +51,9 @@ def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -
     """Store calls, each once by (provider, call id), and let their dispositions act."""
     if not calls:
         return Recorded(0, 0, 0)
-    mark = insert_events(connection, [_event_row(call, now) for call in calls])
+    reports = [_event_row(call, now) for call in calls]
+    found = standing(connection, {call.touch for call in calls if call.touch is not None})
+    mark = insert_events(connection, reports)
     new = {
         (row.provider, row.provider_event_id): row.id
         for row in connection.execute(
@@ -66,7 +68,7 @@ def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -
     if rows:
         connection.execute(insert(t.call), list(rows.values()))
     _fold_dispositions(connection, mark)
-    fold(connection, mark)
+    fold(connection, mark, reports, found.unsettled)
     _drop_numbers(connection, mark)
     _keep_listed(connection, mark)
     _suppress(connection, mark, now)

@@ -10,14 +10,17 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
+    Insert,
     Integer,
     Row,
     Select,
     Subquery,
     Table,
+    bindparam,
     case,
     false,
     func,
@@ -37,12 +40,16 @@ from ledger.gates import Gates, best_address, live_members
 from ledger.legal_hours import cover
 from ledger.pausing import withdraw_stopped
 from ledger.sieve import sieved
+from ledger.sql import once
 from ledger.store import next_batch_id
+from ledger.types import RANGE
 from waves.draw import BUCKETS, Draw, threshold
 from waves.message import CHANNEL_CODES
 from waves.outcomes import FAILURES, FALLS_THROUGH, State, Verdict
 
 CALL = CHANNEL_CODES["call_list"]
+BASE, ROOM = bindparam("base", type_=BigInteger()), bindparam("room", type_=BigInteger())
+"""The first batch of a range, and how many numbers each lot of it may use."""
 LISTED_BY_PEOPLE = frozenset({CALL})
 """Channels whose touches wait for a dial list instead of a batch."""
 
@@ -98,14 +105,18 @@ def enrol_range(connection: Connection, opening: Opening) -> bool:
         return True
     for gates in (opening.gates, *[rival.gates for rival in opening.gates.rivals]):
         cover(connection, gates.rules, opening.gates.now, gates.closes)
-    members = live_members(row.campaign, opening.types, (low, high))
-    e = t.enrolment.c
+    members = once(opening.gates.prepared, "members", lambda: live_members(row.campaign, opening.types, RANGE))
     with sieved(connection, members, opening.gates, (low, high)) as found:
-        rows = select(literal(opening.wave), found.c.customer, found.c.verdict, found.c.channels)
-        connection.execute(insert(t.enrolment).from_select([e.wave, e.customer, e.verdict, e.channels], rows))
+        connection.execute(once(opening.gates.prepared, "enrolments", lambda: _enrolments(opening, found)))
         lay_down_touches(connection, opening, found)
     connection.execute(update(t.wave).where(t.wave.c.id == opening.wave).values(enrolled_to=high))
     return False
+
+
+def _enrolments(opening: Opening, found: Table) -> Insert:
+    e = t.enrolment.c
+    rows = select(literal(opening.wave), found.c.customer, found.c.verdict, found.c.channels)
+    return insert(t.enrolment).from_select([e.wave, e.customer, e.verdict, e.channels], rows)
 
 
 def _range_end(connection: Connection, campaign: int, low: int, size: int) -> int | None:
@@ -147,9 +158,15 @@ def variant_of(bucket: ColumnElement[int], opening: Opening) -> ColumnElement[in
 
 def lay_down_touches(connection: Connection, opening: Opening, found: Table) -> None:
     """One INSERT ... SELECT unpivots the `go` verdicts of a range into touches, one more gathers their batches."""
-    base = next_batch_id(connection)
+    numbers = {"base": next_batch_id(connection), "room": opening.range_size // opening.batch_size + 2}
+    cut = (opening.batch_size, opening.variants, opening.variant_draw)
+    connection.execute(once(opening.gates.prepared, ("touches", cut), lambda: _touches(opening, found)), numbers)
+    rest = (t.touch.c.batch - BASE) // ROOM % 2 == 1 if opening.gates.ramp else false()
+    connection.execute(once(opening.gates.prepared, "batches", lambda: _batches(BASE, rest)), numbers)
+
+
+def _touches(opening: Opening, found: Table) -> Insert:
     u = _chosen(opening, found)
-    room = opening.range_size // opening.batch_size + 2
     gates, order = opening.gates, (u.c.hour, u.c.customer)
     lots = (u.c.pos, u.c.rest) if gates.ramp else (u.c.pos,)
     within = type_coerce(func.row_number().over(partition_by=lots, order_by=order), BigInteger) - 1
@@ -160,7 +177,7 @@ def lay_down_touches(connection: Connection, opening: Opening, found: Table) -> 
             literal(opening.wave),
             u.c.customer,
             u.c.channel,
-            case((by_hand, null()), else_=base + lot * room + within // opening.batch_size),
+            case((by_hand, null()), else_=BASE + lot * ROOM + within // opening.batch_size),
             u.c.address,
             variant_of(u.c.bucket, opening),
             literal(int(State.QUEUED), Integer),
@@ -175,11 +192,10 @@ def lay_down_touches(connection: Connection, opening: Opening, found: Table) -> 
     )
     c = t.touch.c
     names = [c.wave, c.customer, c.channel, c.batch, c.address, c.variant, c.state, c.not_before, c.not_after]
-    connection.execute(insert(t.touch).from_select(names, rows))
-    gather_batches(connection, base, rest=(c.batch - base) // room % 2 == 1 if gates.ramp else false())
+    return insert(t.touch).from_select(names, rows)
 
 
-def gather_batches(connection: Connection, base: int, rest: ColumnElement[bool]) -> None:
+def _batches(base: int | BindParameter[int], rest: ColumnElement[bool]) -> Insert:
     """A batch row for every batch number from `base` on that touches carry (ix_touch_batch)."""
     c = t.touch.c
     rows = (
@@ -188,7 +204,7 @@ def gather_batches(connection: Connection, base: int, rest: ColumnElement[bool])
         .group_by(c.batch, c.wave, c.channel)
     )
     b = t.batch.c
-    connection.execute(insert(t.batch).from_select([b.id, b.wave, b.channel, b.due, b.rest], rows))
+    return insert(t.batch).from_select([b.id, b.wave, b.channel, b.due, b.rest], rows)
 
 
 def fall_through(connection: Connection, wave: int, gates: Gates, now: datetime) -> int:
@@ -244,5 +260,5 @@ def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, ahe
         )
     ).rowcount
     if made:
-        gather_batches(connection, base, rest=false())
+        connection.execute(_batches(base, false()))
     return int(made)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from operator import gt, le
+from typing import Any
 
 from sqlalchemy import (
     CTE,
@@ -15,6 +18,8 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     Text,
+    Update,
+    bindparam,
     case,
     cast,
     func,
@@ -27,21 +32,27 @@ from sqlalchemy import (
 )
 
 from ledger import tables as t
-from ledger.addresses import bury
+from ledger.addresses import burial
 from ledger.doubts import queued_again, since
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, add_events, stored
-from ledger.sql import among
+from ledger.sql import among, named_ids
 from ledger.suppressions import suppress_since
 from waves.message import AddressState, Consent, Event
 from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State, word
 
 DENIALS = (int(Side.UNSUBSCRIBED), int(Side.COMPLAINED))
+ACTING = frozenset({int(Outcome.BOUNCED_SOFT), *DENIALS, int(Side.RESUBSCRIBED)})
+DROPS = frozenset({int(Action.DROP_ADDRESS), int(Action.DROP_CONSENT)})
+"""Outcomes and actions that speak of an address or of consent, beyond the touch."""
 OWN_REASONS = (int(State.REFUSED), int(State.EXPIRED), int(State.WITHDRAWN))
 """States whose reason is ours, not a report's."""
 FROM_EVENT = "event"
 CHUNK = 10_000
 RAW = json.JSONEncoder(sort_keys=True, default=lambda value: dict(value) if isinstance(value, Mapping) else str(value))
+NEW = tuple(of(t.event.c.id, bindparam(name, type_=t.event.c.id.type)) for of, name in ((gt, "mark"), (le, "last")))
+"""The events after a mark. Of a range with two ends PostgreSQL expects few, with a single end a third of the table."""
+IDS = named_ids("ids")
 RECORD_LOCK = 0x6D77_6576  # PostgreSQL advisory lock: who may record reports
 
 
@@ -83,12 +94,13 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     """Store reports with the touch each belongs to (None: unknown, kept all the same) and let them act."""
     if not events:
         return Recorded(0, 0, 0)
-    known = touches_that_exist(connection, {touch for _, touch in events if touch is not None})
-    received = stored(now)
+    named = {touch for _, touch in events if touch is not None}
+    found, received = standing(connection, named), stored(now)
+    known = found.known
     rows = [event_row(event, touch if touch in known else None, received) for event, touch in events]
     mark = insert_events(connection, rows)
     new = connection.scalar(select(func.count()).where(t.event.c.id > mark)) or 0
-    fold(connection, mark)
+    fold(connection, mark, rows, found.unsettled)
     scoped = sorted({event.provider_event_id for event, _ in events if event.raw.get("scope") == "all"})
     for start in range(0, len(scoped), CHUNK):
         _fold_everywhere(connection, mark, scoped[start : start + CHUNK])
@@ -96,24 +108,61 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     return Recorded(new, len(rows) - new, sum(row.touch is None for row in rows))
 
 
-def touches_that_exist(connection: Connection, touches: set[int]) -> set[int]:
-    """Those of the ids that are touches of this ledger."""
-    return set(connection.scalars(select(t.touch.c.id).where(among(t.touch.c.id, sorted(touches)))))
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of the ids that reports named: those that are touches of this ledger, and of these the ones maybe in doubt."""
+
+    known: set[int]
+    unsettled: list[int]
 
 
-def fold(connection: Connection, mark: int) -> None:
-    """Bring touches, addresses and consent up to the events after `mark`; repeating it changes nothing."""
-    _fold_outcomes(connection, mark)
-    _fold_states(connection, mark)
-    _fold_addresses(connection, mark)
-    fold_consent(connection, mark)
+def standing(connection: Connection, touches: set[int]) -> Standing:
+    """Which of the ids are touches, and which touches a report can still settle (pk_touch).
+
+    They are counted first: hardly ever is one unknown or unsettled, and then nothing comes over the wire.
+    """
+    if not touches:
+        return Standing(set(), [])
+    ids, unsettled = {"ids": touches}, list[int]()
+    known, open_yet = connection.execute(_counted(), ids).one()
+    if open_yet:
+        unsettled += connection.scalars(_those().where(_unsettled()), ids)
+    return Standing(touches if known == len(touches) else set(connection.scalars(_those(), ids)), unsettled)
 
 
-def _affected(mark: int) -> Select[tuple[int]]:
-    return select(t.event.c.touch).where(t.event.c.id > mark, t.event.c.touch.is_not(None))
+def _those() -> Select[tuple[int]]:
+    return select(t.touch.c.id).where(among(t.touch.c.id, IDS))
 
 
-def _fold_outcomes(connection: Connection, mark: int) -> None:
+def _unsettled() -> ColumnElement[bool]:
+    """Nothing comes in doubt but from these states: whatever else a touch is when it is looked up, it is settled."""
+    return t.touch.c.state.in_([int(State.QUEUED), int(State.CLAIMED), int(State.IN_DOUBT)])
+
+
+@cache
+def _counted() -> Select[tuple[int, int]]:
+    return select(func.count(), func.count(case((_unsettled(), 1)))).where(among(t.touch.c.id, IDS))
+
+
+def fold(connection: Connection, mark: int, rows: Sequence[EventRow], unsettled: Collection[int]) -> None:
+    """Bring touches, addresses and consent up to the events after `mark`; repeating it changes nothing.
+
+    `rows` are what was to be inserted, those that were known among them; `unsettled` as `standing` found it.
+    """
+    new = {"mark": mark, "last": connection.scalar(select(func.max(t.event.c.id)))}
+    connection.execute(_outcomes(), new)
+    if unsettled:
+        connection.execute(_states(), new | {"ids": unsettled})
+    if any(outcome in ACTING or action in DROPS for outcome, action in {(row.outcome, row.action) for row in rows}):
+        _act(connection, new)
+
+
+def _affected() -> Select[tuple[int]]:
+    return select(t.event.c.touch).where(*NEW, t.event.c.touch.is_not(None))
+
+
+@cache
+def _outcomes() -> Update:
     ev, c = t.event.c, t.touch.c
     called = select(t.call.c.event).where(t.call.c.touch == ev.touch).exists()
     order = (ev.outcome.desc(), ev.action.desc(), ev.at, ev.provider, ev.provider_event_id)
@@ -125,10 +174,10 @@ def _fold_outcomes(connection: Connection, mark: int) -> None:
             ev.action,
             func.row_number().over(partition_by=ev.touch, order_by=order).label("place"),
         )
-        .where(ev.touch.in_(_affected(mark)), ev.outcome <= max(Outcome), ~called)
+        .where(ev.touch.in_(_affected()), ev.outcome <= max(Outcome), ~called)
         .subquery("ranked")
     )
-    connection.execute(
+    return (
         update(t.touch)
         .where(c.id == ranked.c.touch, ranked.c.place == 1)
         .values(
@@ -140,12 +189,13 @@ def _fold_outcomes(connection: Connection, mark: int) -> None:
     )
 
 
-def _fold_states(connection: Connection, mark: int) -> None:
+@cache
+def _states() -> Update:
     """A report with our token proves that the provider has the message: in doubt, or about to be sent again."""
     c = t.touch.c
-    connection.execute(
+    return (
         update(t.touch)
-        .where(c.id.in_(_affected(mark)), or_(c.state == int(State.IN_DOUBT), queued_again()))
+        .where(among(c.id, IDS), c.id.in_(_affected()), or_(c.state == int(State.IN_DOUBT), queued_again()))
         .values(
             state=int(State.SENT),
             sent_at=func.coalesce(c.sent_at, since()),
@@ -154,16 +204,47 @@ def _fold_states(connection: Connection, mark: int) -> None:
     )
 
 
-def _fold_addresses(connection: Connection, mark: int) -> None:
-    ev, c, a = t.event.c, t.touch.c, t.address.c
-    # A call speaks of the number that was dialled: ledger.calls.
+def _act(connection: Connection, new: dict[str, Any]) -> None:
+    """Addresses and consent: the few new events that speak of them are looked up once."""
+    rows = connection.execute(_acting(), new).all()
+    soft = [event for event, outcome, _ in rows if outcome == Outcome.BOUNCED_SOFT]
+    dead = [event for event, _, action in rows if action == Action.DROP_ADDRESS]
+    no = [event for event, outcome, action in rows if outcome in DENIALS or action == Action.DROP_CONSENT]
+    yes = [event for event, outcome, _ in rows if outcome == Side.RESUBSCRIBED]
+    if soft:
+        connection.execute(_softened(), {"ids": soft})
+    if dead:
+        connection.execute(_buried(), {"ids": dead})
+    for statement in _denied() if no else ():
+        connection.execute(statement, {"ids": no})
+    if yes:
+        connection.execute(_granted(), {"ids": yes})
+
+
+@cache
+def _acting() -> Select[tuple[int, int, int]]:
+    ev = t.event.c
+    speaks = or_(ev.outcome.in_(sorted(ACTING)), ev.action.in_(sorted(DROPS)))
+    return select(ev.id, ev.outcome, ev.action).where(*NEW, ev.touch.is_not(None), speaks)
+
+
+def _told() -> Select[tuple[int]]:
+    """The addresses of these events' touches; a call speaks of the number that was dialled: ledger.calls."""
+    ev, c = t.event.c, t.touch.c
     called = select(t.call.c.event).where(t.call.c.event == ev.id).exists()
-    told = select(c.address).join_from(t.event, t.touch, c.id == ev.touch).where(ev.id > mark, ~called)
-    soft = told.where(ev.outcome == int(Outcome.BOUNCED_SOFT))
-    connection.execute(
-        update(t.address).where(a.id.in_(soft), a.state < int(AddressState.SOFT)).values(state=int(AddressState.SOFT))
-    )
-    bury(connection, told.where(ev.action == int(Action.DROP_ADDRESS)))
+    return select(c.address).join_from(t.event, t.touch, c.id == ev.touch).where(among(ev.id, IDS), ~called)
+
+
+@cache
+def _softened() -> Update:
+    a = t.address.c
+    soft = int(AddressState.SOFT)
+    return update(t.address).where(a.id.in_(_told()), a.state < soft).values(state=soft)
+
+
+@cache
+def _buried() -> Update:
+    return burial(_told())
 
 
 def _fold_everywhere(connection: Connection, mark: int, scoped: Sequence[str]) -> None:
@@ -185,56 +266,70 @@ def _fold_everywhere(connection: Connection, mark: int, scoped: Sequence[str]) -
     suppress_since(connection, rows)
 
 
-def fold_consent(connection: Connection, mark: int) -> None:
-    """Apply consent reports: the latest wins, a denial wins a tie and any consent that no later report gave.
+@cache
+def _denied() -> tuple[Update, Update]:
+    """The latest consent report wins, a denial wins a tie and any consent that no later report gave.
 
     A denial covers every address of the customer on that channel and everybody else's row with the same value.
     """
-    ev, c, a = t.event.c, t.touch.c, t.address.c
-    base = select(c.customer, c.channel, a.value, func.max(ev.at).label("at")).join_from(
-        t.event, t.touch, c.id == ev.touch
-    )
-    base = base.join(t.address, a.id == c.address).where(ev.id > mark).group_by(c.customer, c.channel, a.value)
-    denied = or_(ev.outcome.in_(DENIALS), ev.action == int(Action.DROP_CONSENT))
-    by_event = func.coalesce(a.consent_source, "") == FROM_EVENT
-    granted = a.consent == int(Consent.GRANTED)
-    no = base.where(denied).cte("no")  # a CTE: SQLite would else group anew for every address
-    for covered in (
+    a = t.address.c
+    by_event, granted = _by_event(), a.consent == int(Consent.GRANTED)
+    no = _said().cte("no")  # a CTE: SQLite would else group anew for every address
+    both = (
         (a.customer == no.c.customer) & (a.channel == no.c.channel),
         (a.channel == no.c.channel) & (a.value == no.c.value),
-    ):
+    )
+
+    def denial(covered: ColumnElement[bool]) -> Update:
         latest = _latest(no, covered)
         older = case(
             (granted & by_event, a.consent_at <= latest),
             (granted, True),
             else_=func.coalesce(a.consent_at < latest, True),
         )
-        _set_consent(connection, no, covered, Consent.DENIED, latest, older)
-    yes = base.where(ev.outcome == int(Side.RESUBSCRIBED)).cte("yes")
+        return _consent(no, covered, Consent.DENIED, latest, older)
+
+    return denial(both[0]), denial(both[1])
+
+
+@cache
+def _granted() -> Update:
+    """A yes covers the customer's own addresses on that channel."""
+    a = t.address.c
+    yes = _said().cte("yes")
     covered = (a.customer == yes.c.customer) & (a.channel == yes.c.channel)
     latest = _latest(yes, covered)
-    older = case((granted & ~by_event, True), else_=func.coalesce(a.consent_at < latest, True))
-    _set_consent(connection, yes, covered, Consent.GRANTED, latest, older)
+    granted = a.consent == int(Consent.GRANTED)
+    older = case((granted & ~_by_event(), True), else_=func.coalesce(a.consent_at < latest, True))
+    return _consent(yes, covered, Consent.GRANTED, latest, older)
+
+
+def _said() -> Select[Any]:
+    ev, c, a = t.event.c, t.touch.c, t.address.c
+    said = select(c.customer, c.channel, a.value, func.max(ev.at).label("at"))
+    said = said.join_from(t.event, t.touch, c.id == ev.touch).join(t.address, a.id == c.address)
+    return said.where(among(ev.id, IDS)).group_by(c.customer, c.channel, a.value)
+
+
+def _by_event() -> ColumnElement[bool]:
+    return func.coalesce(t.address.c.consent_source, "") == FROM_EVENT
 
 
 def _latest(said: CTE, covered: ColumnElement[bool]) -> ScalarSelect[datetime]:
     return select(func.max(said.c.at)).where(covered).correlate(t.address).scalar_subquery()
 
 
-def _set_consent(
-    connection: Connection,
+def _consent(
     said: CTE,
     covered: ColumnElement[bool],
     consent: Consent,
     latest: ScalarSelect[datetime],
     older: ColumnElement[bool],
-) -> None:
+) -> Update:
     """One consent to the covered addresses that nothing later has decided."""
     a = t.address.c
-    if connection.scalar(select(func.count()).select_from(said)) == 0:
-        return
     ids = select(a.id).where(covered, a.id.is_not(None)).select_from(t.address.join(said, covered))
-    connection.execute(
+    return (
         update(t.address)
         .where(a.id.in_(ids), older)
         .values(consent=int(consent), consent_source=literal(FROM_EVENT), consent_at=latest)

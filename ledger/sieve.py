@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Insert,
     Integer,
     MetaData,
     Select,
@@ -35,8 +36,8 @@ from ledger import tables as t
 from ledger.gates import PASSES, Gates, Members, address_gate, drawn, live_members, member_gate, suppressed
 from ledger.legal_hours import first_hours
 from ledger.limits import Pressure, room_left
-from ledger.sql import greatest, unindexed
-from ledger.types import Moment, Span
+from ledger.sql import greatest, once, unindexed
+from ledger.types import RANGE, Moment, Span
 from ledger.words import heard_by, heard_name
 from waves.hours import Kind, kind_of
 from waves.outcomes import Verdict
@@ -57,40 +58,58 @@ def sieved(
     `channels` is the mask of those that passed; there, and only there, the place is the address to use and the hour the
     first permitted one. `rest` marks those whom a ramp keeps for later. The members lie in `span`. Run and dry run read
     the same table, gone at the end; in a dry run `rivals` are those among whom an address is shared.
+    Of a run the statements are built once for its gates, so its members are asked for by RANGE.
     """
-    gates = replace(gates, span=span)
+    built = gates.prepared if rivals is None else {}
+    gates = replace(gates, span=RANGE)
     with ExitStack() as kept:
 
+        def lay(name: str, rows: Callable[[Table], Insert], **columns: Any) -> Table:
+            table = _table(name, tuple(columns.items()), connection.dialect.name == "sqlite")
+            return kept.enter_context(_kept(connection, table, rows(table), span))
+
         def keep(name: str, rows: Select[Any], **columns: Any) -> Table:
-            return kept.enter_context(_kept(connection, name, rows, columns))
+            return lay(name, lambda table: _filled(table, rows), **columns)
+
+        def keep_built(name: str, rows: Callable[[], Select[Any]], of: Hashable = None, **columns: Any) -> Table:
+            return lay(name, lambda table: once(built, (name, of), lambda: _filled(table, rows())), **columns)
 
         kept_for = [
             keep(f"kept_for_{n}", rows, contacts=Integer) for n, rows in enumerate(_rivals(connection, gates, span))
         ]
-        heard = [keep(heard_name(wave), heard_by(wave, span), **{heard_name(wave): Integer}) for wave in gates.heard]
-        first = keep("first_gates", _asked(members, heard, gates), bucket=BigInteger, zone_set=BigInteger, gate=Integer)
+        heard = [
+            keep_built(heard_name(wave), partial(heard_by, wave, RANGE), **{heard_name(wave): Integer})
+            for wave in gates.heard
+        ]
+        asked = partial(_asked, members, heard, gates)
+        first = keep_built("first_gates", asked, bucket=BigInteger, zone_set=BigInteger, gate=Integer)
         kinds = {kind_of(code) for code in gates.channels}
-        hours = keep("hours", _hours(gates, kinds), known=Boolean, **dict.fromkeys(_hour_names(gates, kinds), Moment))
+        times = dict.fromkeys(_hour_names(gates, kinds), Moment)
+        hours = keep_built("hours", partial(_hours, gates, kinds), known=Boolean, **times)
         pressure = Pressure(gates.now, gates.priority, gates.limit, len(gates.groups), kept_for)
-        short, room = room_left(connection, span, pressure)
+        short, room = room_left(connection, RANGE, pressure)
         pressed = None if short is None else keep("pressed", short, left_over=Integer)
         columns = {f"hour_{code}": Moment for code in gates.channels} | {
             f"place_{code}": BigInteger for code in gates.channels
         }
-        reaches = _reaches(first, gates, span, rivals)
-        if rivals is None:
-            reached: FromClause = reaches.subquery("reaches")
-        else:  # SQLite's parser is 100 levels deep, and the members of a dry run are a deep question themselves
+
+        def reached() -> FromClause:
+            reaches = _reaches(first, gates, rivals)
+            if rivals is None:
+                return reaches.subquery("reaches")
+            # SQLite's parser is 100 levels deep, and the members of a dry run are a deep question themselves.
             numbers = {f"reach_{code}": BigInteger for code in gates.channels}
-            reached = keep("reaches", reaches, bucket=BigInteger, zone_set=BigInteger, gate=Integer, **numbers)
-        rows = _verdicts(reached, gates, hours, pressed, room)
-        yield keep("sieve", rows, bucket=BigInteger, verdict=SmallInteger, channels=Integer, rest=Boolean, **columns)
+            return keep("reaches", reaches, bucket=BigInteger, zone_set=BigInteger, gate=Integer, **numbers)
+
+        fixed = {"bucket": BigInteger, "verdict": SmallInteger, "channels": Integer, "rest": Boolean}
+        limit = (room, pressed is None)
+        yield keep_built("sieve", lambda: _verdicts(reached(), gates, hours, pressed, room), limit, **fixed, **columns)
 
 
 def _rivals(connection: Connection, gates: Gates, span: Span) -> Iterator[Select[Any]]:
     """(customer, contacts) of whom each rival wave would take, and how often it would contact them."""
     for rival in gates.rivals:
-        members = live_members(rival.gates.campaign or 0, rival.types, span)
+        members = live_members(rival.gates.campaign or 0, rival.types, RANGE)
         with sieved(connection, members, rival.gates, span) as found:
             each = [case((found.c.channels.op("&")(_bits(group)) != 0, 1), else_=0) for group in rival.gates.groups]
             yield select(found.c.customer, sum(each[1:], each[0])).where(found.c.verdict == int(Verdict.GO))
@@ -127,14 +146,17 @@ def _hours(gates: Gates, kinds: Iterable[Kind]) -> Select[Any]:
 
 
 @contextmanager
-def _kept(connection: Connection, name: str, rows: Select[Any], columns: Mapping[str, Any]) -> Iterator[Table]:
-    table = _table(name, tuple(columns.items()), connection.dialect.name == "sqlite")
+def _kept(connection: Connection, table: Table, rows: Insert, span: Span) -> Iterator[Table]:
     table.create(connection, checkfirst=False)
-    connection.execute(insert(table).from_select(list(table.c), rows))
-    if connection.dialect.name == "postgresql" and name in LOOKED_UP:
-        connection.exec_driver_sql(f"ANALYZE {name}")
+    connection.execute(rows, {"low": span[0], "high": span[1]})
+    if connection.dialect.name == "postgresql" and table.name in LOOKED_UP:
+        connection.exec_driver_sql(f"ANALYZE {table.name}")
     yield table
     table.drop(connection, checkfirst=False)
+
+
+def _filled(table: Table, rows: Select[Any]) -> Insert:
+    return insert(table).from_select(list(table.c), rows)
 
 
 @lru_cache(maxsize=256)
@@ -156,7 +178,7 @@ def _reach(first: FromClause, channel: int, gates: Gates, rivals: Members | None
     return gate * step - a.preference * following - a.id
 
 
-def _reaches(first: FromClause, gates: Gates, span: Span, rivals: Members | None) -> Select[Any]:
+def _reaches(first: FromClause, gates: Gates, rivals: Members | None) -> Select[Any]:
     """Each member with its best reach on every channel; the LEFT JOIN makes SQLite go from the members to addresses."""
     a = t.address.c
     best = [
@@ -167,8 +189,8 @@ def _reaches(first: FromClause, gates: Gates, span: Span, rivals: Members | None
     ]
     wanted = and_(
         a.customer == first.c.customer,  # uq_address_customer_channel_value
-        a.customer > span[0],
-        a.customer <= span[1],
+        a.customer > RANGE[0],
+        a.customer <= RANGE[1],
         unindexed(a.channel).in_(gates.channels),
         first.c.gate < 1,  # not = 0: PostgreSQL takes a third of the members to pass it, where it would take one in 200
     )

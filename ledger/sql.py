@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -23,6 +23,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+T = TypeVar("T")
 
 
 class greatest(FunctionElement[int]):
@@ -133,6 +135,13 @@ def named_ids(name: str) -> BindParameter[Collection[int]]:
 def named_words(name: str) -> BindParameter[Collection[str]]:
     """The same for a column of texts."""
     return bindparam(name, type_=Words())
+
+
+def once(built: dict[Any, Any], key: Hashable, build: Callable[[], T]) -> T:
+    """What was built under this key, or is now: building a statement takes longer than looking at its rows."""
+    if key not in built:
+        built[key] = build()
+    return built[key]  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Float, Integer, Text, type_coerce
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Float, Integer, Text, bindparam, type_coerce
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 
@@ -15,8 +15,9 @@ DAY_ZERO = date(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 When = datetime | ColumnElement[datetime]
 """A moment that is known, or the column or parameter that will say it."""
-Span = tuple[int, int]
-"""The customers whose id is above the first number and not above the second."""
+Span = tuple[int | BindParameter[int], int | BindParameter[int]]
+"""The customers whose id is above the first number and not above the second; RANGE where a statement is kept."""
+RANGE: Span = (bindparam("low", type_=BigInteger()), bindparam("high", type_=BigInteger()))
 UNITS_PER_MONEY = 10_000
 
 

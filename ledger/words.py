@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Integer, Select, and_, case, func, literal, select
 
 from ledger import tables as t
+from ledger.types import Span
 from waves.outcomes import PART_OF_OUTCOME, PART_OF_STATE, Outcome, Part, Verdict
 
 RANKS = 8
@@ -94,7 +95,7 @@ def heard_name(wave: int) -> str:
     return f"_heard_{wave}"
 
 
-def heard_by(wave: int, span: tuple[int, int]) -> Select[tuple[int, int]]:
+def heard_by(wave: int, span: Span) -> Select[tuple[int, int]]:
     """(customer, the maximum of `heard`) of every customer of the span with a touch in the wave."""
     c = t.touch.c
     within = (c.wave == wave, c.customer > span[0], c.customer <= span[1])  # uq_touch_wave_customer_channel

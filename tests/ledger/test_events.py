@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from ledger import tables as t
-from ledger.events import record_events, touches_that_exist
+from ledger.events import record_events, standing
 from tests.builders import DAY, HOUR, T0, Person, World, phone, plan_text, put, reachable
 from tests.steps import address_words, as_words, touch_of
 from waves.message import CHANNEL_CODES, Consent, Event
@@ -231,4 +231,4 @@ def test_more_touches_than_one_statement_may_name(world: World) -> None:
     world.start(plan_text(SMS))
     world.advance()
     with world.ledger.read() as connection:
-        assert touches_that_exist(connection, set(range(70_000))) == {1, 2}
+        assert standing(connection, set(range(70_000))).known == {1, 2}
