@@ -11,7 +11,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    FromClause,
     Integer,
     Row,
     Select,
@@ -239,7 +238,8 @@ def _fallen(wave: Row[Any], gates: Gates, step: Step, base: int, whose: ColumnEl
     c, e = t.touch.c, t.enrolment.c
     tried = t.touch.alias("tried")
     address = best_address(c.customer, literal(following, Integer), gates.now, gates.campaign)
-    source: FromClause = t.touch.join(t.enrolment, (e.wave == c.wave) & (e.customer == c.customer))
+    # Looked up one by one: PostgreSQL expects a single touch, and would read the whole enrolment for each that it finds.
+    passed = select(e.channels).where(e.wave == wave.id, e.customer == c.customer).correlate(t.touch).scalar_subquery()
     wanted = (
         select(
             c.wave,
@@ -252,7 +252,6 @@ def _fallen(wave: Row[Any], gates: Gates, step: Step, base: int, whose: ColumnEl
             literal(gates.now, c.not_before.type).label("not_before"),
             literal(wave.closes, c.not_after.type).label("not_after"),
         )
-        .select_from(source)
         .where(
             c.wave == wave.id,
             whose,
@@ -260,7 +259,7 @@ def _fallen(wave: Row[Any], gates: Gates, step: Step, base: int, whose: ColumnEl
             c.action.in_(FALLS_THROUGH),
             (c.state == int(State.REFUSED)) | c.outcome.in_(FAILURES),
             ~resent(),  # what failed may be one of the two sends
-            e.channels.op("&")(1 << following) != 0,
+            passed.op("&")(1 << following) != 0,
             ~select(tried.c.id)
             .where(tried.c.wave == c.wave, tried.c.customer == c.customer, tried.c.channel.in_(ahead))
             .exists(),
