@@ -238,7 +238,7 @@ def _fallen(wave: Row[Any], gates: Gates, step: Step, base: int, whose: ColumnEl
     c, e = t.touch.c, t.enrolment.c
     tried = t.touch.alias("tried")
     address = best_address(c.customer, literal(following, Integer), gates.now, gates.campaign)
-    # Looked up one by one: PostgreSQL expects a single touch, and would read the whole enrolment for each that it finds.
+    # Looked up one by one: PostgreSQL expects a single touch, and would read all of the enrolment for each it finds.
     passed = select(e.channels).where(e.wave == wave.id, e.customer == c.customer).correlate(t.touch).scalar_subquery()
     wanted = (
         select(
