@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         default=50_000,
         ge=1,
         le=10_000_000,
-        description="customers enrolled or frozen in one transaction, at most",
+        description="customers enrolled, frozen or closed in one transaction, at most",
     )
     lease: Annotated[timedelta, BeforeValidator(_lease)] = Field(
         default=timedelta(minutes=2),

@@ -242,11 +242,10 @@ def stop(
     by: ByOption = None,
 ) -> None:
     """Stop one wave for good, as for a wrong text: it sends nothing more, listens on and closes; others go on."""
-    from ledger import pausing
+    from flows import ending
 
     room = open_home(home)
-    with room.ledger.write() as connection:
-        stopped = pausing.stop_wave(connection, campaign, wave, who(by), room.ledger.now())
+    stopped = ending.stop_wave(room, campaign, wave, who(by), room.ledger.now())
     say(f"wave {wave} of {campaign} is stopped; {stopped.withdrawn:,} queued touches withdrawn")
     if stopped.claimed:
         say(f"{stopped.claimed:,} messages are in the hands of a worker and go out")
@@ -257,11 +256,10 @@ def stop(
 
 def abort(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = None) -> None:
     """Stop a campaign for good: what is queued is withdrawn at once; dial lists out there must be called back."""
-    from ledger import campaigns
+    from flows import ending
 
     room = open_home(home)
-    with room.ledger.write() as connection:
-        withdrawn = campaigns.abort(connection, campaign, who(by), room.ledger.now())
+    withdrawn = ending.abort(room, campaign, who(by), room.ledger.now())
     say(f"{campaign} is aborted; {withdrawn:,} queued touches withdrawn")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from flows.ending import withdraw_stopped
 from flows.halting import scopes_of
 from flows.hours import keep_hours
 from flows.lanes import side_by_side
@@ -17,7 +18,7 @@ from flows.sending import PATIENCE
 from flows.starting import finish_start
 from flows.wave import fall_through, pass_ramp
 from ledger import campaigns
-from ledger.close import Balance, may_close
+from ledger.close import CLOSING, Balance, any_claimed, may_close
 from ledger.freeze import STARTING
 from ledger.pace import opens
 from ledger.progress import batches_due, live_campaigns, wave_mark
@@ -97,7 +98,7 @@ def due_wave(room: Room, name: str, now: datetime) -> Wave | None:
     wave, row, opens = current
     if row.state == "pending":
         return wave if running.state == "running" and now >= opens else None
-    return wave if row.state == "enrolling" or running.state in ("running", "aborted") else None
+    return wave if row.state in ("enrolling", CLOSING) or running.state in ("running", "aborted") else None
 
 
 def finish_campaign(room: Room, name: str, now: datetime) -> None:
@@ -112,8 +113,13 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
     """Whether a due wave has anything to do at `now`: to open, to enrol, to send, or to close."""
     running = load_running(room.ledger, name)
     row = running.row(wave.wave)
+    if row.state == CLOSING:
+        with room.ledger.read() as connection:
+            return not any_claimed(connection, row.id)
     if row.state != "open":
         return True
+    if row.stopped_at is not None:
+        withdraw_stopped(room, row.id, now)
     if running.state == "running":
         fall_through(room, running, wave, now)
         if pass_ramp(room, running, wave, now):

@@ -62,7 +62,7 @@ def wanted(room: Room, campaign: str, wave: str, now: datetime) -> int:
     row, scopes = running.row(wave), scopes_of(room, running, running.plan.wave(wave))
     with room.ledger.read() as connection:
         most = room.settings.wave_workers
-        if row.state == "open":  # one at least, to close it
+        if row.state in ("open", "closing"):  # one at least, to close it
             most = min(max(batches_due(connection, row.id, now, scopes), 1), most)
         return most - working_on(connection, row.id)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
-from ledger import pausing
+from ledger import campaigns, pausing
+from ledger.giving_up import who_waits
 from ledger.spreading import Pace
+from ledger.strides import in_strides
 
 
 def resume(
@@ -19,12 +22,42 @@ def resume(
     past_alarm: bool = False,
     rate: float | None = None,
 ) -> pausing.Resumed:
-    """Resume by the policy, catching up at `rate` messages a second; CampaignError as of `pausing.resume`."""
+    """Resume by the policy, catching up at `rate` messages a second; CampaignError as of `pausing.may_resume`."""
     running = load_running(room.ledger, campaign)
     pace = Pace(rate, running.rules) if rate else None
+    with room.ledger.read() as connection:
+        due = pausing.may_resume(connection, campaign, policy, overdue_wave(running, now), now, past_alarm)
+    expired = 0
+    for row in running.rows:
+        if row.state in ("enrolling", "open"):
+            expired += _expire_late(room, running, row.id, now) if policy == "expire" else 0
+            if policy == "reschedule":
+                _move_touches(room, running, row.id, now)
     with room.ledger.write() as connection:
-        opening = overdue_wave(running, now)
-        return pausing.resume(connection, campaign, policy, opening, by, now, past_alarm, pace)
+        done = pausing.resume(connection, campaign, policy, due, by, now, past_alarm, pace)
+    return replace(done, expired=expired)
+
+
+def _expire_late(room: Room, running: Running, wave: int, now: datetime) -> int:
+    return in_strides(
+        room.ledger,
+        room.settings.enrol_range,
+        lambda connection, low, size: pausing.who_is_late(connection, running.id, wave, now, low, size),
+        lambda connection, customers: pausing.expire_late(connection, running.id, wave, customers, now),
+    )
+
+
+def _move_touches(room: Room, running: Running, wave: int, now: datetime) -> None:
+    """Move what a wave has queued; what a killed resume moved stays as far as it was moved, and the rest goes there."""
+    with room.ledger.read() as connection:
+        paused_at = campaigns.find(connection, running.name).paused_at
+        by, past = pausing.half_moved(connection, wave) or (now - paused_at, -1)
+    in_strides(
+        room.ledger,
+        room.settings.enrol_range,
+        lambda connection, low, size: who_waits(connection, wave, max(low, past), size),
+        lambda connection, customers: pausing.move_touches(connection, running.id, wave, customers, by),
+    )
 
 
 def overdue_wave(running: Running, now: datetime) -> str | None:

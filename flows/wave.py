@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import count
+from typing import Any
 
+from flows.ending import give_up_queued, withdraw_stopped
 from flows.lanes import side_by_side
 from flows.rivals import rivals_of
 from flows.room import Room
-from flows.running import Running, gates_of, load_running, opening_of
+from flows.running import Running, gates_of, groups_of, load_running, opening_of
 from flows.sending import Dispatch, next_batch
 from ledger import campaigns, enrol, ramps, touches
-from ledger.close import Balance, close, may_close, may_close_now
+from ledger.close import CLOSING, Balance, any_claimed, begin_close, count_books, expire, may_close, store_books
 from ledger.enrol import LISTED_BY_PEOPLE
+from ledger.gates import Gates
 from ledger.progress import wave_mark
+from ledger.strides import in_strides
 from waves.message import CHANNEL_CODES
 from waves.plan import Wave
 from waves.stride import Stride
@@ -32,6 +37,8 @@ def live(room: Room, campaign: str, wave_name: str, now: datetime, dispatch: Dis
         if not open_wave(room, running, wave, now):
             return None
         running = load_running(room.ledger, campaign)
+    if running.row(wave_name).state == CLOSING:
+        return finish_close(room, running, wave, now)
     enrol_wave(room, running, wave, now)
     if running.state == "running":
         fall_through(room, running, wave, now)
@@ -79,13 +86,28 @@ def enrol_wave(room: Room, running: Running, wave: Wave, now: datetime) -> None:
         took = time.monotonic() - began
         stride = stride.after(took)
         room.ledger.give_way(took)
+    if load_running(room.ledger, running.name).row(wave.wave).stopped_at is not None:
+        withdraw_stopped(room, opening.wave, now)
 
 
-def fall_through(room: Room, running: Running, wave: Wave, now: datetime) -> None:
-    """Queue the next channel of a `first_of` for those whose first one failed."""
-    if any(len(group.first_of) > 1 for group in wave.channels):
-        with room.ledger.write() as connection:
-            enrol.fall_through(connection, running.row(wave.wave).id, gates_of(running, wave, now), now)
+def fall_through(room: Room, running: Running, wave: Wave, now: datetime) -> int:
+    """Queue the next channel of a `first_of` for those whose first one failed; how many."""
+    made, steps = 0, enrol.steps(groups_of(wave))
+    if steps:
+        row, gates, ledger = running.row(wave.wave), gates_of(running, wave, now), room.ledger
+        for step in steps:
+            find = partial(_falling, row.id, gates, step)
+            change = partial(_fall, row.id, gates, step)
+            made += in_strides(ledger, room.settings.batch_size, find, change, lambda: room.is_over)
+    return made
+
+
+def _falling(wave: int, gates: Gates, step: enrol.Step, connection: Any, low: int, size: int) -> Sequence[int]:
+    return enrol.falling(connection, wave, gates, step, low, size)
+
+
+def _fall(wave: int, gates: Gates, step: enrol.Step, connection: Any, customers: Sequence[int]) -> int:
+    return enrol.fall_through(connection, wave, gates, step, customers)
 
 
 def pass_ramp(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
@@ -93,8 +115,12 @@ def pass_ramp(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
     row = running.row(wave.wave)
     if wave.ramp is None or row.rest_from is None or row.rest_from > now or row.ramp_passed or row.stopped_at:
         return False
+    with room.ledger.snapshot() as connection:
+        found = ramps.heard(connection, row.id, wave.ramp, now)
+    if found is None:
+        return False
     with room.ledger.write() as connection:
-        return ramps.judge(connection, running.name, row.id, wave.ramp, now)
+        return ramps.judge(connection, running.name, row.id, wave.ramp, found, now)
 
 
 def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: Dispatch) -> None:
@@ -121,13 +147,35 @@ def close_wave(room: Room, running: Running, wave: Wave, now: datetime) -> Balan
     """Close the wave when it is over and store its balance."""
     row, aborted = running.row(wave.wave), running.state == "aborted"
     with room.ledger.read() as connection:
+        before = wave_mark(connection, row.id)
         if not may_close(connection, row.id, now, aborted):
             return None
+    if not aborted and fall_through(room, running, wave, now):
+        return None  # the last one was refused just now, and has a next channel
+    if room.is_over:
+        return None  # and may not have looked at everybody
+    over = aborted or now >= row.closes
     with room.ledger.write() as connection:
-        if not may_close_now(connection, row.id, now, aborted):
+        if not begin_close(connection, row.id, now, None if over else before):
             return None
-        if aborted:
-            campaigns.withdraw(connection, running.name)
-        elif enrol.fall_through(connection, row.id, gates_of(running, wave, now), now):
-            return None  # the last one was refused just now, and has a next channel
-        return close(connection, row.id, now)
+    return finish_close(room, running, wave, now)
+
+
+def finish_close(room: Room, running: Running, wave: Wave, now: datetime) -> Balance | None:
+    """Give up what a wave that is closing has queued, count its books, store them; nobody waits for the count.
+
+    None while a worker holds a touch of it, and when another worker closed it meanwhile.
+    """
+    row, give_up = running.row(wave.wave), campaigns.withdraw if running.state == "aborted" else expire
+    with room.ledger.read() as connection:
+        if any_claimed(connection, row.id):
+            return None
+    give_up_queued(room, row.id, give_up)
+    if room.is_over:
+        return None
+    with room.ledger.snapshot() as connection:
+        books = count_books(connection, row.id, running.id)
+    if not books.settled:
+        return None
+    with room.ledger.write() as connection:
+        return books.balance if store_books(connection, row.id, books, now) else None

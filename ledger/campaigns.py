@@ -14,7 +14,6 @@ from sqlalchemy import (
     Subquery,
     and_,
     case,
-    null,
     select,
     true,
     update,
@@ -24,8 +23,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.doubts import given_up
 from ledger.gates import drawn
+from ledger.giving_up import give_up
 from ledger.types import Span
 from waves.draw import Draw
 from waves.errors import CampaignError
@@ -144,6 +143,13 @@ def waves_of(connection: Connection, campaign: int) -> Sequence[Row[Any]]:
     return connection.execute(select(t.wave).where(t.wave.c.campaign == campaign).order_by(t.wave.c.seq)).all()
 
 
+def may_be(campaign: Row[Any], target: str, allowed: tuple[str, ...]) -> None:
+    """CampaignError when a campaign is not in one of the states from which it can become `target`."""
+    if campaign.state not in allowed:
+        choice = " or ".join(allowed)
+        raise CampaignError(f"{campaign.name} is {campaign.state}; only a campaign that is {choice} can be {target}")
+
+
 def set_state(connection: Connection, name: str, target: str, allowed: tuple[str, ...], by: str, now: datetime) -> None:
     """Move a campaign to another state; CampaignError when it is not in one of `allowed`."""
     row = find(connection, name)
@@ -153,7 +159,7 @@ def set_state(connection: Connection, name: str, target: str, allowed: tuple[str
         .values(state=target, paused_at=now if target == "paused" else None)
     ).rowcount
     if not changed:
-        raise CampaignError(f"{name} is {row.state}; only a campaign that is {' or '.join(allowed)} can be {target}")
+        may_be(row, target, allowed)
     record(connection, now, by, {"running": "resume"}.get(target, target), name, before=row.state, after=target)
 
 
@@ -168,18 +174,11 @@ def finish(connection: Connection, name: str, now: datetime) -> bool:
     return True
 
 
-def abort(connection: Connection, name: str, by: str, now: datetime) -> int:
-    """Stop for good: what is queued is withdrawn in the same commit; returns how many touches that was."""
+def abort(connection: Connection, name: str, by: str, now: datetime) -> None:
+    """Stop for good: from this commit on nothing of it is claimed; what it has queued is withdrawn after it."""
     set_state(connection, name, "aborted", ("starting", "running", "paused"), by, now)
-    return withdraw(connection, name)
 
 
-def withdraw(connection: Connection, name: str) -> int:
-    """Withdraw all that an aborted campaign has queued, its last enrolment's touches too; how many."""
-    waves = select(t.wave.c.id).join(t.campaign, t.campaign.c.id == t.wave.c.campaign).where(t.campaign.c.name == name)
-    withdrawn = connection.execute(
-        update(t.touch)
-        .where(t.touch.c.wave.in_(waves), t.touch.c.state == int(State.QUEUED))
-        .values(state=given_up(State.WITHDRAWN), reason=int(Reason.ABORTED), claimed_by=null())
-    ).rowcount
-    return int(withdrawn)
+def withdraw(connection: Connection, wave: int, customers: Sequence[int]) -> int:
+    """Withdraw what these customers have queued in a wave of an aborted campaign; how many touches."""
+    return give_up(connection, wave, customers, State.WITHDRAWN, Reason.ABORTED)

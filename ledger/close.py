@@ -1,27 +1,33 @@
-"""Close a wave and balance its books; the balance is stored as closed, what comes later is shown as late."""
+"""Close a wave and balance its books; the balance is stored as closed, what comes later is shown as late.
+
+A wave that is `closing` takes nothing new: what it has queued expires in ranges, its books are counted in a snapshot
+that keeps nobody waiting, and the balance is stored. Whoever finds it so goes on from there.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, null, or_, select, update
 
 from ledger import tables as t
-from ledger.doubts import given_up
+from ledger.giving_up import give_up
+from ledger.progress import wave_mark
 from ledger.sql import set_wise
 from ledger.store import keep_out_claims
 from ledger.types import Span
 from ledger.words import heard, part_column
-from waves.errors import LedgerError
 from waves.message import CHANNEL_CODES
 from waves.outcomes import TERMINAL, Outcome, Part, Reason, State, Verdict, word
 
 SPAN = 200_000
 EVERYBODY = (1 << 63) - 1
+CLOSING = "closing"
+"""The state of a wave that is over and whose balance is not stored yet: the next one does not open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ def _spans(connection: Connection, wave: int, size: int) -> Iterator[Span]:
 def may_close(connection: Connection, wave: int, now: datetime, aborted: bool = False) -> bool:
     """Whether an open wave is over: past its end or every outcome final; never with a claim or a live dial list."""
     row = connection.execute(select(t.wave.c.state, t.wave.c.closes).where(t.wave.c.id == wave)).one()
-    c, d = t.touch.c, t.dial_list.c
+    c = t.touch.c
     if row.state != "open":
         return False
     waited_for: ColumnElement[bool] = c.state == int(State.CLAIMED)
@@ -112,46 +118,87 @@ def may_close(connection: Connection, wave: int, now: datetime, aborted: bool = 
         waited_for = or_(waited_for, c.state == int(State.QUEUED), unheard)
     if connection.scalar(select(c.id).where(c.wave == wave, waited_for).limit(1)):
         return False
-    return not connection.scalar(
-        select(d.id).where(d.wave == wave, d.returned_at.is_(None), d.lease_until > now).limit(1)
-    )
+    return not list_out(connection, wave, now)
 
 
-def may_close_now(connection: Connection, wave: int, now: datetime, aborted: bool = False) -> bool:
-    """The same, and until the transaction ends nobody claims of the wave, lists of it, adds to it or closes it."""
+def list_out(connection: Connection, wave: int, now: datetime) -> bool:
+    """Whether a dial list of the wave is out, inside its lease (ix_dial_list_wave)."""
+    d = t.dial_list.c
+    out = select(d.id).where(d.wave == wave, d.returned_at.is_(None), d.lease_until > now).limit(1)
+    return connection.scalar(out) is not None
+
+
+def begin_close(connection: Connection, wave: int, now: datetime, quiet: tuple[str, int, int] | None) -> bool:
+    """Move an open wave to `closing`: from this commit on nobody claims of it, lists of it or adds to it.
+
+    The caller found that it `may_close`. Before its end that holds only while its `wave_mark` is still `quiet`, since
+    whatever is queued anew adds a batch; past it (None) what was claimed meanwhile is waited for. False when it is not
+    to be closed after all.
+    """
     keep_out_claims(connection, wave)
     connection.execute(select(t.wave.c.id).where(t.wave.c.id == wave).with_for_update())
-    return may_close(connection, wave, now, aborted)
-
-
-def close(connection: Connection, wave: int, now: datetime) -> Balance:
-    """Expire what is queued, store the balance, close; the caller `may_close_now` in the same transaction."""
-    c = t.touch.c
-    row = connection.execute(select(t.wave).where(t.wave.c.id == wave)).one()
-    for call in (False, True):
-        channel = c.channel == CHANNEL_CODES["call_list"] if call else c.channel != CHANNEL_CODES["call_list"]
-        reason = Reason.OVER_CAPACITY if call else Reason.WAVE_CLOSED
+    if quiet is not None and wave_mark(connection, wave) != quiet:
+        return False
+    if list_out(connection, wave, now):
+        return False
+    begun = connection.execute(
+        update(t.wave).where(t.wave.c.id == wave, t.wave.c.state == "open").values(state=CLOSING)
+    ).rowcount
+    if begun:
+        overdue = select(t.dial_list.c.id).where(t.dial_list.c.wave == wave, t.dial_list.c.returned_at.is_(None))
         connection.execute(
-            update(t.touch)
-            .where(c.wave == wave, c.state == int(State.QUEUED), channel)
-            .values(state=given_up(State.EXPIRED), reason=int(reason))
+            update(t.dial_entry).where(t.dial_entry.c.list.in_(overdue), t.dial_entry.c.active).values(active=False)
         )
-    lists = select(t.dial_list.c.id).where(t.dial_list.c.wave == wave)
-    connection.execute(
-        update(t.dial_entry).where(t.dial_entry.c.list.in_(lists), t.dial_entry.c.active).values(active=False)
-    )
+    return begun > 0
+
+
+def any_claimed(connection: Connection, wave: int) -> bool:
+    """Whether a worker holds a touch of the wave; of one that is `closing` that only ever ends."""
+    c = t.touch.c
+    held = select(c.id).where(c.wave == wave, c.state == int(State.CLAIMED)).limit(1)
+    return connection.scalar(held) is not None
+
+
+def expire(connection: Connection, wave: int, customers: Sequence[int]) -> int:
+    """What these customers have queued in a wave that is closing is not sent any more; how many touches."""
+    c = t.touch.c
+    by_hand = c.channel == CHANNEL_CODES["call_list"]
+    why = case((by_hand, int(Reason.OVER_CAPACITY)), else_=int(Reason.WAVE_CLOSED))
+    return give_up(connection, wave, customers, State.EXPIRED, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The balance of a wave that is closing, and the last report that it knows."""
+
+    balance: Balance
+    event_mark: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of the wave was queued or in a worker's hands."""
+        return not {word(State.QUEUED), word(State.CLAIMED)} & self.balance.states.keys()
+
+
+def count_books(connection: Connection, wave: int, campaign: int) -> Books:
+    """Count a wave's books as of one moment; the connection is that of a snapshot, and nobody waits for it."""
+    # A report with a higher id came late; its time alone would not tell when a clock stands still.
+    mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0))) or 0
+    return Books(balance(connection, wave, campaign), mark)
+
+
+def store_books(connection: Connection, wave: int, books: Books, now: datetime) -> bool:
+    """Store the balance of a wave that is closing, and close it; False when another worker has done so."""
+    found = books.balance
+    stored = {"members": found.members, "verdicts": found.verdicts, "states": found.states}
+    stored |= {"outcomes": found.outcomes, "parts": found.parts, "touched": found.touched, "balanced": found.balanced}
+    stored |= {"event_mark": books.event_mark}
+    closing = update(t.wave).where(t.wave.c.id == wave, t.wave.c.state == CLOSING)
+    if not connection.execute(closing.values(state="closed", closed=now, balance=json.dumps(stored))).rowcount:
+        return False
     connection.execute(
         update(t.batch)
         .where(t.batch.c.wave == wave, t.batch.c.done_at.is_(None))
         .values(done_at=now, lease_owner=null(), lease_until=null())
     )
-    books = balance(connection, wave, row.campaign)
-    stored = {"members": books.members, "verdicts": books.verdicts, "states": books.states}
-    stored |= {"outcomes": books.outcomes, "parts": books.parts, "touched": books.touched, "balanced": books.balanced}
-    # A report with a higher id came late; its time alone would not tell when a clock stands still.
-    stored |= {"event_mark": connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0)))}
-    closing = update(t.wave).where(t.wave.c.id == wave, t.wave.c.state == "open")
-    closed = connection.execute(closing.values(state="closed", closed=now, balance=json.dumps(stored))).rowcount
-    if not closed:
-        raise LedgerError(f"wave {row.name} was closed by another worker meanwhile; nothing was changed")
-    return books
+    return True

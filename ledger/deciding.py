@@ -228,7 +228,7 @@ def _why_over() -> Any:
     """Why the wave of a touch does not send it any more."""
     w, campaign = t.wave.c, t.campaign.c
     why = case(
-        (w.state == "closed", int(Reason.WAVE_CLOSED)),
+        (w.state.in_(["closing", "closed"]), int(Reason.WAVE_CLOSED)),
         (campaign.state == "aborted", int(Reason.ABORTED)),
         (w.stopped_at.is_not(None), int(Reason.STOPPED)),
         else_=int(Reason.NO_LEGAL_HOUR),

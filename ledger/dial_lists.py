@@ -33,7 +33,7 @@ from ledger.gates import Gates, Members, live_members, recheck
 from ledger.kill_switches import switches_on
 from ledger.legal_hours import cover, open_until
 from ledger.limits import over_limit
-from ledger.store import keep_out_new_touches
+from ledger.store import keep_open, keep_out_new_touches
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 from waves.hours import kind_of
@@ -238,11 +238,12 @@ def _write(connection: Connection, ask: Pull, chosen: Sequence[Row[Any]], now: d
 def give_back(connection: Connection, number: int, by: str, now: datetime) -> tuple[int, int]:
     """Return a list: (entries called, entries that wait again). CampaignError for an unknown or returned one."""
     d, e, c = t.dial_list.c, t.dial_entry.c, t.touch.c
-    row = connection.execute(select(d.returned_at).where(d.id == number).with_for_update()).one_or_none()
+    row = connection.execute(select(d.wave, d.returned_at).where(d.id == number).with_for_update()).one_or_none()
     if row is None:
         raise CampaignError(f"there is no dial list {number}; see: multiwave dial-list ls")
     if row.returned_at is not None:
         raise CampaignError(f"dial list {number} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
+    keep_open(connection, [row.wave])
     mine = select(e.touch).where(e.list == number, e.active)
     called = _called(c.id)
     again = connection.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
-    FromClause,
     Insert,
     Integer,
     Row,
@@ -38,9 +36,8 @@ from ledger import tables as t
 from ledger.doubts import resent
 from ledger.gates import Gates, best_address, live_members
 from ledger.legal_hours import cover
-from ledger.pausing import withdraw_stopped
 from ledger.sieve import sieved
-from ledger.sql import once
+from ledger.sql import among, once
 from ledger.store import next_batch_id
 from ledger.types import RANGE
 from waves.draw import BUCKETS, Draw, threshold
@@ -100,8 +97,6 @@ def enrol_range(connection: Connection, opening: Opening) -> bool:
     low, high = row.enrolled_to, _range_end(connection, row.campaign, row.enrolled_to, opening.range_size)
     if high is None:
         connection.execute(update(t.wave).where(t.wave.c.id == opening.wave).values(state="open"))
-        if row.stopped_at is not None:
-            withdraw_stopped(connection, opening.wave, opening.gates.now)
         return True
     for gates in (opening.gates, *[rival.gates for rival in opening.gates.rivals]):
         cover(connection, gates.rules, opening.gates.now, gates.closes)
@@ -207,26 +202,59 @@ def _batches(base: int | BindParameter[int], rest: ColumnElement[bool]) -> Inser
     return insert(t.batch).from_select([b.id, b.wave, b.channel, b.due, b.rest], rows)
 
 
-def fall_through(connection: Connection, wave: int, gates: Gates, now: datetime) -> int:
-    """Queue the next channel of each `first_of` whose touch failed in a way that another channel can mend; how many."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From a channel of a `first_of` that failed to the last of those `ahead` of it; others have no address."""
+
+    failed: int
+    ahead: tuple[int, ...]
+
+
+def steps(groups: Sequence[Sequence[int]]) -> list[Step]:
+    """Every step that a wave's groups of channels allow, in the order in which they are tried."""
+    return [
+        Step(failed, tuple(group[position + 1 : end + 1]))
+        for group in groups
+        for position, failed in enumerate(group)
+        for end in range(position + 1, len(group))
+    ]
+
+
+def falling(connection: Connection, wave: int, gates: Gates, step: Step, low: int, size: int) -> Sequence[int]:
+    """The next customers past `low`, at most `size`, whose touch failed in a way that the step can mend."""
+    row = connection.execute(select(t.wave).where(t.wave.c.id == wave)).one()
+    if not _falls(row, gates.now):
+        return []
+    found = _fallen(row, gates, step, 0, t.touch.c.customer > low)
+    return connection.scalars(select(found.c.customer).order_by(found.c.customer).limit(size)).all()
+
+
+def fall_through(connection: Connection, wave: int, gates: Gates, step: Step, customers: Sequence[int]) -> int:
+    """Queue the channel that a step leads to for those of these customers who still need it; how many."""
     row = connection.execute(select(t.wave).where(t.wave.c.id == wave).with_for_update()).one()  # it stays open
-    if row.state != "open" or row.stopped_at is not None or now >= row.closes:
+    if not _falls(row, gates.now):
         return 0
-    made = 0
-    for group in json.loads(row.channels):
-        for position, failed in enumerate(group):
-            for end in range(position + 1, len(group)):
-                made += _fall(connection, row, gates, failed, group[position + 1 : end + 1])
-    return made
+    base, c = next_batch_id(connection), t.touch.c
+    found = _fallen(row, gates, step, base, among(c.customer, customers))
+    names = [c.wave, c.customer, c.channel, c.batch, c.address, c.variant, c.state, c.not_before, c.not_after]
+    made = connection.execute(insert(t.touch).from_select(names, select(found).order_by(found.c.customer))).rowcount
+    if made:
+        connection.execute(_batches(base, false()))
+    return int(made)
 
 
-def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, ahead: Sequence[int]) -> int:
-    """Queue the last of the channels `ahead` of the failed one where none of them was tried: others have no address."""
-    base, following = next_batch_id(connection), ahead[-1]
+def _falls(wave: Row[Any], now: datetime) -> bool:
+    return wave.state == "open" and wave.stopped_at is None and now < wave.closes
+
+
+def _fallen(wave: Row[Any], gates: Gates, step: Step, base: int, whose: ColumnElement[bool]) -> Subquery:
+    """The touches that a step lays down for those whose first one failed and none of the others was tried."""
+    failed, ahead, following = step.failed, step.ahead, step.ahead[-1]
     c, e = t.touch.c, t.enrolment.c
     tried = t.touch.alias("tried")
     address = best_address(c.customer, literal(following, Integer), gates.now, gates.campaign)
-    source: FromClause = t.touch.join(t.enrolment, (e.wave == c.wave) & (e.customer == c.customer))
+    # Looked up one by one: PostgreSQL expects a single touch, and would read all of the enrolment for each it finds.
+    passed = select(e.channels).where(e.wave == wave.id, e.customer == c.customer).correlate(t.touch).scalar_subquery()
     wanted = (
         select(
             c.wave,
@@ -239,26 +267,18 @@ def _fall(connection: Connection, wave: Row[Any], gates: Gates, failed: int, ahe
             literal(gates.now, c.not_before.type).label("not_before"),
             literal(wave.closes, c.not_after.type).label("not_after"),
         )
-        .select_from(source)
         .where(
             c.wave == wave.id,
+            whose,
             c.channel == failed,
             c.action.in_(FALLS_THROUGH),
             (c.state == int(State.REFUSED)) | c.outcome.in_(FAILURES),
             ~resent(),  # what failed may be one of the two sends
-            e.channels.op("&")(1 << following) != 0,
+            passed.op("&")(1 << following) != 0,
             ~select(tried.c.id)
             .where(tried.c.wave == c.wave, tried.c.customer == c.customer, tried.c.channel.in_(ahead))
             .exists(),
         )
         .subquery("w")
     )
-    names = [c.wave, c.customer, c.channel, c.batch, c.address, c.variant, c.state, c.not_before, c.not_after]
-    made = connection.execute(
-        insert(t.touch).from_select(
-            names, select(wanted).where(wanted.c.address.is_not(None)).order_by(wanted.c.customer)
-        )
-    ).rowcount
-    if made:
-        connection.execute(_batches(base, false()))
-    return int(made)
+    return select(wanted).where(wanted.c.address.is_not(None)).subquery("f")

@@ -52,7 +52,7 @@ def books(connection: Connection) -> list[Books]:
     query = select(w.id, w.campaign, w.name, w.state, w.balance, c.name.label("of")).join(
         t.campaign, c.id == w.campaign
     )
-    rows = connection.execute(query.where(w.state.in_(["open", "closed"])).order_by(w.id)).all()
+    rows = connection.execute(query.where(w.state.in_(["open", "closing", "closed"])).order_by(w.id)).all()
     return [
         Books(row.of, row.name, balance(connection, row.id, row.campaign).balanced, _as_closed(row)) for row in rows
     ]
@@ -76,7 +76,7 @@ def in_doubt(connection: Connection) -> dict[str, int]:
         select(t.campaign.c.name, func.count())
         .join(t.wave, t.wave.c.id == t.touch.c.wave)
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
-        .where(t.touch.c.state == int(State.IN_DOUBT), (t.wave.c.state == "open") | held)
+        .where(t.touch.c.state == int(State.IN_DOUBT), t.wave.c.state.in_(["open", "closing"]) | held)
         .group_by(t.campaign.c.name)
         .order_by(t.campaign.c.name)
     )

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Row, func, null, or_, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    delete,
+    func,
+    null,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.campaigns import find, find_wave, set_state, waves_of
+from ledger.campaigns import find, find_wave, may_be, set_state, waves_of
 from ledger.doubts import given_up
+from ledger.giving_up import give_up
 from ledger.recall import lists_out
 from ledger.spreading import Pace, Spread, spread
+from ledger.sql import among
+from ledger.store import read_meta, write_meta
 from ledger.types import MICROSECOND
 from waves.errors import CampaignError
 from waves.outcomes import Reason, State
 
 Policy = Literal["expire", "reschedule", "catch-up"]
+OVER = ("closing", "closed")
+"""The states of a wave that sends nothing any more."""
+MOVING = "moving wave {}"
+"""The meta row of a wave whose touches are being moved to a later time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,82 +97,98 @@ def came_due(connection: Connection, campaign: Row[Any], opening: str | None, no
     return CameDue(messages or 0, tuple(connection.scalars(ended)), opening)
 
 
+def may_resume(
+    connection: Connection, name: str, policy: Policy | None, opening: str | None, now: datetime, past_alarm: bool
+) -> CameDue:
+    """What came due while a campaign was paused, if it may go on so; nothing is changed.
+
+    CampaignError when it is not paused, when something came due meanwhile and no policy says what becomes of it, when
+    a ramp's alarm rang and nobody says `past_alarm`, or when it was half rescheduled and is to go on otherwise.
+    """
+    row = find(connection, name)
+    may_be(row, "running", ("paused",))
+    _rang(connection, row, past_alarm)
+    due = came_due(connection, row, opening, now)
+    if due and policy is None:
+        raise CampaignError(_choose(name, row.paused_at, due))
+    if policy != "reschedule" and any(half_moved(connection, wave.id) for wave in waves_of(connection, row.id)):
+        raise CampaignError(f"{name} was half rescheduled when that was cut short; resume it with --policy reschedule")
+    if policy == "reschedule" and row.paused_at is None:
+        raise CampaignError(f"nobody noted when {name} was paused; resume with --policy expire or catch-up")
+    return due
+
+
 def resume(
     connection: Connection,
     name: str,
     policy: Policy | None,
-    opening: str | None,
+    due: CameDue,
     by: str,
     now: datetime,
     past_alarm: bool = False,
     pace: Pace | None = None,
 ) -> Resumed:
-    """Let a paused campaign go on, all in the caller's transaction; `pace` spreads what catches up.
+    """Let a paused campaign go on that `may_resume`, its messages being expired or moved already; `pace` spreads them.
 
-    CampaignError when it is not paused, when something came due meanwhile and no policy says what becomes of it, or
-    when a ramp's alarm rang and nobody says `past_alarm`.
+    CampaignError when another resume was first.
     """
     row = find(connection, name)
     set_state(connection, name, "running", ("paused",), by, now)  # first, so that of two resumes one is refused
-    _pass_alarm(connection, row, past_alarm, by, now)
-    due = came_due(connection, row, opening, now)
-    if due and policy is None:
-        raise CampaignError(_choose(name, row.paused_at, due))
+    for wave in _rang(connection, row, past_alarm):
+        connection.execute(update(t.wave).where(t.wave.c.id == wave.id).values(ramp_passed=now))
+        record(connection, now, by, "past the alarm", f"{name} {wave.name}", before=wave.alarm)
     if policy is not None:
         record(connection, now, by, f"{policy} what came due", name, before=str(due))
     if policy == "expire":
-        if opening:
-            _stop(connection, find_wave(connection, name, opening)[1], now)
-        return Resumed(due, _expire(connection, row.id, now), opening)
+        if due.opening:
+            _stop(connection, find_wave(connection, name, due.opening)[1].id, now)
+        return Resumed(due, stopped=due.opening)
     if policy == "reschedule":
-        if row.paused_at is None:
-            raise CampaignError(f"nobody noted when {name} was paused; resume with --policy expire or catch-up")
-        return Resumed(due, moved=now - row.paused_at if _move(connection, row.id, now - row.paused_at) else None)
+        return Resumed(due, moved=move_wave(connection, row.id, now - row.paused_at))
     if pace is not None and due.messages:
         return Resumed(due, spread=spread(connection, _late(row.id, now), pace, now))
     return Resumed(due)
 
 
-def stop_wave(connection: Connection, name: str, wave: str, by: str, now: datetime) -> Stopped:
-    """A wave sends nothing more: what it has queued is withdrawn at once, what is claimed finishes. Again is harmless.
+def stop_wave(connection: Connection, name: str, wave: str, by: str, now: datetime) -> int:
+    """From this commit on a wave claims nothing more; its id. What it has queued is withdrawn after it.
 
-    It listens on and closes as planned. CampaignError for an unknown wave, or one that closed.
+    It listens on and closes as planned. Again is harmless. CampaignError for an unknown wave, or one that is over.
     """
     _, row = find_wave(connection, name, wave)
-    if row.state == "closed":
-        raise CampaignError(f"wave {wave} of {name} is closed; it sends nothing any more")
-    withdrawn = _stop(connection, row, now)
+    if row.state in OVER:
+        raise CampaignError(f"wave {wave} of {name} is {row.state}; it sends nothing any more")
+    if _stop(connection, row.id, now):
+        record(connection, now, by, "stop", f"{name} {wave}")
+    return int(row.id)
+
+
+def what_is_left(connection: Connection, wave: int, withdrawn: int) -> Stopped:
+    """What a stopped wave leaves, so many of its touches having been withdrawn."""
     c = t.touch.c
-    claimed = connection.scalar(select(func.count()).where(c.wave == row.id, c.state == int(State.CLAIMED)))
-    if row.stopped_at is None or withdrawn:
-        record(connection, now, by, "stop", f"{name} {wave}", after=f"{withdrawn} withdrawn")
-    return Stopped(withdrawn, claimed or 0, tuple(lists_out(connection, row.id)))
+    claimed = connection.scalar(select(func.count()).where(c.wave == wave, c.state == int(State.CLAIMED)))
+    return Stopped(withdrawn, claimed or 0, tuple(lists_out(connection, wave)))
 
 
-def withdraw_stopped(connection: Connection, wave: int, now: datetime) -> int:
-    """Withdraw what a stopped wave has queued, such as the touches of an enrolment that ended after the stop."""
-    c = t.touch.c
-    withdrawn = connection.execute(
-        update(t.touch)
-        .where(c.wave == wave, c.state == int(State.QUEUED))
-        .values(state=given_up(State.WITHDRAWN), reason=int(Reason.STOPPED), claimed_by=null())
-    ).rowcount
-    _finish_empty_batches(connection, t.batch.c.wave == wave, now)
-    return int(withdrawn)
+def withdraw_stopped(connection: Connection, wave: int, customers: Sequence[int], now: datetime) -> int:
+    """Withdraw what these customers have queued in a stopped wave; how many touches."""
+    withdrawn = give_up(connection, wave, customers, State.WITHDRAWN, Reason.STOPPED)
+    _finish_empty_batches(connection, wave, customers, now)
+    return withdrawn
 
 
-def _stop(connection: Connection, wave: Row[Any], now: datetime) -> int:
+def _stop(connection: Connection, wave: int, now: datetime) -> bool:
     w = t.wave.c
-    connection.execute(update(t.wave).where(w.id == wave.id, w.stopped_at.is_(None)).values(stopped_at=now))
-    return withdraw_stopped(connection, wave.id, now)
+    stopping = update(t.wave).where(w.id == wave, w.stopped_at.is_(None)).values(stopped_at=now)
+    return connection.execute(stopping).rowcount > 0
 
 
-def _pass_alarm(connection: Connection, campaign: Row[Any], past_alarm: bool, by: str, now: datetime) -> None:
-    """Let the rest of a ramp go whose alarm rang, when a person says so; else CampaignError with what rang."""
+def _rang(connection: Connection, campaign: Row[Any], past_alarm: bool) -> Sequence[Row[Any]]:
+    """The waves whose ramp's rest is to go though its alarm rang; CampaignError when that is not what a person says."""
     rang = [
         wave
         for wave in waves_of(connection, campaign.id)
-        if wave.alarm and wave.ramp_passed is None and wave.stopped_at is None and wave.state != "closed"
+        if wave.alarm and wave.ramp_passed is None and wave.stopped_at is None and wave.state not in OVER
     ]
     if past_alarm and not rang:
         raise CampaignError(f"no alarm of {campaign.name} rang; resume without --past-alarm")
@@ -161,9 +198,7 @@ def _pass_alarm(connection: Connection, campaign: Row[Any], past_alarm: bool, by
             f"the alarm of wave {wave.name} rang: {wave.alarm}. See why first; then either send the rest all the same "
             f"with --past-alarm, or give it up with: multiwave stop {campaign.name} {wave.name}"
         )
-    for wave in rang:
-        connection.execute(update(t.wave).where(t.wave.c.id == wave.id).values(ramp_passed=now))
-        record(connection, now, by, "past the alarm", f"{campaign.name} {wave.name}", before=wave.alarm)
+    return rang
 
 
 def _choose(name: str, paused_at: datetime | None, due: CameDue) -> str:
@@ -193,39 +228,83 @@ def _late(campaign: int, now: datetime) -> Sequence[ColumnElement[bool]]:
     )
 
 
-def _expire(connection: Connection, campaign: int, now: datetime) -> int:
-    w = t.wave.c
+def who_is_late(connection: Connection, campaign: int, wave: int, now: datetime, low: int, size: int) -> Sequence[int]:
+    """The next `size` customers past `low` with a message that came due (uq_touch_wave_customer_channel)."""
+    c = t.touch.c
+    query = select(c.customer.distinct()).where(c.wave == wave, c.customer > low, *_late(campaign, now))
+    return connection.scalars(query.order_by(c.customer).limit(size)).all()
+
+
+def expire_late(connection: Connection, campaign: int, wave: int, customers: Sequence[int], now: datetime) -> int:
+    """What came due for these customers is not sent any more, if the campaign is still paused; how many touches."""
+    if not _still_paused(connection, campaign):
+        return 0
+    c = t.touch.c
     expired = connection.execute(
         update(t.touch)
-        .where(*_late(campaign, now))
+        .where(c.wave == wave, among(c.customer, customers), *_late(campaign, now))
         .values(state=given_up(State.EXPIRED), reason=int(Reason.PAUSED), claimed_by=null())
     ).rowcount
-    mine = select(w.id).where(w.campaign == campaign)
-    _finish_empty_batches(connection, t.batch.c.wave.in_(mine), now)
+    _finish_empty_batches(connection, wave, customers, now)
     return int(expired)
 
 
-def _finish_empty_batches(connection: Connection, whose: ColumnElement[bool], now: datetime) -> None:
-    """Batches that have nothing queued or claimed any more are done (ix_touch_batch)."""
+def _still_paused(connection: Connection, campaign: int) -> bool:
+    """Whether a campaign is paused, and stays so until the transaction ends."""
+    c = t.campaign.c
+    return connection.scalar(select(c.state).where(c.id == campaign).with_for_update()) == "paused"
+
+
+def _finish_empty_batches(connection: Connection, wave: int, customers: Sequence[int], now: datetime) -> None:
+    """Batches of these customers that have nothing queued or claimed any more are done (ix_touch_batch)."""
     b, c = t.batch.c, t.touch.c
+    theirs = select(c.batch.distinct()).where(c.wave == wave, among(c.customer, customers))
     left = select(c.id).where(c.batch == b.id, c.state.in_([int(State.QUEUED), int(State.CLAIMED)]))
     connection.execute(
         update(t.batch)
-        .where(whose, b.done_at.is_(None), ~left.correlate(t.batch).exists())
+        .where(b.id.in_(theirs), b.done_at.is_(None), ~left.correlate(t.batch).exists())
         .values(done_at=now, lease_owner=null(), lease_until=null())
     )
 
 
-def _move(connection: Connection, campaign: int, by: timedelta) -> bool:
-    """All that the open wave still has to do, this much later; whether there is one."""
-    c, b, w = t.touch.c, t.batch.c, t.wave.c
-    waves = select(w.id).where(w.campaign == campaign, w.state.in_(["enrolling", "open"]))
+def half_moved(connection: Connection, wave: int) -> tuple[timedelta, int] | None:
+    """By how much a wave is being moved, and the last customer whose touches were; None when it is not."""
+    said = read_meta(connection, MOVING.format(wave))
+    if said is None:
+        return None
+    by_us, past = json.loads(said)
+    return by_us * MICROSECOND, past
 
-    def later(*columns: Column[Any]) -> dict[Column[Any], ColumnElement[int]]:
-        return {column: type_coerce(column, BigInteger) + by // MICROSECOND for column in columns}
 
-    queued = c.state == int(State.QUEUED)
-    connection.execute(update(t.touch).where(c.wave.in_(waves), queued).values(later(c.not_before, c.not_after)))
-    connection.execute(update(t.batch).where(b.wave.in_(waves), b.done_at.is_(None)).values(later(b.due)))
-    wave = connection.execute(update(t.wave).where(w.id.in_(waves)).values(later(w.released, w.closes, w.rest_from)))
-    return wave.rowcount > 0
+def move_touches(connection: Connection, campaign: int, wave: int, customers: Sequence[int], by: timedelta) -> int:
+    """What these customers have queued waits that much longer, once, if the campaign is still paused; how many.
+
+    A note says how far this came, so that it goes on from there when it was cut short.
+    """
+    if not _still_paused(connection, campaign):
+        return 0
+    c = t.touch.c
+    _, past = half_moved(connection, wave) or (by, -1)
+    left = [customer for customer in customers if customer > past]
+    write_meta(connection, MOVING.format(wave), json.dumps([by // MICROSECOND, customers[-1]]))
+    queued = (c.wave == wave, among(c.customer, left), c.state == int(State.QUEUED))
+    return connection.execute(update(t.touch).where(*queued).values(_later(by, c.not_before, c.not_after))).rowcount
+
+
+def move_wave(connection: Connection, campaign: int, by: timedelta) -> timedelta | None:
+    """The rest of what is still to be done in the open wave, as much later as its touches; None when there is none."""
+    b, w = t.batch.c, t.wave.c
+    moved = None
+    for wave in waves_of(connection, campaign):
+        if wave.state in ("enrolling", "open"):
+            moved, _ = half_moved(connection, wave.id) or (by, -1)
+            waits = update(t.batch).where(b.wave == wave.id, b.done_at.is_(None))
+            connection.execute(waits.values(_later(moved, b.due)))
+            later = _later(moved, w.released, w.closes, w.rest_from)
+            connection.execute(update(t.wave).where(w.id == wave.id).values(later))
+        connection.execute(delete(t.meta).where(t.meta.c.key == MOVING.format(wave.id)))
+    return moved
+
+
+def _later(by: timedelta, *columns: Column[Any]) -> dict[Column[Any], ColumnElement[int]]:
+    return {column: type_coerce(column, BigInteger) + by // MICROSECOND for column in columns}

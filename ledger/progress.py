@@ -15,12 +15,11 @@ from ledger.kill_switches import is_on
 def live_campaigns(connection: Connection, above: int = -1) -> list[str]:
     """Names of the campaigns of a priority above that may still have something to do, the most important first."""
     c, w = t.campaign.c, t.wave.c
-    unclosed = select(w.id).where(w.campaign == c.id, w.state.in_(["enrolling", "open"])).exists()
-    # An enrolment that a pause cut short is finished all the same: it keeps every other campaign from enrolling.
-    enrolling = select(w.id).where(w.campaign == c.id, w.state == "enrolling").exists()
-    due = (
-        c.state.in_(["starting", "running"]) | ((c.state == "aborted") & unclosed) | ((c.state == "paused") & enrolling)
-    )
+    unclosed = select(w.id).where(w.campaign == c.id, w.state.in_(["enrolling", "open", "closing"])).exists()
+    # An enrolment that a pause cut short is finished all the same: it keeps every other campaign from enrolling. So is
+    # a close: its wave sends nothing any more.
+    halfway = select(w.id).where(w.campaign == c.id, w.state.in_(["enrolling", "closing"])).exists()
+    due = c.state.in_(["starting", "running"]) | ((c.state == "aborted") & unclosed) | ((c.state == "paused") & halfway)
     query = select(c.name).where(due, c.priority > above)
     return list(connection.scalars(query.order_by(c.priority.desc(), c.id)))
 

@@ -114,7 +114,7 @@ def _touches(wave: int, variant: int | None) -> list[ColumnElement[bool]]:
 def _settled(connection: Connection, campaign: str, wave: Row[Any]) -> None:
     """Nothing when it is final who got the wave; else CampaignError with what to do first."""
     name, c = f"wave {wave.name} of {campaign}", t.touch.c
-    if wave.state not in ("open", "closed"):
+    if wave.state not in ("open", "closing", "closed"):
         what = "has not opened" if wave.state == "pending" else "is being enrolled"
         raise CampaignError(f"{name} {what}, so nobody can be named by it yet; run: multiwave advance")
     if wave.state == "open" and wave.stopped_at is None:

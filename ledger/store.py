@@ -133,6 +133,14 @@ class Ledger:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A read transaction that sees one moment, however many statements it takes."""
+        whole = self.dialect == "postgresql"
+        engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if whole else self.engine
+        with _translated(engine), engine.begin() as connection:
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction, committed at the end; on SQLite the writers queue from its first line."""
         with _translated(self.engine), self._writer.begin() as connection:

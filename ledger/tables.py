@@ -160,7 +160,7 @@ wave = _table(
     Column("campaign", BigInteger, nullable=False),
     Column("seq", SmallInteger, nullable=False),
     Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False),  # pending, enrolling, open, closed
+    Column("state", Text, nullable=False),  # pending, enrolling, open, closing, closed
     Column(
         "channels", Text, nullable=False
     ),  # channel codes in the plan's order, a first_of in one list: [[1], [2, 3]]

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Literal
 
 from ledger import campaigns, kill_switches
-from ledger.pausing import resume
+from ledger.pausing import may_resume, resume
 from ledger.store import Ledger
 from tests.chaos import worker
 from tests.chaos.checks import Halt
@@ -194,8 +194,10 @@ class Weather:
         with self.ledger.write() as connection:
             campaigns.set_state(connection, CAMPAIGN, "paused", ("running",), "chaos", self.ledger.now())
         self._halted("pause")
+        with self.ledger.read() as connection:
+            due = may_resume(connection, CAMPAIGN, "catch-up", None, self.ledger.now(), past_alarm=False)
         with self.ledger.write() as connection:
-            resume(connection, CAMPAIGN, "catch-up", None, "chaos", self.ledger.now())
+            resume(connection, CAMPAIGN, "catch-up", due, "chaos", self.ledger.now())
 
     def _halted(self, what: str) -> None:
         """Wait as long as a halt lasts; what the sink gets in the meantime is looked at in the end."""

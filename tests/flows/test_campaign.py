@@ -12,7 +12,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import func, select
 
-from flows import starting
+from flows import ending, starting
 from flows.campaign import anything_due
 from flows.running import gates_of, load_running, opening_of
 from ledger import campaigns, enrol
@@ -54,8 +54,7 @@ def set_state(world: World, state: str, *allowed: str, name: str = "test") -> No
 
 
 def abort(world: World, name: str = "test") -> int:
-    with world.ledger.write() as connection:
-        return campaigns.abort(connection, name, "tester", world.now)
+    return ending.abort(world.room, name, "tester", world.now)
 
 
 # the second wave's timing -> when it opens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from flows import ending
 from flows.doubting import clear_doubts
-from ledger import campaigns, deciding, doubts, pausing, touches
+from flows.resuming import resume
+from ledger import campaigns, deciding, doubts, touches
 from ledger import tables as t
 from ledger.doubts import DECISIONS
 from ledger.restored import take_up
@@ -73,18 +75,22 @@ CASES: list[tuple[str, Any, str, tuple[str, str | None, str | None]]] = [
 ]
 
 
+def pause(world: World, at: datetime) -> None:
+    with world.ledger.write() as connection:
+        campaigns.set_state(connection, "test", "paused", ("running",), "tester", at)
+
+
 @pytest.mark.parametrize(("policy", "knows", "wave", "ends"), CASES)
 def test_what_becomes_of_a_doubt(world: World, policy: str, knows: Any, wave: str, ends: tuple[str, ...]) -> None:
     wire(world, knows=knows)
     (number,) = claimed(world, policy)
     tend(world, LOST)
-    with world.ledger.write() as connection:
-        if wave == "paused":
-            campaigns.set_state(connection, "test", "paused", ("running",), "tester", LOST)
-        elif wave == "aborted":
-            campaigns.abort(connection, "test", "tester", LOST)
-        elif wave == "stopped":
-            pausing.stop_wave(connection, "test", "notice", "tester", LOST)
+    if wave == "paused":
+        pause(world, LOST)
+    elif wave == "aborted":
+        ending.abort(world.room, "test", "tester", LOST)
+    elif wave == "stopped":
+        ending.stop_wave(world.room, "test", "notice", "tester", LOST)
     if wave == "closed":
         close_wave(world)
     late = T0 + 2 * HOUR if wave == "late" else RIPE
@@ -254,14 +260,13 @@ def test_a_resend_that_is_given_up_is_in_doubt_as_before(world: World, why: str)
         with world.ledger.write() as connection:
             connection.execute(update(t.batch).values(due=T0 + 9 * DAY))
         world.advance(T0 + 3 * DAY)
-    with world.ledger.write() as connection:
-        if why == "stopped":
-            pausing.stop_wave(connection, "test", "notice", "tester", RIPE)
-        elif why == "aborted":
-            campaigns.abort(connection, "test", "tester", RIPE)
-        elif why == "expired":
-            campaigns.set_state(connection, "test", "paused", ("running",), "tester", RIPE)
-            pausing.resume(connection, "test", "expire", None, "tester", RIPE + MINUTE)
+    if why == "stopped":
+        ending.stop_wave(world.room, "test", "notice", "tester", RIPE)
+    elif why == "aborted":
+        ending.abort(world.room, "test", "tester", RIPE)
+    elif why == "expired":
+        pause(world, RIPE)
+        resume(world.room, "test", "expire", "tester", RIPE + MINUTE)
     assert (stands(world), line.taken) == (("in_doubt", GIVEN_UP[why]), [])
 
 

@@ -20,7 +20,9 @@ from flows.sending import Dispatch, send_batch
 from flows.upkeep import upkeep
 from flows.wave import live, open_wave
 from ledger import campaigns, dial_lists, enrol, touches
+from ledger.close import begin_close, expire, may_close
 from ledger.conversions import NewConversion, record_conversions
+from ledger.giving_up import who_waits
 from ledger.suppressions import suppress, unsuppress
 from segments.customers import import_customers
 from tests.builders import DAY, T0, World, put
@@ -178,6 +180,26 @@ class Machine(Steering):
         for _ in range(ranges):
             with self.world.ledger.write() as connection:
                 enrol.enrol_range(connection, opening_of(running, wave, now, size, span))
+
+    @precondition(lambda self: self.kills < 3)
+    @rule(pick=PICK, ranges=st.integers(0, 2))
+    def close_and_be_killed(self, pick: int, ranges: int) -> None:
+        """A wave that is over is marked, some of what it has queued expires, and whoever did that is gone."""
+        name, now = self.started[pick % len(self.started)], self.world.now
+        wave = campaign.due_wave(self.room, name, now)
+        running = load_running(self.world.ledger, name)
+        if wave is None or running.state == "paused":
+            return
+        self.kills += 1
+        row, aborted = running.row(wave.wave), running.state == "aborted"
+        with self.world.ledger.write() as connection:
+            if not may_close(connection, row.id, now, aborted) or (not aborted and now < row.closes):
+                return
+            if not begin_close(connection, row.id, now, None):
+                return
+        for _ in range(0 if aborted else ranges):
+            with self.world.ledger.write() as connection:
+                expire(connection, row.id, who_waits(connection, row.id, -1, 2))
 
     # --- a worker, transaction by transaction; what is never continued was killed ------------------------------------
 

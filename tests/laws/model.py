@@ -205,7 +205,7 @@ class Books:
     def broken(self) -> Iterator[str]:
         """Every breach of what must hold at every commit."""
         for wave in self.waves.values():
-            if wave.state in ("open", "closed"):
+            if wave.state in ("open", "closing", "closed"):
                 yield from self._unbalanced(wave)
             if wave.state == "closed":
                 yield from self._badly_closed(wave)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from sqlalchemy import update
 
-from flows import resuming
+from flows import ending, resuming
 from flows.hours import keep_hours
 from flows.running import load_running
 from ledger import campaigns, deciding, pausing
@@ -90,25 +90,23 @@ class Steering(RuleBasedStateMachine):
 
     def alarm_rang(self, name: str) -> bool:
         rows = load_running(self.world.ledger, name).rows
-        return any(w.alarm and not w.ramp_passed and not w.stopped_at and w.state != "closed" for w in rows)
+        return any(w.alarm and not w.ramp_passed and not w.stopped_at and w.state not in pausing.OVER for w in rows)
 
     @precondition(lambda self: len(self.books.touches) > 8)
     @rule(pick=PICK)
     def stop(self, pick: int) -> None:
-        live = [w for w in self.books.waves.values() if w.state != "closed" and w.stopped_at is None]
+        live = [w for w in self.books.waves.values() if w.state not in pausing.OVER and w.stopped_at is None]
         if live:
             wave = live[pick % len(live)]
-            with self.world.ledger.write() as connection:
-                name = self.books.campaigns[wave.campaign].name
-                pausing.stop_wave(connection, name, wave.name, "tester", self.world.now)
+            name = self.books.campaigns[wave.campaign].name
+            ending.stop_wave(self.room, name, wave.name, "tester", self.world.now)
 
     @precondition(lambda self: len(self.started) > 1 and not self.campaigns_that_are("aborted"))
     @rule(pick=PICK)
     def abort(self, pick: int) -> None:
         names = self.campaigns_that_are("running") + self.campaigns_that_are("paused")
         if names:
-            with self.world.ledger.write() as connection:
-                campaigns.abort(connection, names[pick % len(names)], "tester", self.world.now)
+            ending.abort(self.room, names[pick % len(names)], "tester", self.world.now)
 
     # --- doubts -----------------------------------------------------------------------------------------------------
 

@@ -17,14 +17,15 @@ from sqlalchemy import func, select
 from flows.campaign import finish_campaign
 from flows.running import gates_of, load_running
 from flows.sending import send_batch
-from flows.wave import close_wave, enrol_wave, fall_through, live, open_wave, pass_ramp
+from flows.wave import close_wave, enrol_wave, fall_through, finish_close, live, open_wave, pass_ramp
 from ledger import campaigns, touches
 from ledger import tables as t
-from ledger.close import close, may_close_now
+from ledger.close import begin_close
 from ledger.store import read_meta, write_meta
 from tests.acceptance.program import environment
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
 from tests.steps import hold_back
+from waves.message import Receipt
 from waves.outcomes import Outcome, State
 
 PEOPLE, WORKERS = 30, 3
@@ -117,11 +118,13 @@ def test_two_that_both_may_close_close_once(world: World) -> None:
     wave, row = running.plan.waves[0], running.rows[0]
     with ThreadPoolExecutor(1) as pool:
         with world.ledger.write() as connection:
-            assert may_close_now(connection, row.id, END)
+            assert begin_close(connection, row.id, END, None)
             other = pool.submit(close_wave, world.room, running, wave, END)
             assert waits(other)
-            assert close(connection, row.id, END).balanced
         assert other.result(30) is None
+    assert wave_state(world) == "closing"
+    books = [found for found in at_once(lambda _: finish_close(world.room, running, wave, END)) if found]
+    assert [found.balanced for found in books] == [True]
 
 
 def waits(other: Future[Any]) -> bool:
@@ -141,8 +144,15 @@ def test_a_wave_does_not_close_over_a_claim_that_is_being_committed(world: World
             other = pool.submit(close_wave, world.room, running, wave, END)
             assert waits(other)
         assert other.result(30) is None
-    assert wave_state(world) == "open"
-    assert len(world.touches("notice", state=int(State.CLAIMED))) == 3
+    assert wave_state(world) == "closing"
+    claimed = [row.id for row in world.touches("notice", state=int(State.CLAIMED))]
+    assert len(claimed) == 3
+    receipts = [(claimed[0], Receipt("", "accepted")), *[(touch, Receipt("", "not_sent")) for touch in claimed[1:]]]
+    with world.ledger.write() as connection:
+        touches.settle(connection, "one", receipts, "test", None, END)
+    books = finish_close(world.room, running, wave, END)
+    assert books is not None
+    assert (books.balanced, books.states) == (True, {"sent": 1, "expired": 2 * PEOPLE - 1})
 
 
 def lease(world: World, now: Any) -> touches.Leased:
@@ -166,11 +176,11 @@ def test_nothing_is_claimed_of_a_wave_that_is_being_closed(world: World) -> None
 
     with ThreadPoolExecutor(1) as pool:
         with world.ledger.write() as connection:
-            assert may_close_now(connection, row.id, END)
+            assert begin_close(connection, row.id, END, None)
             other = pool.submit(claim)
             assert waits(other)
-            close(connection, row.id, END)
         assert other.result(30) is None
+    assert finish_close(world.room, running, wave, END)
     assert {row.state for row in world.touches("notice")} == {int(State.EXPIRED)}
 
 
@@ -194,11 +204,10 @@ def test_nothing_falls_through_in_a_wave_that_is_being_closed(world: World) -> N
         world.report(touch.id, Outcome.BOUNCED_HARD)
     with ThreadPoolExecutor(1) as pool:
         with world.ledger.write() as connection:
-            assert may_close_now(connection, row.id, END)
+            assert begin_close(connection, row.id, END, None)
             other = pool.submit(fall_through, world.room, running, wave, T0 + HOUR)
             assert waits(other)
-            close(connection, row.id, END)
-        other.result(30)
+        assert other.result(30) == 0
     assert len(world.touches("notice")) == PEOPLE
 
 

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from flows.running import load_running
+from flows.wave import finish_close
 from ledger import tables as t
 from ledger.aggregates import wave_statuses
-from ledger.close import Balance, balance, close, may_close
+from ledger.close import Balance, balance, begin_close, may_close
 from ledger.dial_lists import give_back
 from ledger.words import WaveWords
 from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable
@@ -76,7 +77,7 @@ def test_a_wave_closes_at_its_end_or_when_every_outcome_is_final(lite: World) ->
     assert found == [(s, o, early, early, late) for s, o, early, late in TOUCHES]
 
 
-@pytest.mark.parametrize("state", ["pending", "enrolling", "closed"])
+@pytest.mark.parametrize("state", ["pending", "enrolling", "closing", "closed"])
 def test_only_an_open_wave_closes(lite: World, state: str) -> None:
     opened(lite)
     with lite.ledger.write() as connection:
@@ -121,7 +122,11 @@ def test_every_list_back_and_every_call_final_closes_early(lite: World) -> None:
 
 def closed(world: World, now: Any = END) -> Balance:
     with world.ledger.write() as connection:
-        return close(connection, 1, now)
+        assert begin_close(connection, 1, now, None)
+    running = load_running(world.ledger, "test")
+    books = finish_close(world.room, running, running.plan.waves[0], now)
+    assert books is not None
+    return books
 
 
 def test_closing_expires_what_is_queued_and_says_why(lite: World) -> None:

@@ -7,11 +7,12 @@ from datetime import datetime
 import pytest
 from sqlalchemy import insert, select, update
 
+from flows.ending import stop_wave
 from flows.resuming import resume
 from flows.running import load_running
 from ledger import campaigns
 from ledger import tables as t
-from ledger.pausing import Policy, Resumed, Stopped, stop_wave
+from ledger.pausing import Policy, Resumed, Stopped
 from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable
 from tests.steps import hold_back, touch_words
 from waves.errors import CampaignError
@@ -34,8 +35,7 @@ def go_on(world: World, at: datetime, policy: Policy | None = None, past_alarm: 
 
 
 def stop(world: World, at: datetime, wave: str = "notice") -> Stopped:
-    with world.ledger.write() as connection:
-        return stop_wave(connection, "test", wave, "tester", at)
+    return stop_wave(world.room, "test", wave, "tester", at)
 
 
 def audited(world: World) -> list[tuple[str, str | None, str | None]]:

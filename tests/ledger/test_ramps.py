@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from flows import ending
 from flows.resuming import resume
-from ledger import campaigns, pausing
+from ledger import campaigns
 from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable
 from tests.hours_rows import hours_yaml
@@ -158,8 +159,7 @@ def test_a_first_part_of_nobody_passes(world: World) -> None:
 
 def test_the_rest_of_a_stopped_wave_never_goes(world: World) -> None:
     first = opened(world)
-    with world.ledger.write() as connection:
-        pausing.stop_wave(connection, "test", "notice", "tester", T0 + HOUR)
+    ending.stop_wave(world.room, "test", "notice", "tester", T0 + HOUR)
     for later in (2 * HOUR, 6 * HOUR, 4 * DAY):
         world.advance(T0 + later)
     assert len(sent(world)) == len(first)

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import bindparam, select, update
 
 from config.cloning import correction, remainder
+from flows.ending import stop_wave
 from flows.running import load_running
 from ledger import tables as t
-from ledger.pausing import stop_wave
 from ledger.recall import audience, who_got
 from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable
 from tests.steps import convert, hold_back, phoned, touch_of, verdict_words
@@ -48,8 +48,7 @@ TOUCHES: list[tuple[State, Outcome | None, str]] = [
 
 
 def stop(world: World, wave: str = "notice") -> None:
-    with world.ledger.write() as connection:
-        stop_wave(connection, "test", wave, "tester", world.now)
+    stop_wave(world.room, "test", wave, "tester", world.now)
 
 
 def named(world: World, who: str, wave: str = "notice", **more: object) -> set[str]:
