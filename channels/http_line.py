@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from channels.http_answers import Answer
@@ -38,9 +38,12 @@ class TooLate(MultiwaveError):
     """The moment to begin by had passed: no byte of the request has left."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """Where requests go, and how each of them begins; from the address itself, whatever proxy the environment names."""
+    """Where requests go, and how each of them begins; from the address itself, whatever proxy the environment names.
+
+    Each has connections of its own.
+    """
 
     host: str
     port: int
@@ -64,8 +67,7 @@ class Target:
         return cls(parts.hostname or "", parts.port or (443 if secure else 80), secure, "\r\n".join(lines).encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(NamedTuple):
     """One request: its own header lines, each with its line break, its body, and when it begins or never does."""
 
     target: Target
@@ -97,7 +99,7 @@ class Line:
         """
         until = steady() + within_s
         wire = self._kept(post.target) or await self._connected(post.target, min(post.begin_by, until))
-        head = f"{post.headers}Content-Length: {len(post.body)}\r\n\r\n".encode()
+        head = f"{post.headers}Content-Length: {len(post.body)}\r\n\r\n".encode("ascii")
         now = steady()
         if now >= post.begin_by:
             self._keep(post.target, wire)

@@ -141,8 +141,8 @@ def test_what_comes_unasked_is_no_answer_to_the_next_request() -> None:
     asyncio.run(meet())
 
 
-def post(port: int, within_s: float = 5.0) -> Post:
-    return Post(Target.of(f"http://127.0.0.1:{port}"), "", b"{}", steady() + within_s)
+def post(target: Target, within_s: float = 5.0) -> Post:
+    return Post(target, "", b"{}", steady() + within_s)
 
 
 def test_a_line_keeps_its_connections_and_not_those_that_ended() -> None:
@@ -150,15 +150,15 @@ def test_a_line_keeps_its_connections_and_not_those_that_ended() -> None:
         line = Line(4.0)
         async with server(WHOLE) as port:
             target = Target.of(f"http://127.0.0.1:{port}")
-            assert await line.post(post(port), MOST, 5.0) == HI
+            assert await line.post(post(target), MOST, 5.0) == HI
             first = line._idle[target][-1][1]
-            assert await line.post(post(port), MOST, 5.0) == HI
+            assert await line.post(post(target), MOST, 5.0) == HI
             assert [wire for _, wire in line._idle[target]] == [first]
             first.hang_up()
-            assert await line.post(post(port), MOST, 5.0) == HI
+            assert await line.post(post(target), MOST, 5.0) == HI
             assert first not in [wire for _, wire in line._idle[target]]
             with pytest.raises(TooLate):
-                await line.post(post(port, 0.0), MOST, 5.0)
+                await line.post(post(target, 0.0), MOST, 5.0)
             line.keep_s = 0.0
             line._close_old()
             assert not any(line._idle.values())
