@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
-from bench.smtp_channel import Line, address_of, mail_of
+from bench.smtp_channel import Line as SmtpLine
+from bench.smtp_channel import address_of, mail_of
+from channels.http_line import Line, Post, Target
 from channels.http_options import sign
 from tests.chaos.rig import SECRET, SECRET_ENV, Sink, start_sink
 from waves.message import Message
@@ -72,17 +75,36 @@ def smtp_sink() -> Iterator[int]:
 
 
 def send_bare_http(url: str, bodies: Sequence[bytes]) -> float:
-    """Seconds for these bodies by the engine's HTTP client: ready made, signed before, answers read and no more."""
-    key = SECRET.encode()
-    ready = [
-        (body, {"Content-Type": "application/json", **sign(key, body, int(time.time())), "Idempotency-Key": _key(body)})
-        for body in bodies
-    ]
+    """Seconds for these bodies by aiohttp's client: ready made, signed before, answers read and no more."""
+    ready = [(body, {"Content-Type": "application/json", **_signed(body)}) for body in bodies]
     return asyncio.run(_post_all(f"{url}/messages", ready))
 
 
-def _key(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()[:40]
+def send_by_line(url: str, bodies: Sequence[bytes]) -> float:
+    """The same by the engine's own HTTP line."""
+    target = Target.of(f"{url}/messages")
+    heads = ["".join(f"{name}: {value}\r\n" for name, value in _signed(body).items()) for body in bodies]
+    posts = [Post(target, head, body, math.inf) for head, body in zip(heads, bodies, strict=True)]
+    return asyncio.run(_carry_all(posts))
+
+
+def _signed(body: bytes) -> dict[str, str]:
+    key = hashlib.sha256(body).hexdigest()[:40]
+    return {**sign(SECRET.encode(), body, int(time.time())), "Idempotency-Key": key}
+
+
+async def _carry_all(posts: Sequence[Post]) -> float:
+    async def carry_some() -> None:
+        for post in turns:
+            answer = await line.post(post, 1 << 20, 10.0)
+            if answer.status != 200:
+                raise RuntimeError(f"the sink answered {answer.status}")
+
+    line, began, turns = Line(4.0), time.perf_counter(), iter(posts)
+    await asyncio.gather(*(carry_some() for _ in range(ABREAST)))
+    seconds = time.perf_counter() - began
+    await line._hang_up()
+    return seconds
 
 
 async def _post_all(url: str, ready: Sequence[tuple[bytes, dict[str, str]]]) -> float:
@@ -103,7 +125,7 @@ async def _post_all(url: str, ready: Sequence[tuple[bytes, dict[str, str]]]) -> 
 def send_bare_smtp(port: int, messages: Sequence[Message]) -> float:
     """Seconds for these mails over one connection, their bytes ready made."""
     ready = [(address_of(message), mail_of(message)) for message in messages]
-    line = Line(port)
+    line = SmtpLine(port)
     began = time.perf_counter()
     for address, mail in ready:
         line.carry(address, mail)
