@@ -1,8 +1,12 @@
 """100,000 touches through the whole sending path to a sink on this machine, against the bare sender, bodies alike.
 
 The engine leases, claims, renders, signs, sends, reads receipts and settles; the bare sender has the requests of the
-same messages ready made and only sends them, by the same client, as many at once, from the same core. By HTTP one
-message a request and a hundred a request (there the ledger is the bound, not the line), by SMTP over one connection.
+same messages ready made and only sends them, as many at once, from the same core. By HTTP one message a request and a
+hundred a request (there the ledger is the bound, not the line), and by SMTP.
+
+The bare sender, which is the limit, is the plainest there is: a loop over aiohttp's client on asyncio's own event loop,
+and smtplib over one connection. The engine sends by lines of its own (channels.http_line, bench.smtp_line); rows called
+`our line` hold it against those alone, so that what the engine itself costs shows.
 """
 
 from __future__ import annotations
@@ -23,7 +27,15 @@ from bench.campaign import FIRST, open_room
 from bench.claim_settle import SENT, queue
 from bench.databases import Database, both
 from bench.race import ROUNDS
-from bench.sinks import http_sink, pinned, send_bare_http, send_bare_smtp, smtp_sink
+from bench.sinks import (
+    http_sink,
+    pinned,
+    send_bare_http,
+    send_bare_smtp,
+    send_by_http_line,
+    send_by_smtp_line,
+    smtp_sink,
+)
 from bench.smtp_channel import SmtpChannel
 from channels.http import Http
 from channels.registry import CAPABILITIES
@@ -56,12 +68,18 @@ class Way:
 
     def bare(self, messages: Sequence[Message]) -> float:
         """Seconds for these messages without an engine."""
-        if not self.each:
-            return send_bare_smtp(self.port, messages)
+        return send_bare_http(self.url, self._bodies(messages)) if self.each else send_bare_smtp(self.port, messages)
+
+    def bare_line(self, messages: Sequence[Message]) -> float:
+        """The same by the engine's own line."""
+        if self.each:
+            return send_by_http_line(self.url, self._bodies(messages))
+        return send_by_smtp_line(self.port, messages)
+
+    def _bodies(self, messages: Sequence[Message]) -> list[bytes]:
         channel = self.room.channel("sms")
         assert isinstance(channel, Http)
-        parts = [messages[start : start + self.each] for start in range(0, len(messages), self.each)]
-        return send_bare_http(self.url, [channel._body(list(part)) for part in parts])
+        return [channel._body(list(messages[i : i + self.each])) for i in range(0, len(messages), self.each)]
 
 
 def run(scale: float) -> list[dict[str, Any]]:
@@ -75,17 +93,21 @@ def send_on(database: Database, members: int, rounds: int = ROUNDS) -> Iterator[
     with TemporaryDirectory(prefix="multiwave-bench-") as home:
         queue(database, Path(home), members)
         for what, each in WAYS.items():
-            seconds: list[list[float]] = [[], []]
+            seconds: list[list[float]] = [[], [], []]
             for _ in range(rounds):
                 with way_out(database, Path(home), each) as way, pinned():
                     running = load_running(way.room.ledger, "bench")
                     messages = messages_of(way.room, running)
                     seconds[0].append(sent_in(way.room, running, len(messages)))
                     seconds[1].append(way.bare(messages))
-            ours, bare = map(min, seconds)
+                    seconds[2].append(way.bare_line(messages))
+            ours, bare, line = map(min, seconds)
             n = len(messages)
-            print(f"{what} on {database.name}: {ours:.2f} s, bare {bare:.2f} s", file=sys.stderr)
+            told = f"{what} on {database.name}: {ours:.2f} s, bare {bare:.2f} s, bare by our line {line:.2f} s"
+            print(told, file=sys.stderr)
             yield {"what": what, "database": database.name, "n": n, "rate": n / ours, "limit_rate": n / bare}
+            by_line = {"what": f"{what}, our line", "database": database.name, "n": n}
+            yield by_line | {"rate": n / ours, "limit_rate": n / line}
         database.drop("base")
 
 

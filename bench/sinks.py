@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 import smtplib
 import subprocess
@@ -17,7 +18,9 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from bench.smtp_channel import address_of, mail_of
-from bench.smtp_line import SENDER
+from bench.smtp_line import ABREAST as CONNECTIONS
+from bench.smtp_line import SENDER, PipelinedLine
+from channels.http_line import Line, Post, Target
 from channels.http_options import sign
 from tests.chaos.rig import SECRET, SECRET_ENV, Sink, start_sink
 from waves.message import Message
@@ -74,17 +77,36 @@ def smtp_sink() -> Iterator[int]:
 
 
 def send_bare_http(url: str, bodies: Sequence[bytes]) -> float:
-    """Seconds for these bodies by the engine's HTTP client: ready made, signed before, answers read and no more."""
-    key = SECRET.encode()
-    ready = [
-        (body, {"Content-Type": "application/json", **sign(key, body, int(time.time())), "Idempotency-Key": _key(body)})
-        for body in bodies
-    ]
+    """Seconds for these bodies by aiohttp's client: ready made, signed before, answers read and no more."""
+    ready = [(body, {"Content-Type": "application/json", **_signed(body)}) for body in bodies]
     return asyncio.run(_post_all(f"{url}/messages", ready))
 
 
-def _key(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()[:40]
+def send_by_http_line(url: str, bodies: Sequence[bytes]) -> float:
+    """The same by the engine's own HTTP line."""
+    target = Target.of(f"{url}/messages")
+    heads = ["".join(f"{name}: {value}\r\n" for name, value in _signed(body).items()) for body in bodies]
+    posts = [Post(target, head, body, math.inf) for head, body in zip(heads, bodies, strict=True)]
+    return asyncio.run(_carry_all(posts))
+
+
+def _signed(body: bytes) -> dict[str, str]:
+    key = hashlib.sha256(body).hexdigest()[:40]
+    return {**sign(SECRET.encode(), body, int(time.time())), "Idempotency-Key": key}
+
+
+async def _carry_all(posts: Sequence[Post]) -> float:
+    async def carry_some() -> None:
+        for post in turns:
+            answer = await line.post(post, 1 << 20, 10.0)
+            if answer.status != 200:
+                raise RuntimeError(f"the sink answered {answer.status}")
+
+    line, began, turns = Line(4.0), time.perf_counter(), iter(posts)
+    await asyncio.gather(*(carry_some() for _ in range(ABREAST)))
+    seconds = time.perf_counter() - began
+    await line._hang_up()
+    return seconds
 
 
 async def _post_all(url: str, ready: Sequence[tuple[bytes, dict[str, str]]]) -> float:
@@ -111,3 +133,15 @@ def send_bare_smtp(port: int, messages: Sequence[Message]) -> float:
         for address, mail in ready:
             line.sendmail(SENDER, [address], mail)
         return time.perf_counter() - began
+
+
+def send_by_smtp_line(port: int, messages: Sequence[Message]) -> float:
+    """The same by the connections of bench.smtp_line."""
+    ready = [(address_of(message), mail_of(message)) for message in messages]
+    line = PipelinedLine(port)
+    began = time.perf_counter()
+    for start in range(0, len(ready), CONNECTIONS):
+        line.carry(ready[start : start + CONNECTIONS])
+    seconds = time.perf_counter() - began
+    line.close()
+    return seconds

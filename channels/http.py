@@ -16,12 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import aiohttp
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_exceptions import HttpProcessingError
-
 from channels.http_answers import LATER_S, Answer, Stop, UnreadableAnswer, found_of, receipts_of
-from channels.http_line import Line
+from channels.http_line import Line, NeverMade, Post, Target, TooLate
 from channels.http_options import HttpOptions, connect_once, sign
 from channels.steady import steady
 from waves.errors import SendInDoubt
@@ -37,9 +33,7 @@ LONGEST_ANSWER = 64 * 1024, 1024
 """Bytes of an answer that are read: so many, and so many more for each message."""
 ASKED = 500
 """Tokens in one status query."""
-CUT_OFF = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError)
-NEVER_MADE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""DNS, refused, TLS handshake, too slow to connect: no byte of the request has left."""
+CUT_OFF = (OSError, UnreadableAnswer)
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -58,26 +52,6 @@ class _Chunk:
             self.stop = (Reason.PROVIDER, LATER_S)
 
 
-class _Timely(aiohttp.BytesPayload):
-    """A request's body that is written by a moment (channels.steady) or not at all.
-
-    A process that is stopped between the claim and the socket wakes up here, past its lease maybe.
-    """
-
-    def __init__(self, body: bytes, begin_by: float) -> None:
-        super().__init__(body, content_type="application/json")
-        self.text = body
-        self.begin_by = begin_by
-        self.late = False
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """The whole body; ConnectionAbortedError before its first byte when it is too late."""
-        self.late = steady() >= self.begin_by
-        if self.late:
-            raise ConnectionAbortedError("too late to begin")
-        await super().write_with_length(writer, content_length)
-
-
 class Http:
     """A gateway for one channel; its connections are kept from chunk to chunk and shared by all threads."""
 
@@ -90,6 +64,9 @@ class Http:
         self.secret = self.options.secret(sender.sender, environment)
         self.chunk = max(500, min(2000, self.options.messages * sender.parallel))
         self._line = Line(KEEP_S)
+        self._target = Target.of(self.options.url)
+        self._status = Target.of(self.options.status_url) if self.options.status_url else None
+        self._timeout_s = sender.timeout.total_seconds()
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message, in order; what the gateway left unclear is in doubt."""
@@ -98,9 +75,7 @@ class Http:
 
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
         """What the gateway's status query has of these tokens; None without a `status_url`."""
-        if self.options.status_url is None:
-            return None
-        return self._line.run(self._find(list(tokens), self.options.status_url))
+        return None if self._status is None else self._line.run(self._find(list(tokens), self._status))
 
     def reachable(self, timeout_s: float = 5.0) -> str | None:
         """Why no connection to the gateway comes about, or None when one does; nothing is sent."""
@@ -139,17 +114,15 @@ class Http:
             return await self._without_the_unwritable(part, chunk)
         tokens = [message.token for message in part]
         key = hashlib.sha256("\n".join(tokens).encode()).hexdigest()[:40]
-        left_s = chunk.begin_by - steady()
-        timely = _Timely(body, chunk.begin_by)
         try:
-            answer = await self._post(self.options.url, timely, len(part), max(left_s, 0.001), {"Idempotency-Key": key})
-        except NEVER_MADE:
+            answer = await self._post(self._target, body, len(part), chunk.begin_by, f"Idempotency-Key: {key}\r\n")
+        except NeverMade:
             chunk.stop = (Reason.PROVIDER, LATER_S)
             return [_not_sent(token, *chunk.stop) for token in tokens]
-        except (*CUT_OFF, UnreadableAnswer):
-            if timely.late:
-                chunk.stop = (None, 0.0)
-                return [_not_sent(token, *chunk.stop) for token in tokens]
+        except TooLate:
+            chunk.stop = (None, 0.0)
+            return [_not_sent(token, *chunk.stop) for token in tokens]
+        except CUT_OFF:
             chunk.note_cut_off()
             return [_in_doubt(token) for token in tokens]
         receipts, stop = receipts_of(tokens, answer, chunk.now)
@@ -159,21 +132,8 @@ class Http:
         return receipts
 
     def _body(self, part: list[Message]) -> bytes:
-        messages = [
-            {
-                "token": m.token,
-                "channel": m.channel,
-                "to": m.address,
-                "name": m.name,
-                "language": m.language,
-                "fields": dict(m.fields),
-                "campaign": m.campaign,
-                "wave": m.wave,
-                "variant": m.variant,
-            }
-            for m in part
-        ]
-        return encode({"sender": self.sender.sender, "messages": messages}).encode()
+        messages = ",".join([_written(message) for message in part])
+        return f'{{"sender":{encode(self.sender.sender)},"messages":[{messages}]}}'.encode()
 
     async def _without_the_unwritable(self, part: list[Message], chunk: _Chunk) -> list[Receipt]:
         """A message that is no Unicode text (half a surrogate pair) is refused alone."""
@@ -182,29 +142,35 @@ class Http:
         refused = Action.NEXT_CHANNEL
         return [said.get(m.token) or Receipt(m.token, "refused", reason=Reason.CONTENT, action=refused) for m in part]
 
-    async def _post(self, url: str, body: _Timely, items: int, connect_s: float, more: Mapping[str, str]) -> Answer:
-        """The answer to one POST, as much of it as is read; nothing here tries a second time."""
-        total = self.sender.timeout.total_seconds()
-        connect = min(connect_s, total)
-        timeout = aiohttp.ClientTimeout(total=total, connect=connect, sock_connect=connect)
-        headers = {"Content-Type": body.content_type, **sign(self.secret, body.text, int(time.time())), **more}
-        session = await self._line.session()
-        async with session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False) as response:
-            content = await _bounded(response, LONGEST_ANSWER[0] + items * LONGEST_ANSWER[1])
-            return Answer(response.status, content, response.headers.get("Retry-After"))
+    async def _post(self, target: Target, body: bytes, items: int, begin_by: float, more: str) -> Answer:
+        """The answer to one signed POST; `more` are header lines of its own."""
+        signed = "".join(f"{name}: {value}\r\n" for name, value in sign(self.secret, body, int(time.time())).items())
+        most = LONGEST_ANSWER[0] + items * LONGEST_ANSWER[1]
+        return await self._line.post(Post(target, signed + more, body, begin_by), most, self._timeout_s)
 
-    async def _find(self, tokens: list[str], url: str) -> dict[str, Receipt]:
+    async def _find(self, tokens: list[str], target: Target) -> dict[str, Receipt]:
         found: dict[str, Receipt] = {}
         for start in range(0, len(tokens), ASKED):
             asked = tokens[start : start + ASKED]
             try:
-                body = _Timely(encode({"tokens": asked}).encode(), math.inf)
-                answer = await self._post(url, body, len(asked), self.sender.timeout.total_seconds(), {})
+                body = encode({"tokens": asked}).encode()
+                answer = await self._post(target, body, len(asked), math.inf, "")
                 found.update(found_of(asked, answer))
-            except (*CUT_OFF, UnreadableAnswer) as error:
+            except (*CUT_OFF, NeverMade) as error:
                 said = str(error) if isinstance(error, UnreadableAnswer) else type(error).__name__
                 raise SendInDoubt(f"the status query of sender {self.sender.sender} failed: {said}") from None
         return found
+
+
+def _written(m: Message) -> str:
+    """A message as JSON, by hand: the encoder takes its time to begin, except with a text."""
+    fields = ",".join([f"{encode(name)}:{encode(text)}" for name, text in m.fields.items()])
+    return (
+        f'{{"token":{encode(m.token)},"channel":{encode(m.channel)},"to":{encode(m.address)},'
+        f'"name":{"null" if m.name is None else encode(m.name)},'
+        f'"language":{"null" if m.language is None else encode(m.language)},"fields":{{{fields}}},'
+        f'"campaign":{encode(m.campaign)},"wave":{encode(m.wave)},"variant":{m.variant}}}'
+    )
 
 
 def _not_sent(token: str, reason: Reason | None, wait: float) -> Receipt:
@@ -221,15 +187,3 @@ def _is_writable(body: Callable[[list[Message]], bytes], message: Message) -> bo
     except UnicodeEncodeError:
         return False
     return True
-
-
-async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The whole body; UnreadableAnswer when it is longer than `most` bytes or packed, which we did not ask for."""
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise UnreadableAnswer("a packed answer")
-    content = bytearray()
-    while part := await response.content.read(65536):
-        content += part
-        if len(content) > most:
-            raise UnreadableAnswer("an answer too long to read")
-    return bytes(content)

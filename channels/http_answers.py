@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from channels.events_file import ACTIONS, REASONS
 from waves.errors import MultiwaveError
@@ -50,8 +49,7 @@ class UnreadableAnswer(MultiwaveError):
     """An answer that is not of the contract; the message says what was wrong and nothing that was in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A gateway's answer, read whole."""
 
     status: int
@@ -88,13 +86,16 @@ def found_of(tokens: Sequence[str], answer: Answer) -> dict[str, Receipt]:
 def read_json(content: bytes) -> object:
     """The JSON value; UnreadableAnswer when it is none."""
     try:
-        return cast(object, json.loads(content, parse_constant=_no_constant))
+        return cast(object, decode(content.decode(json.detect_encoding(content), "surrogatepass")))
     except (ValueError, RecursionError):
         raise UnreadableAnswer("an answer that is not JSON") from None
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+decode = json.JSONDecoder(parse_constant=_no_constant).decode  # json.loads makes one for each text
 
 
 def _list_in(body: object, key: str) -> list[object]:

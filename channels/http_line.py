@@ -8,13 +8,72 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import threading
+from collections import defaultdict, deque
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Self, TypeVar
+from urllib.parse import quote, urlsplit
 
-import aiohttp
+from channels.http_answers import Answer
+from channels.http_wire import Wire
+from channels.steady import steady
+from waves.errors import MultiwaveError
 
 Found = TypeVar("Found")
+NEXT_ADDRESS_S = 0.25
+"""A host's other addresses are tried after so long, those of the other family first (RFC 8305)."""
+
+AS_IT_IS = "!$%&'()*+,/:;=?@~"
+"""What quoting leaves alone in a path and query (RFC 3986), a percent sign that quotes already among it."""
+
+
+class NeverMade(MultiwaveError):
+    """No connection came about (DNS, refused, TLS handshake, too slow): no byte of the request has left."""
+
+
+class TooLate(MultiwaveError):
+    """The moment to begin by had passed: no byte of the request has left."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """Where requests go, and how each of them begins; from the address itself, whatever proxy the environment names.
+
+    Each has connections of its own.
+    """
+
+    host: str
+    port: int
+    secure: bool
+    head: bytes
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """The target of an address that channels.http_options has checked."""
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        lines = (
+            f"POST {quote(path, safe=AS_IT_IS)} HTTP/1.1",
+            f"Host: {parts.netloc}",
+            "Accept: application/json",
+            "Accept-Encoding: identity",
+            "User-Agent: multiwave",
+            "Content-Type: application/json\r\n",
+        )
+        return cls(parts.hostname or "", parts.port or (443 if secure else 80), secure, "\r\n".join(lines).encode())
+
+
+class Post(NamedTuple):
+    """One request: its own header lines, each with its line break, its body, and when it begins or never does."""
+
+    target: Target
+    headers: str
+    body: bytes
+    begin_by: float
 
 
 class Line:
@@ -25,34 +84,38 @@ class Line:
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._idle: defaultdict[Target, deque[tuple[float, Wire]]] = defaultdict(deque)
+        self._sweep: asyncio.TimerHandle | None = None
         self._of = 0
 
     def run(self, work: Coroutine[Any, Any, Found]) -> Found:
         """What the coroutine returns or raises; the calling thread waits for it."""
         return asyncio.run_coroutine_threadsafe(work, self._begin()).result()
 
-    async def session(self) -> aiohttp.ClientSession:
-        """The session of this loop. No cookies, no proxy from the environment, answers as they were sent."""
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self.keep_s, ttl_dns_cache=60),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "multiwave"},
-                auto_decompress=False,
-                trust_env=False,
-            )
-        return self._session
+    async def post(self, post: Post, most: int, within_s: float) -> Answer:
+        """The answer, of at most `most` bytes; nothing here tries a second time.
+
+        NeverMade and TooLate when no byte has left; OSError and UnreadableAnswer when it may have been read.
+        """
+        until = steady() + within_s
+        wire = self._kept(post.target) or await self._connected(post.target, min(post.begin_by, until))
+        head = f"{post.headers}Content-Length: {len(post.body)}\r\n\r\n".encode("ascii")
+        now = steady()
+        if now >= post.begin_by:
+            self._keep(post.target, wire)
+            raise TooLate("too late to begin")
+        answer = await wire.ask(post.target.head + head + post.body, most, until - now)
+        self._keep(post.target, wire)
+        return answer
 
     def close(self) -> None:
-        """Close the connections and end the thread."""
+        """Wait for what is in the air, close the connections and end the thread."""
         with self._guard:
-            loop, thread, session = self._loop, self._thread, self._session
-            self._loop = self._thread = self._session = None
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
         if loop is None or thread is None or self._of != os.getpid():
             return
-        if session is not None:
-            asyncio.run_coroutine_threadsafe(session.close(), loop).result()
+        asyncio.run_coroutine_threadsafe(self._hang_up(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -60,7 +123,59 @@ class Line:
     def _begin(self) -> asyncio.AbstractEventLoop:
         with self._guard:
             if self._loop is None or self._of != os.getpid():  # a forked child has the loop, and not its thread
-                self._loop, self._session, self._of = asyncio.new_event_loop(), None, os.getpid()
+                self._loop, self._sweep, self._of = asyncio.new_event_loop(), None, os.getpid()
+                self._idle = defaultdict(deque)
                 self._thread = threading.Thread(target=self._loop.run_forever, name="http-line", daemon=True)
                 self._thread.start()
             return self._loop
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    async def _connected(self, target: Target, by: float) -> Wire:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(max(by - steady(), 0.001)):
+                _, wire = await loop.create_connection(
+                    lambda: Wire(loop),
+                    target.host,
+                    target.port,
+                    ssl=self._trust if target.secure else None,
+                    happy_eyeballs_delay=NEXT_ADDRESS_S,
+                )
+        except (OSError, UnicodeError) as error:
+            raise NeverMade(f"no connection to the gateway: {type(error).__name__}") from error
+        return wire
+
+    def _kept(self, target: Target) -> Wire | None:
+        """The connection that was in use last, unless it is closed or has been idle too long."""
+        idle, since = self._idle[target], steady() - self.keep_s
+        while idle:
+            at, wire = idle.pop()
+            if wire.is_open and at > since:
+                return wire
+            wire.hang_up()
+        return None
+
+    def _keep(self, target: Target, wire: Wire) -> None:
+        if wire.is_open:
+            self._idle[target].append((steady(), wire))
+            if self._sweep is None:
+                self._sweep = asyncio.get_running_loop().call_later(self.keep_s, self._close_old)
+
+    def _close_old(self) -> None:
+        self._sweep, since = None, steady() - self.keep_s
+        for idle in self._idle.values():
+            while idle and idle[0][0] <= since:
+                idle.popleft()[1].hang_up()
+        if any(self._idle.values()):
+            self._sweep = asyncio.get_running_loop().call_later(self.keep_s, self._close_old)
+
+    async def _hang_up(self) -> None:
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        for idle in self._idle.values():
+            for _, wire in idle:
+                wire.hang_up()

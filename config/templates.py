@@ -148,8 +148,9 @@ class Templates:
         parts, shown = {}, dict(values)
         for name, template in self._parts(filename):
             try:
-                # `shared`: there are no globals to mix in, and copying them takes longer than most texts.
-                text = "".join(template.root_render_func(template.new_context(shown, shared=True)))
+                # Not by `new_context`: there are no globals to mix in, and that takes longer than most texts.
+                context = ENVIRONMENT.context_class(ENVIRONMENT, shown, template.name, template.blocks)
+                text = "".join(template.root_render_func(context))
             except FAILURES as error:  # `from None`: what it says may hold a person's data
                 raise SendRefused(f"{filename}: {_why(error)}") from None
             # One line per header: a line break in a customer's name must not begin a header of its own.

@@ -34,10 +34,8 @@ def recipients(connection: Connection, touches: Sequence[int], types: Mapping[st
         .outerjoin(profile, profile.c.customer == t.touch.c.customer)
         .where(among(t.touch.c.id, touches))
     ).all()
-    return {
-        touch: Recipient(value, name, language, dict(zip(types, own, strict=True)))
-        for touch, value, name, language, *own in rows
-    }
+    names = tuple(types)
+    return {row[0]: Recipient(row[1], row[2], row[3], dict(zip(names, row[4:], strict=True))) for row in rows}
 
 
 def without_address(connection: Connection, keys: Sequence[str], types: Mapping[str, str]) -> list[Recipient]:

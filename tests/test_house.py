@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("waves", "config", "ledger", "segments", "channels", "flows", "console")
 LONGEST = 400
 BANNED = {"manager", "service", "helper", "utils", "util", "process", "data", "job"}
-ASKED_BY_LIBRARIES = {"process_bind_param", "process_result_value"}  # SQLAlchemy's TypeDecorator
+ASKED_BY_LIBRARIES = {"data_received", "process_bind_param", "process_result_value"}  # asyncio, SQLAlchemy
 AT_HOME_IN = {
     "sqlalchemy": ("ledger", "segments"),
     "alembic": ("ledger",),
