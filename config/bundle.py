@@ -111,8 +111,8 @@ class Bundle:
         return frozenset(column for rule in rules if rule for column in rule.columns)
 
     def open_templates(self) -> Templates:
-        """The templates, ready to render; keep the result, it holds what is compiled."""
-        return Templates(self.templates, self.default_language)
+        """The templates, ready to render; all who ask share what is compiled."""
+        return _templates(tuple(self.templates.items()), self.default_language)
 
     @property
     def _columns(self) -> tuple[tuple[str, str], ...]:
@@ -120,6 +120,11 @@ class Bundle:
 
 
 Columns = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=32)
+def _templates(texts: tuple[tuple[str, str], ...], default_language: str) -> Templates:
+    return Templates(dict(texts), default_language)
 
 
 @lru_cache(maxsize=512)

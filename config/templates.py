@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +22,9 @@ HEADER = re.compile(r"([A-Za-z][A-Za-z-]*):(?!//)[ \t]*(.*)")
 COMMENT = re.compile(r"\s*\{#.*?#\}[ \t]*\n?", re.DOTALL)
 FAILURES = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 """All that an expression over plain values can raise inside the sandbox."""
+
+SAME_FOR_ALL = frozenset({"campaign", "wave", "title"})
+"""Names whose values are the same for everybody in a wave."""
 
 LOADING = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
@@ -95,12 +99,17 @@ def split_parts(text: str) -> list[Part]:
 
 
 class Templates:
-    """The templates of a plan by file name; each is compiled once, on its first use."""
+    """The templates of a plan by file name; each is compiled once, on its first use.
+
+    A part that is the same for everybody, as most headers are, is written once for a wave.
+    """
 
     def __init__(self, texts: Mapping[str, str], default_language: str = "en") -> None:
         self.texts = dict(texts)
         self.default_language = default_language
-        self._compiled: dict[str, tuple[tuple[str, Template], ...]] = {}
+        self._compiled: dict[str, tuple[tuple[str, Template, bool], ...]] = {}
+        self._written: dict[tuple[object, ...], str] = {}
+        self._named: dict[tuple[str, str], frozenset[str]] = {}
         self._chosen: dict[tuple[str, str, str | None], str] = {}
 
     @cached_property
@@ -136,6 +145,18 @@ class Templates:
             for name in meta.find_undeclared_variables(ENVIRONMENT.parse(part.text))
         }
 
+    def named(self, message: str, channel: str) -> frozenset[str]:
+        """The names that a message reads on a channel, in whichever language; a file that does not parse reads none."""
+        key = (message, channel)
+        if key not in self._named:
+            found = set[str]()
+            for file, name in self.names.items():
+                if (name.message, name.channel) == key:
+                    with suppress(TemplateError):
+                        found |= self.variables(file)
+            self._named[key] = frozenset(found)
+        return self._named[key]
+
     def render(self, message: str, channel: str, language: str | None, values: Mapping[str, object]) -> dict[str, str]:
         """The message's parts by lower-case name, `body` among them; SendRefused, with no value in it, if it fails.
 
@@ -146,7 +167,11 @@ class Templates:
     def render_file(self, filename: str, values: Mapping[str, object]) -> dict[str, str]:
         """As `render`, for a file already chosen."""
         parts, shown = {}, dict(values)
-        for name, template in self._parts(filename):
+        wave = tuple([shown.get(name) for name in SAME_FOR_ALL])
+        for name, template, is_fixed in self._parts(filename):
+            if is_fixed and (filename, name, wave) in self._written:
+                parts[name] = self._written[filename, name, wave]
+                continue
             try:
                 # Not by `new_context`: there are no globals to mix in, and that takes longer than most texts.
                 context = ENVIRONMENT.context_class(ENVIRONMENT, shown, template.name, template.blocks)
@@ -155,18 +180,34 @@ class Templates:
                 raise SendRefused(f"{filename}: {_why(error)}") from None
             # One line per header: a line break in a customer's name must not begin a header of its own.
             parts[name] = text.strip() if name == "body" else " ".join(text.split())
+            if is_fixed:
+                self._written[filename, name, wave] = parts[name]
         if not parts["body"]:
             raise SendRefused(f"{filename}: the text came out empty; nothing was sent")
         return parts
 
-    def _parts(self, filename: str) -> tuple[tuple[str, Template], ...]:
+    def _parts(self, filename: str) -> tuple[tuple[str, Template, bool], ...]:
         if filename not in self._compiled:
             parts = split_parts(self.texts[filename])
             try:
-                self._compiled[filename] = tuple((part.name, ENVIRONMENT.from_string(part.text)) for part in parts)
+                self._compiled[filename] = tuple(
+                    (part.name, ENVIRONMENT.from_string(part.text), _is_fixed(part.text)) for part in parts
+                )
             except TemplateError as error:
                 raise SendRefused(f"{filename}: the template does not parse; run `multiwave check`") from error
         return self._compiled[filename]
+
+
+def _is_fixed(text: str) -> bool:
+    """Whether the text prints nothing but itself and what is the same for all."""
+    return all(
+        isinstance(node, nodes.Output)
+        and all(
+            isinstance(part, nodes.TemplateData) or (isinstance(part, nodes.Name) and part.name in SAME_FOR_ALL)
+            for part in node.nodes
+        )
+        for node in ENVIRONMENT.parse(text).body
+    )
 
 
 def _why(error: Exception) -> str:

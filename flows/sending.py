@@ -188,8 +188,9 @@ def _charge(sending: Sending, messages: list[Message]) -> None:
 def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
     """The messages of a chunk, and the refusals of those that cannot be written."""
     room, running, name = sending.room, sending.running, sending.sender.channel
+    named = {word for message in sending.wave.messages.values() for word in sending.templates.named(message, name)}
     with room.ledger.read() as connection:
-        known = recipients(connection, [touch.touch for touch in claimed], running.bundle.types)
+        known = recipients(connection, [touch.touch for touch in claimed], running.bundle.types, named)
     messages: list[tuple[int, Message]] = []
     refused: list[tuple[int, Receipt]] = []
     for touch in claimed:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, Select, literal, select
 
 from ledger import tables as t
 from ledger.gates import best_address, suppressed
-from ledger.sql import among
+from ledger.sql import among, named_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +25,26 @@ class Recipient:
     attributes: Mapping[str, object]
 
 
-def recipients(connection: Connection, touches: Sequence[int], types: Mapping[str, str]) -> dict[int, Recipient]:
-    """The recipient behind each touch, as the ledger knows them at this moment."""
-    profile = t.profile_table(types)
-    attributes = [profile.c[name] for name in types]
-    rows = connection.execute(
-        select(t.touch.c.id, t.address.c.value, t.customer.c.name, t.customer.c.language, *attributes)
+def recipients(
+    connection: Connection, touches: Sequence[int], types: Mapping[str, str], named: Collection[str] | None = None
+) -> dict[int, Recipient]:
+    """The recipient behind each touch, as the ledger knows them at this moment; only `named` attributes, if given."""
+    names = tuple(name for name in types if named is None or name in named)
+    rows = connection.execute(_statement(tuple(types.items()), names), {"touches": touches}).all()
+    return {row[0]: Recipient(row[1], row[2], row[3], dict(zip(names, row[4:], strict=True))) for row in rows}
+
+
+@lru_cache(maxsize=64)
+def _statement(types: tuple[tuple[str, str], ...], names: tuple[str, ...]) -> Select[Any]:
+    profile = t.profile_table(dict(types))
+    columns = t.touch.c.id, t.address.c.value, t.customer.c.name, t.customer.c.language
+    people = (
+        select(*columns, *[profile.c[name] for name in names])
         .join_from(t.touch, t.address, t.address.c.id == t.touch.c.address)
         .join(t.customer, t.customer.c.id == t.touch.c.customer)
-        .outerjoin(profile, profile.c.customer == t.touch.c.customer)
-        .where(among(t.touch.c.id, touches))
-    ).all()
-    names = tuple(types)
-    return {row[0]: Recipient(row[1], row[2], row[3], dict(zip(names, row[4:], strict=True))) for row in rows}
+        .where(among(t.touch.c.id, named_ids("touches")))
+    )
+    return people.outerjoin(profile, profile.c.customer == t.touch.c.customer) if names else people
 
 
 def without_address(connection: Connection, keys: Sequence[str], types: Mapping[str, str]) -> list[Recipient]:

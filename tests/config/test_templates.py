@@ -117,3 +117,29 @@ def test_a_name_cannot_start_a_header_of_its_own() -> None:
 def test_variables_are_those_read_from_outside() -> None:
     texts = {"m.email.j2": "Subject: {{ a }}\n\n{% for x in b %}{{ x }}{{ range }}{% endfor %}{% set c = d %}{{ c }}"}
     assert Templates(texts).variables("m.email.j2") == {"a", "b", "d", "range"}
+
+
+def test_a_part_is_written_once_for_a_wave_only_when_it_is_the_same_for_all() -> None:
+    texts = {"m.email.j2": "Subject: {{ title }} of {{ wave }}\nReply-To: {{ name | title }}\n\n{{ campaign.upper() }}"}
+    templates = Templates(texts)
+
+    def shown(name: str, wave: str, campaign: str = "c") -> list[str]:
+        values = {"title": "News", "campaign": campaign, "wave": wave, "name": name}
+        return list(templates.render("m", "email", None, values).values())
+
+    assert shown("ada", "one") == ["News of one", "Ada", "C"]
+    assert shown("bob", "one") == ["News of one", "Bob", "C"]
+    assert shown("bob", "two", "d") == ["News of two", "Bob", "D"]
+    assert [key[1] for key in templates._written] == ["subject", "subject"]
+
+
+def test_what_is_the_same_for_all_is_refused_when_it_is_missing_all_the_same() -> None:
+    templates = Templates({"m.sms.j2": "{{ title }}"})
+    for _ in range(2):
+        with pytest.raises(SendRefused, match="prints a value"):
+            templates.render("m", "sms", None, {"title": None})
+
+
+def test_a_message_names_what_any_of_its_languages_reads() -> None:
+    texts = {"m.sms.en.j2": "{{ a }}", "m.sms.de.j2": "{{ b }}", "m.sms.fr.j2": "{{", "m.email.j2": "{{ c }}"}
+    assert Templates(texts).named("m", "sms") == {"a", "b"}
