@@ -232,3 +232,16 @@ def test_more_touches_than_one_statement_may_name(world: World) -> None:
     world.advance()
     with world.ledger.read() as connection:
         assert standing(connection, set(range(70_000))).known == {1, 2}
+
+
+def test_reports_of_a_large_batch_are_kept_once_each(world: World) -> None:
+    put(world.ledger, [reachable(1)])
+    world.start(plan_text(SMS))
+    world.advance()
+    touch = touch_of(world, "notice", "c1").id
+    batch = [(Event("", int(O.READ), T0, "test", str(n % 1_203)), touch) for n in range(2_600)]
+    with world.ledger.write() as connection:
+        recorded = record_events(connection, batch, T0)
+        kept = sorted(connection.scalars(select(t.event.c.provider_event_id)), key=int)
+    assert (recorded.new, recorded.known) == (1_203, 1_397)
+    assert kept == [str(n) for n in range(1_203)]
