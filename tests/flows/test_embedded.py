@@ -41,7 +41,7 @@ world = make_world(Path(sys.argv[1]))
 texts = world.config / "templates"
 (texts / "hello.email.j2").write_text("Subject: {{ title }}\\n\\nQuokka {{ name }} {{ tier | upper }}")
 (texts / "hello.sms.j2").write_text("Wombat {{ name }} {{ tier }} {{ token }}")
-people = [reachable(n, tier="zircon") for n in range(6)]
+people = [reachable(n, tier="tantalum-9") for n in range(6)]
 people[1] = replace(people[1], addresses=(("sms", "+1201\\n5550101"), *people[1].addresses[2:]))  # refused at once
 people[2] = replace(people[2], addresses=(("email", "nobody at example.com"),))  # refused at once, nowhere to go
 people[3] = replace(people[3], tier=None, addresses=people[3].addresses[2:3])  # no such template value
@@ -166,7 +166,7 @@ def test_no_address_name_or_text_of_a_customer_gets_out(ran: Ran) -> None:
     files = [path for path in ran.prefect.rglob("*") if path.is_file() and not path.name.startswith("prefect.db")]
     text |= {path.name: path.read_bytes().decode("utf-8", "replace") for path in files}
     key = read_token_key(make_world(ran.home).room.settings).decode()
-    secrets = ["5550101", "nobody at", "Wombat", "Quokka", "zircon", "ZIRCON", "push.example.com", key]
+    secrets = ["5550101", "nobody at", "Wombat", "Quokka", "tantalum-9", "TANTALUM-9", "push.example.com", key]
     secrets += [secret for n in range(6) for secret in (phone(n)[1:], f"c{n}@example.com", f"Name of c{n}")]
     assert [(name, secret) for name, held in text.items() for secret in secrets if secret in held] == []
 
