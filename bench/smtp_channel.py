@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from threading import Lock
 
 from bench.smtp_line import ABREAST, SENDER, PipelinedLine
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
@@ -30,7 +31,7 @@ class SmtpChannel:
 
     def __init__(self, capabilities: Capabilities, port: int) -> None:
         self.capabilities = capabilities
-        self.line = PipelinedLine(port)
+        self.line, self.turn = PipelinedLine(port), Lock()
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message; what was not begun in time is not sent."""
@@ -40,7 +41,9 @@ class SmtpChannel:
             if time.monotonic() >= begin_by:
                 receipts += [Receipt(message.token, "not_sent", retry_after_s=0.0) for message in together]
                 continue
-            self.line.carry([(address_of(message), mail_of(message)) for message in together])
+            mails = [(address_of(message), mail_of(message)) for message in together]
+            with self.turn:
+                self.line.carry(mails)
             receipts += [Receipt(message.token, "accepted") for message in together]
         return receipts
 

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Update, bindparam, case, literal, null, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    TableValuedAlias,
+    Text,
+    Update,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    update,
+)
 
 from ledger import tables as t
 from ledger.claims import NOW
@@ -54,20 +69,47 @@ def _accepted() -> dict[str, object]:
 @cache
 def accepted_statement() -> Update:
     """What was taken was sent; parameters touches, owner, by, price and now. Kept, as it is quicker run than built."""
-    mine = settled_by(named_ids("touches"), bindparam("owner", type_=t.touch.c.claimed_by.type))
-    return update(t.touch).where(*mine).values(_accepted())
+    return update(t.touch).where(among(t.touch.c.id, named_ids("touches")), *_its_own()).values(_accepted())
+
+
+@cache
+def referred_statement(dialect: str) -> Update:
+    """The same where the provider gave references: `refs`, JSON of touch to reference or null, in place of touches."""
+    told = _told(dialect)
+    mine = t.touch.c.id == cast(told.c.key, BigInteger)
+    return update(t.touch).where(mine, *_its_own()).values({**_accepted(), "provider_ref": told.c.value})
 
 
 @cache
 def late_statement() -> Update:
-    """What was taken, and queued again before its worker could say so, is not sent again; the same parameters."""
+    """What was taken, and queued again before its worker could say so, is not sent again; touches, by, price, now."""
     return update(t.touch).where(among(t.touch.c.id, named_ids("touches")), queued_again()).values(_accepted())
 
 
-def settled_by(touches: Given, owner: Any) -> tuple[ColumnElement[bool], ...]:
+@cache
+def refs_statement(dialect: str) -> Update:
+    """References alone, whatever became of their touches; parameter refs, JSON of touch to reference."""
+    told = _told(dialect)
+    return update(t.touch).where(t.touch.c.id == cast(told.c.key, BigInteger)).values(provider_ref=told.c.value)
+
+
+def _told(dialect: str) -> TableValuedAlias:
+    named = bindparam("refs", type_=Text())
+    if dialect == "postgresql":
+        return func.json_each_text(cast(named, JSON(none_as_null=True))).table_valued("key", "value", name="told")
+    return func.json_each(named).table_valued("key", "value", name="told")
+
+
+def settled_by(touches: Given, owner: str) -> tuple[ColumnElement[bool], ...]:
     """Which of the touches their worker may still settle."""
+    return among(t.touch.c.id, touches), *_its_own(owner)
+
+
+def _its_own(owner: str | None = None) -> tuple[ColumnElement[bool], ...]:
+    """Whether its worker, that of the parameter `owner` if none is given, may still settle a touch."""
     c = t.touch.c
-    return among(c.id, touches), c.claimed_by == owner, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)])
+    whose = bindparam("owner", type_=c.claimed_by.type) if owner is None else literal(owner, c.claimed_by.type)
+    return c.claimed_by == whose, c.state.in_([int(State.CLAIMED), int(State.IN_DOUBT)])
 
 
 def proven() -> ColumnElement[bool]:

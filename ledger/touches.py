@@ -23,7 +23,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -36,20 +35,21 @@ from ledger.gates import Gates, Halted
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover
 from ledger.limits import any_calls
-from ledger.receipts import accepted_statement, changed, late_statement, proven, settled_by
+from ledger.receipts import (
+    accepted_statement,
+    changed,
+    late_statement,
+    proven,
+    referred_statement,
+    refs_statement,
+    settled_by,
+)
 from ledger.sql import among, named_ids, named_words
 from ledger.store import keep_open, keep_out_new_touches
 from waves.hours import kind_of
 from waves.message import Receipt
 from waves.outcomes import Action, Reason, State
 
-REFS = {
-    "sqlite": "UPDATE touch SET provider_ref = told.value FROM json_each(:refs) AS told "
-    "WHERE touch.id = CAST(told.key AS integer)",
-    "postgresql": "UPDATE touch SET provider_ref = told.value FROM json_each_text(CAST(:refs AS json)) AS told "
-    "WHERE touch.id = CAST(told.key AS bigint)",
-}
-"""Each touch its own reference, in one statement."""
 HALTED_FOR = timedelta(minutes=10)
 """A batch that only waits for the kill switch of a segment is looked at so often: its people may have left it."""
 
@@ -214,11 +214,10 @@ def settle(
     for touch, receipt in receipts:
         key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
         kinds.setdefault(key, []).append(touch)
+    refs = {i: r.provider_ref for i, r in receipts if r.provider_ref}
     for (result, reason, action, wait), touches in kinds.items():
         if result == "accepted":
-            given = {"touches": touches, "owner": owner, "by": provider, "price": cost, "now": now}
-            if connection.execute(accepted_statement(), given).rowcount < len(touches):
-                connection.execute(late_statement(), given)
+            _accept(connection, touches, refs, {"owner": owner, "by": provider, "price": cost, "now": now})
         else:
             change = changed(result, reason, action, wait, provider, now)
             connection.execute(update(t.touch).where(*settled_by(touches, owner)).values(change))
@@ -227,9 +226,24 @@ def settle(
             reopen(connection, touches)
         if result == "in_doubt":
             note_doubts(connection, touches, now)
-    refs = {i: r.provider_ref for i, r in receipts if r.provider_ref}
     if refs:
-        connection.execute(text(REFS[connection.dialect.name]), {"refs": json.dumps(refs)})
+        connection.execute(refs_statement(connection.dialect.name), {"refs": json.dumps(refs)})
+
+
+def _accept(connection: Connection, touches: Sequence[int], refs: dict[int, str], given: Mapping[str, object]) -> None:
+    """Settle what was taken, and take from `refs` what is written with it."""
+    theirs = {touch: refs.get(touch) for touch in touches}
+    if any(theirs.values()):
+        told = {**given, "refs": json.dumps(theirs)}
+        settled = connection.execute(referred_statement(connection.dialect.name), told).rowcount
+    else:
+        settled = connection.execute(accepted_statement(), {**given, "touches": touches}).rowcount
+    if settled < len(touches):
+        late = {name: value for name, value in given.items() if name != "owner"}
+        connection.execute(late_statement(), {**late, "touches": touches})
+    else:
+        for touch in touches:
+            refs.pop(touch, None)
 
 
 def reopen(connection: Connection, touches: Sequence[int]) -> None:
