@@ -23,6 +23,8 @@ from channels.steady import steady
 from waves.errors import MultiwaveError
 
 Found = TypeVar("Found")
+FAIR_S = 1.0
+"""Whoever had less than this left of a claim to connect in says nothing of the gateway."""
 NEXT_ADDRESS_S = 0.25
 """A host's other addresses are tried after so long, those of the other family first (RFC 8305)."""
 
@@ -98,7 +100,7 @@ class Line:
         NeverMade and TooLate when no byte has left; OSError and UnreadableAnswer when it may have been read.
         """
         until = steady() + within_s
-        wire = self._kept(post.target) or await self._connected(post.target, min(post.begin_by, until))
+        wire = self._kept(post.target) or await self._connected(post.target, post.begin_by, until)
         head = f"{post.headers}Content-Length: {len(post.body)}\r\n\r\n".encode("ascii")
         now = steady()
         if now >= post.begin_by:
@@ -135,10 +137,10 @@ class Line:
         context.set_alpn_protocols(["http/1.1"])
         return context
 
-    async def _connected(self, target: Target, by: float) -> Wire:
-        loop = asyncio.get_running_loop()
+    async def _connected(self, target: Target, begin_by: float, until: float) -> Wire:
+        loop, now = asyncio.get_running_loop(), steady()
         try:
-            async with asyncio.timeout(max(by - steady(), 0.001)):
+            async with asyncio.timeout(max(min(begin_by, until) - now, 0.001)):
                 _, wire = await loop.create_connection(
                     lambda: Wire(loop),
                     target.host,
@@ -147,6 +149,8 @@ class Line:
                     happy_eyeballs_delay=NEXT_ADDRESS_S,
                 )
         except (OSError, UnicodeError) as error:
+            if isinstance(error, TimeoutError) and begin_by - now < FAIR_S:
+                raise TooLate("too late to connect") from error
             raise NeverMade(f"no connection to the gateway: {type(error).__name__}") from error
         return wire
 

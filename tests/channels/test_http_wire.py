@@ -166,11 +166,21 @@ def test_a_line_keeps_its_connections_and_not_those_that_ended() -> None:
     asyncio.run(meet())
 
 
-def test_a_connection_that_takes_too_long_was_never_made() -> None:
+@pytest.mark.parametrize(
+    ("said", "begins_s", "within_s", "error"),
+    [
+        ([WHOLE], 5.0, 5.0, NeverMade),  # no TLS
+        ([], 5.0, 0.05, NeverMade),  # silence, for as long as the sender's timeout
+        ([], 0.05, 5.0, TooLate),  # for what was left of the claim: the gateway had no fair chance
+    ],
+)
+def test_a_connection_that_does_not_come_about(
+    said: list[bytes], begins_s: float, within_s: float, error: type[Exception]
+) -> None:
     async def meet() -> None:
-        async with server(WHOLE) as port:
-            with pytest.raises(NeverMade):
-                await Line(4.0).post(Post(Target.of(f"https://127.0.0.1:{port}"), "", b"", steady() + 0.05), MOST, 5.0)
+        async with server(*said) as port:
+            with pytest.raises(error):
+                await Line(4.0).post(post(Target.of(f"https://127.0.0.1:{port}"), begins_s), MOST, within_s)
 
     asyncio.run(meet())
 
