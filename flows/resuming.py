@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
-from ledger import campaigns, pausing
+from ledger import campaigns, pausing, spreading
 from ledger.giving_up import who_waits
-from ledger.spreading import Pace
+from ledger.spreading import Pace, Spread
 from ledger.strides import in_strides
 
 
@@ -24,7 +26,6 @@ def resume(
 ) -> pausing.Resumed:
     """Resume by the policy, catching up at `rate` messages a second; CampaignError as of `pausing.may_resume`."""
     running = load_running(room.ledger, campaign)
-    pace = Pace(rate, running.rules) if rate else None
     with room.ledger.read() as connection:
         due = pausing.may_resume(connection, campaign, policy, overdue_wave(running, now), now, past_alarm)
     expired = 0
@@ -33,9 +34,33 @@ def resume(
             expired += _expire_late(room, running, row.id, now) if policy == "expire" else 0
             if policy == "reschedule":
                 _move_touches(room, running, row.id, now)
+    spread, dues = _spread(room, running, Pace(rate, running.rules), now) if rate else (None, None)
     with room.ledger.write() as connection:
-        done = pausing.resume(connection, campaign, policy, due, by, now, past_alarm, pace)
-    return replace(done, expired=expired)
+        done = pausing.resume(connection, campaign, policy, due, by, now, past_alarm, dues)
+    return replace(done, expired=expired, spread=spread)
+
+
+def _spread(room: Room, running: Running, pace: Pace, now: datetime) -> tuple[Spread | None, dict[int, int]]:
+    """Those that came due take their places in a line; how that went, and when their batches are due."""
+    ledger = room.ledger
+    with ledger.read() as connection:
+        which = pausing.in_line(connection, running.id, now)
+        last = spreading.furthest(connection, which, now)
+    if last is None:
+        return None, {}
+    with ledger.write() as connection:
+        spreading.begin(connection, running.id, last, pace, now)
+    with ledger.snapshot() as connection:
+        found = spreading.line_up(connection, which, pace, now)
+        with closing(spreading.places(connection)) as line:
+            for places in line:
+                began = time.monotonic()
+                with ledger.write() as writing:
+                    pausing.take_places(writing, running.id, places)
+                ledger.give_way(time.monotonic() - began)
+        dues = spreading.dues(connection)
+        spreading.late.drop(connection)
+    return found, dues
 
 
 def _expire_late(room: Room, running: Running, wave: int, now: datetime) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -19,17 +19,19 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     type_coerce,
     update,
 )
 
+from ledger import spreading
 from ledger import tables as t
 from ledger.audit import record
 from ledger.campaigns import find, find_wave, may_be, set_state, waves_of
 from ledger.doubts import given_up
 from ledger.giving_up import give_up
 from ledger.recall import lists_out
-from ledger.spreading import Pace, Spread, spread
+from ledger.spreading import Spread
 from ledger.sql import among
 from ledger.store import read_meta, write_meta
 from ledger.types import MICROSECOND
@@ -126,14 +128,15 @@ def resume(
     by: str,
     now: datetime,
     past_alarm: bool = False,
-    pace: Pace | None = None,
+    dues: Mapping[int, int] | None = None,
 ) -> Resumed:
-    """Let a paused campaign go on that `may_resume`, its messages being expired or moved already; `pace` spreads them.
+    """Let a paused campaign go on that `may_resume`, its messages being expired, moved or spread already.
 
-    CampaignError when another resume was first.
+    `dues` are those of their batches when they were spread. CampaignError when another resume was first.
     """
     row = find(connection, name)
     set_state(connection, name, "running", ("paused",), by, now)  # first, so that of two resumes one is refused
+    spreading.end(connection, row.id, dues or {})
     for wave in _rang(connection, row, past_alarm):
         connection.execute(update(t.wave).where(t.wave.c.id == wave.id).values(ramp_passed=now))
         record(connection, now, by, "past the alarm", f"{name} {wave.name}", before=wave.alarm)
@@ -145,9 +148,18 @@ def resume(
         return Resumed(due, stopped=due.opening)
     if policy == "reschedule":
         return Resumed(due, moved=move_wave(connection, row.id, now - row.paused_at))
-    if pace is not None and due.messages:
-        return Resumed(due, spread=spread(connection, _late(row.id, now), pace, now))
     return Resumed(due)
+
+
+def in_line(connection: Connection, campaign: int, now: datetime) -> Sequence[ColumnElement[bool]]:
+    """Which touches a catch-up at a rate spreads: those that came due, or all when it was begun and cut short."""
+    return _late(campaign, now, came_due=not spreading.is_begun(connection, campaign))
+
+
+def take_places(connection: Connection, campaign: int, places: Mapping[int, int]) -> None:
+    """Some of those in line take their places, if the campaign is still paused."""
+    if _still_paused(connection, campaign):
+        spreading.take_places(connection, places)
 
 
 def stop_wave(connection: Connection, name: str, wave: str, by: str, now: datetime) -> int:
@@ -213,8 +225,8 @@ def _choose(name: str, paused_at: datetime | None, due: CameDue) -> str:
     )
 
 
-def _late(campaign: int, now: datetime) -> Sequence[ColumnElement[bool]]:
-    """Queued messages whose time has come. The rest of a ramp whose alarm rang was held by that, not by the pause."""
+def _late(campaign: int, now: datetime, came_due: bool = True) -> Sequence[ColumnElement[bool]]:
+    """Queued messages whose time has come, or any; not the rest of a ramp, which its alarm held and not the pause."""
     c, b, w = t.touch.c, t.batch.c, t.wave.c
     held = select(b.id).join(t.wave, w.id == b.wave).where(w.campaign == campaign, b.rest, w.alarm.is_not(None))
     held = held.where(or_(w.ramp_passed.is_(None), w.ramp_passed == now))
@@ -223,7 +235,7 @@ def _late(campaign: int, now: datetime) -> Sequence[ColumnElement[bool]]:
         c.wave.in_(mine),
         c.state == int(State.QUEUED),
         c.batch.is_not(None),
-        c.not_before <= now,
+        c.not_before <= now if came_due else true(),
         or_(c.batch.not_in(held), c.not_after <= now),
     )
 

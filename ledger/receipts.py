@@ -6,17 +6,13 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     ColumnElement,
     Integer,
-    TableValuedAlias,
-    Text,
     Update,
     bindparam,
     case,
     cast,
-    func,
     literal,
     null,
     select,
@@ -26,7 +22,7 @@ from sqlalchemy import (
 from ledger import tables as t
 from ledger.claims import NOW
 from ledger.doubts import queued_again, resent
-from ledger.sql import Given, among, named_ids
+from ledger.sql import Given, among, named_ids, told
 from waves.outcomes import Action, Reason, State
 
 
@@ -75,9 +71,9 @@ def accepted_statement() -> Update:
 @cache
 def referred_statement(dialect: str) -> Update:
     """The same where the provider gave references: `refs`, JSON of touch to reference or null, in place of touches."""
-    told = _told(dialect)
-    mine = t.touch.c.id == cast(told.c.key, BigInteger)
-    return update(t.touch).where(mine, *_its_own()).values({**_accepted(), "provider_ref": told.c.value})
+    refs = told(dialect, "refs")
+    mine = t.touch.c.id == cast(refs.c.key, BigInteger)
+    return update(t.touch).where(mine, *_its_own()).values({**_accepted(), "provider_ref": refs.c.value})
 
 
 @cache
@@ -89,15 +85,8 @@ def late_statement() -> Update:
 @cache
 def refs_statement(dialect: str) -> Update:
     """References alone, whatever became of their touches; parameter refs, JSON of touch to reference."""
-    told = _told(dialect)
-    return update(t.touch).where(t.touch.c.id == cast(told.c.key, BigInteger)).values(provider_ref=told.c.value)
-
-
-def _told(dialect: str) -> TableValuedAlias:
-    named = bindparam("refs", type_=Text())
-    if dialect == "postgresql":
-        return func.json_each_text(cast(named, JSON(none_as_null=True))).table_valued("key", "value", name="told")
-    return func.json_each(named).table_valued("key", "value", name="told")
+    refs = told(dialect, "refs")
+    return update(t.touch).where(t.touch.c.id == cast(refs.c.key, BigInteger)).values(provider_ref=refs.c.value)
 
 
 def settled_by(touches: Given, owner: str) -> tuple[ColumnElement[bool], ...]:

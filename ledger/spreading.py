@@ -1,10 +1,16 @@
-"""Spread what came due over time at a stated rate, each within its permitted hours: never a burst, day or night."""
+"""Spread what came due over time at a stated rate, each within its permitted hours: never a burst, day or night.
+
+The line is worked out in a temporary table beside other writers, and taken in short transactions while the campaign is
+paused still. A note says that it was begun: who begins again counts those in who have their places already.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,8 +20,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     case,
+    cast,
+    delete,
     func,
     insert,
+    literal,
     select,
     type_coerce,
     update,
@@ -23,6 +32,8 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.legal_hours import Rules, cover
+from ledger.sql import greatest, told
+from ledger.store import read_meta, write_meta
 from ledger.types import Moment
 from waves.hours import Kind
 from waves.outcomes import State
@@ -30,6 +41,9 @@ from waves.outcomes import State
 LONGEST = timedelta(days=31)
 """Permitted hours are looked up so far ahead; no wave releases for longer."""
 PASSES = 64
+AT_ONCE = 10_000
+"""Touches that take their places in one transaction."""
+NOTE = "spreading:{}"
 
 late = Table(
     "late",
@@ -59,8 +73,26 @@ class Spread:
     too_late: int
 
 
-def spread(connection: Connection, which: Sequence[ColumnElement[bool]], pace: Pace, now: datetime) -> Spread | None:
-    """Give the touches their places in one queue from `now` on; None when there are none.
+def furthest(connection: Connection, which: Sequence[ColumnElement[bool]], now: datetime) -> datetime | None:
+    """The latest end of the touches' time to go; None when there are none."""
+    end = t.touch.c.not_after
+    found: datetime | None = connection.scalar(select(func.max(end)).where(*which, end > now))
+    return found
+
+
+def begin(connection: Connection, campaign: int, last: datetime, pace: Pace, now: datetime) -> None:
+    """Note that what a paused campaign has waiting is about to stand in line, and know the hours it will ask for."""
+    cover(connection, pace.rules, now, min(last, now + LONGEST))
+    write_meta(connection, NOTE.format(campaign), now.isoformat())
+
+
+def is_begun(connection: Connection, campaign: int) -> bool:
+    """Whether that was begun and not ended: some stand in a line already, and the others not yet."""
+    return read_meta(connection, NOTE.format(campaign)) is not None
+
+
+def line_up(connection: Connection, which: Sequence[ColumnElement[bool]], pace: Pace, now: datetime) -> Spread:
+    """Give the touches their places in one queue from `now` on, in table `late` of this connection.
 
     Each goes when it may and the one before went 1 / rate earlier: in the order of the hour from which they may go,
     the n-th goes at n / rate + max(hour of the i-th - i / rate, i <= n). Who would then go outside permitted hours, as
@@ -68,26 +100,64 @@ def spread(connection: Connection, which: Sequence[ColumnElement[bool]], pace: P
     """
     c = t.touch.c
     late.create(connection)
-    rows = select(c.id, c.batch, t.customer.c.zone_set, type_coerce(now, Moment), c.not_after)
+    at = type_coerce(greatest(c.not_before, literal(now, Moment())), Moment)
+    rows = select(c.id, c.batch, t.customer.c.zone_set, at, c.not_after)
     rows = rows.join(t.customer, t.customer.c.id == c.customer).where(*which, c.not_after > now)
     connection.execute(insert(late).from_select([column.name for column in late.c], rows))
-    last = connection.scalar(select(func.max(late.c.not_after)))
-    if last is not None:
-        cover(connection, pace.rules, now, min(last, now + LONGEST))
-        _wait_for_hours(connection, pace.rules)
-        for _ in range(PASSES):
-            _stand_in_line(connection, round(1_000_000 / pace.rate))
-            if not _wait_for_hours(connection, pace.rules):
-                break
-        _write(connection)
+    _wait_for_hours(connection, pace.rules)
+    for _ in range(PASSES):
+        _stand_in_line(connection, round(1_000_000 / pace.rate))
+        if not _wait_for_hours(connection, pace.rules):
+            break
     found = connection.execute(
         select(
             func.max(case((late.c.at < late.c.not_after, late.c.at))),
             func.count(case((late.c.at >= late.c.not_after, 1))),
         )
     ).one()
-    late.drop(connection)
-    return None if last is None else Spread(found[0] or now, found[1])
+    return Spread(found[0] or now, found[1])
+
+
+def places(connection: Connection) -> Generator[dict[int, int]]:
+    """The places of the line, touch to microseconds, so many at once as a short transaction can write."""
+    rows = select(late.c.touch, type_coerce(late.c.at, BigInteger)).order_by(late.c.touch)
+    with connection.execute(rows, execution_options={"yield_per": AT_ONCE}) as found:
+        for some in found.partitions():
+            yield dict(map(tuple, some))
+
+
+def dues(connection: Connection) -> dict[int, int]:
+    """When each batch of the line is due, by the first of all that it has queued; microseconds."""
+    c = t.touch.c
+    first = func.min(func.coalesce(type_coerce(late.c.at, BigInteger), type_coerce(c.not_before, BigInteger)))
+    query = (
+        select(c.batch, first)
+        .outerjoin_from(t.touch, late, late.c.touch == c.id)
+        .where(c.batch.in_(select(late.c.batch)), c.state == int(State.QUEUED))  # ix_touch_batch
+        .group_by(c.batch)
+    )
+    return dict(map(tuple, connection.execute(query)))
+
+
+def take_places(connection: Connection, places: Mapping[int, int]) -> None:
+    """Whoever is queued still goes at his place."""
+    c, each = t.touch.c, told(connection.dialect.name, "places")
+    mine = c.id == cast(each.c.key, BigInteger)
+    moved = update(t.touch).where(mine, c.state == int(State.QUEUED)).values(not_before=_moment(each.c.value))
+    connection.execute(moved, {"places": json.dumps(places)})
+
+
+def end(connection: Connection, campaign: int, dues: Mapping[int, int]) -> None:
+    """The batches are due by their first places, and nothing is half done any more."""
+    b, each = t.batch.c, told(connection.dialect.name, "dues")
+    mine = b.id == cast(each.c.key, BigInteger)
+    due = update(t.batch).where(mine, b.done_at.is_(None)).values(due=_moment(each.c.value))
+    connection.execute(due, {"dues": json.dumps(dues)})
+    connection.execute(delete(t.meta).where(t.meta.c.key == NOTE.format(campaign)))
+
+
+def _moment(microseconds: ColumnElement[Any]) -> ColumnElement[datetime]:
+    return type_coerce(cast(microseconds, BigInteger), Moment)
 
 
 def _stand_in_line(connection: Connection, step: int) -> None:
@@ -109,12 +179,3 @@ def _wait_for_hours(connection: Connection, rules: Rules) -> int:
     next_hour = select(hour).where(*mine).correlate(late).scalar_subquery()
     waits = late.c.at < next_hour
     return connection.execute(update(late).where(waits).values(at=next_hour)).rowcount
-
-
-def _write(connection: Connection) -> None:
-    """The places as the touches' own, and each batch due by its first."""
-    c, b = t.touch.c, t.batch.c
-    connection.execute(update(t.touch).where(c.id == late.c.touch).values(not_before=late.c.at))
-    first = select(func.min(c.not_before)).where(c.batch == b.id, c.state == int(State.QUEUED)).scalar_subquery()
-    mine = b.id.in_(select(late.c.batch))
-    connection.execute(update(t.batch).where(mine, b.done_at.is_(None)).values(due=first))  # ix_touch_batch

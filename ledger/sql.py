@@ -8,14 +8,18 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     BindParameter,
     Boolean,
     ColumnElement,
     Connection,
     Integer,
+    TableValuedAlias,
     Text,
     bindparam,
+    cast,
+    func,
     literal_column,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -135,6 +139,14 @@ def named_ids(name: str) -> BindParameter[Collection[int]]:
 def named_words(name: str) -> BindParameter[Collection[str]]:
     """The same for a column of texts."""
     return bindparam(name, type_=Words())
+
+
+def told(dialect: str, name: str) -> TableValuedAlias:
+    """A parameter that is a JSON object, as rows with `key` and `value`; both are to be cast."""
+    named = bindparam(name, type_=Text())
+    if dialect == "postgresql":
+        return func.json_each_text(cast(named, JSON(none_as_null=True))).table_valued("key", "value", name="told")
+    return func.json_each(named).table_valued("key", "value", name="told")
 
 
 def once(built: dict[Any, Any], key: Hashable, build: Callable[[], T]) -> T:

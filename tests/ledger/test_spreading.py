@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import Connection
 
 from flows.resuming import resume
-from ledger import campaigns
+from ledger import campaigns, pausing, spreading
 from ledger.spreading import Spread
 from tests.builders import World, make_world, plan_text, put, reachable, write_config
 from tests.hours_rows import hours_yaml
@@ -105,4 +107,35 @@ def test_who_has_no_place_before_the_wave_ends_expires(tmp_path: Path, ledger_ur
     world.advance(at("03 10:00"))
     assert len(world.touches("notice", state=int(State.SENT))) == 30
     assert len(world.touches("notice", state=int(State.EXPIRED))) == PEOPLE - 30
+    world.ledger.close()
+
+
+def test_a_catch_up_that_was_cut_short_keeps_to_its_rate(
+    tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some stand in line already; whoever resumes again counts them in, and nobody goes before his first place."""
+    world = paused(tmp_path / "home", ledger_url, at("01 09:00"), ("Europe/London",))
+    take, parts = pausing.take_places, list[int]()
+
+    def cut_short(connection: Connection, campaign: int, places: Mapping[int, int]) -> None:
+        parts.append(len(places))
+        if len(parts) > 2:
+            raise KeyboardInterrupt
+        take(connection, campaign, places)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spreading, "AT_ONCE", 16)
+        patched.setattr(pausing, "take_places", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            caught_up(world, at("01 10:00"))
+    first = {row.id: row.not_before for row in world.touches("notice") if row.not_before > at("01 10:00")}
+    assert len(first) == 2 * 16 - 1  # the first of the line goes at once
+    assert sent(world, at("01 10:01")) == 0
+    caught_up(world, at("01 10:01"))
+    line = places(world)
+    assert (line[0], len(line)) == (at("01 10:01"), PEOPLE)
+    assert min(later - one for one, later in pairwise(line)) >= EACH
+    again = {row.id: row.not_before for row in world.touches("notice")}
+    assert all(again[touch] >= place for touch, place in first.items())
+    assert [sent(world, at(moment)) for moment in ("01 10:01", "01 10:02", "01 10:10")] == [1, 21, PEOPLE]
     world.ledger.close()
