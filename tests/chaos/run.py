@@ -33,9 +33,9 @@ BATCH = 200
 LANES = 2
 """Channels of the wave: a worker has a chunk of each in its hands."""
 ENDS_WITHIN_S = 60.0
-LEFT = """SELECT (SELECT count(*) FROM touch WHERE state IN (0, 1)) + (SELECT count(*) FROM wave WHERE state <> 'open')
-    + (SELECT count(*) FROM batch WHERE done_at IS NULL)
+LEFT = """SELECT (SELECT count(*) FROM touch WHERE state IN (0, 1)) + (SELECT count(*) FROM batch WHERE done_at IS NULL)
     + (SELECT count(*) FROM doubt d JOIN touch t ON t.id = d.touch WHERE t.state = 7 AND d.asked_at IS NULL)"""
+STATE = "SELECT state FROM wave"
 DUE_NOW = (
     "UPDATE touch SET not_before = :now WHERE state = 0 AND not_before > :now",
     "UPDATE batch SET due = :now WHERE done_at IS NULL AND due > :now",
@@ -107,13 +107,19 @@ def play(
 
 
 def finish(room: Room) -> bool:
-    """Wait until nothing is on its way and each doubt was asked about, then close; False when that took too long."""
+    """Wait until nothing is on its way and each doubt was asked about, then close; False when that took too long.
+
+    Once the wave is closing, whoever comes first closes it: this one or a worker.
+    """
     hurry(room)
     end = time.monotonic() + ENDS_WITHIN_S
     while time.monotonic() < end:
         with room.ledger.read() as connection:
-            if not connection.exec_driver_sql(LEFT).scalar_one():
-                return live(room, CAMPAIGN, WAVE, room.ledger.now() + timedelta(hours=5), nobody) is not None
+            left, state = (connection.exec_driver_sql(query).scalar_one() for query in (LEFT, STATE))
+        if state == "closed":
+            return True
+        if not left and state == "open":
+            live(room, CAMPAIGN, WAVE, room.ledger.now() + timedelta(hours=5), nobody)
         Event().wait(0.2)
     return False
 
