@@ -17,8 +17,7 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
-from bench.smtp_channel import address_of, mail_of
-from bench.smtp_line import ABREAST as CONNECTIONS
+from bench.smtp_channel import TOGETHER, address_of, mail_of
 from bench.smtp_line import SENDER, PipelinedLine
 from channels.http_line import Line, Post, Target
 from channels.http_options import sign
@@ -140,8 +139,8 @@ def send_by_smtp_line(port: int, messages: Sequence[Message]) -> float:
     ready = [(address_of(message), mail_of(message)) for message in messages]
     line = PipelinedLine(port)
     began = time.perf_counter()
-    for start in range(0, len(ready), CONNECTIONS):
-        line.carry(ready[start : start + CONNECTIONS])
+    for start in range(0, len(ready), TOGETHER):
+        line.carry(ready[start : start + TOGETHER])
     seconds = time.perf_counter() - began
     line.close()
     return seconds

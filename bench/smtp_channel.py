@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 
-from bench.smtp_line import ABREAST, SENDER, PipelinedLine
+from bench.smtp_line import SENDER, PipelinedLine
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
+
+TOGETHER = 64
+"""Mails that are begun at once."""
 
 
 def mail_of(message: Message) -> bytes:
@@ -36,8 +39,8 @@ class SmtpChannel:
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message; what was not begun in time is not sent."""
         begin_by, receipts = time.monotonic() + within_s, list[Receipt]()
-        for start in range(0, len(messages), ABREAST):
-            together = messages[start : start + ABREAST]
+        for start in range(0, len(messages), TOGETHER):
+            together = messages[start : start + TOGETHER]
             if time.monotonic() >= begin_by:
                 receipts += [Receipt(message.token, "not_sent", retry_after_s=0.0) for message in together]
                 continue

@@ -9,6 +9,8 @@ SENDER = "campaigns@example.com"
 ABREAST = 8
 """Connections: while one waits for its answers the next one is written to."""
 LONGEST_ANSWER = 65_536
+TAKEN, WANTED = (b"250",), (b"250", b"250", b"354")
+"""What is said of a mail, and of the sender, the recipient and the wish to send one."""
 
 
 class Connection:
@@ -20,34 +22,19 @@ class Connection:
         self.heard = b""
         self.expect(b"220")
         self.socket.sendall(b"EHLO bench.example.com\r\n")
-        while not self.answer().startswith(b"250 "):
-            pass
+        self.expect(b"250", b"250")
 
-    def answer(self) -> bytes:
-        """The next line."""
-        while b"\r\n" not in self.heard:
+    def expect(self, *codes: bytes) -> None:
+        """The next answers, a line each, with these codes."""
+        while self.heard.count(b"\r\n") < len(codes):
             more = self.socket.recv(LONGEST_ANSWER)
             if not more:
                 raise RuntimeError("the server closed the connection")
             self.heard += more
-        line, _, self.heard = self.heard.partition(b"\r\n")
-        return line
-
-    def expect(self, *codes: bytes) -> None:
-        """An answer with each of these codes."""
-        for code in codes:
-            line = self.answer()
+        *lines, self.heard = self.heard.split(b"\r\n", len(codes))
+        for line, code in zip(lines, codes, strict=True):
             if not line.startswith(code):
                 raise RuntimeError(f"the server answered {line.decode()}")
-
-    def offer(self, address: str) -> None:
-        """Sender and recipient of the next mail."""
-        self.socket.sendall(f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{address}>\r\nDATA\r\n".encode())
-
-    def hand_over(self, mail: bytes) -> None:
-        """The mail itself, once the server wants it."""
-        self.expect(b"250", b"250", b"354")
-        self.socket.sendall(mail.replace(b"\r\n.", b"\r\n..") + b"\r\n.\r\n")
 
 
 class PipelinedLine:
@@ -57,16 +44,24 @@ class PipelinedLine:
         self.connections = [Connection(port) for _ in range(ABREAST)]
 
     def carry(self, mails: Sequence[tuple[str, bytes]]) -> None:
-        """Addresses and mails, as many of them as there are connections at most."""
-        busy = list(zip(self.connections, mails, strict=False))
-        for connection, (address, _) in busy:
-            connection.offer(address)
-        for connection, (_, mail) in busy:
-            connection.hand_over(mail)
-        for connection, _ in busy:
-            connection.expect(b"250")
+        """Addresses and mails, dealt out to the connections; a mail and the envelope after it are one write."""
+        hands = [(one, mails[i::ABREAST]) for i, one in enumerate(self.connections) if i < len(mails)]
+        for one, mine in hands:
+            one.socket.sendall(_envelope(mine[0][0]))
+        for turn in range(len(hands[0][1])):
+            for one, mine in hands:
+                if turn < len(mine):
+                    one.expect(*TAKEN[turn == 0 :], *WANTED)
+                    body = mine[turn][1].replace(b"\r\n.", b"\r\n..") + b"\r\n.\r\n"
+                    one.socket.sendall(body + _envelope(mine[turn + 1][0]) if turn + 1 < len(mine) else body)
+        for one, _ in hands:
+            one.expect(*TAKEN)
 
     def close(self) -> None:
         """End the connections."""
         for connection in self.connections:
             connection.socket.close()
+
+
+def _envelope(address: str) -> bytes:
+    return f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{address}>\r\nDATA\r\n".encode()
