@@ -34,20 +34,20 @@ def resume(
             expired += _expire_late(room, running, row.id, now) if policy == "expire" else 0
             if policy == "reschedule":
                 _move_touches(room, running, row.id, now)
-    spread, dues = _spread(room, running, Pace(rate, running.rules), now) if rate else (None, None)
+    spread = _spread(room, running, Pace(rate, running.rules), now) if rate else None
     with room.ledger.write() as connection:
-        done = pausing.resume(connection, campaign, policy, due, by, now, past_alarm, dues)
+        done = pausing.resume(connection, campaign, policy, due, by, now, past_alarm)
     return replace(done, expired=expired, spread=spread)
 
 
-def _spread(room: Room, running: Running, pace: Pace, now: datetime) -> tuple[Spread | None, dict[int, int]]:
-    """Those that came due take their places in a line; how that went, and when their batches are due."""
+def _spread(room: Room, running: Running, pace: Pace, now: datetime) -> Spread | None:
+    """Those that came due take their places in a line; how that went, None when there are none."""
     ledger = room.ledger
     with ledger.read() as connection:
         which = pausing.in_line(connection, running.id, now)
         last = spreading.furthest(connection, which, now)
     if last is None:
-        return None, {}
+        return None
     with ledger.write() as connection:
         spreading.begin(connection, running.id, last, pace, now)
     with ledger.snapshot() as connection:
@@ -58,9 +58,8 @@ def _spread(room: Room, running: Running, pace: Pace, now: datetime) -> tuple[Sp
                 with ledger.write() as writing:
                     pausing.take_places(writing, running.id, places)
                 ledger.give_way(time.monotonic() - began)
-        dues = spreading.dues(connection)
         spreading.late.drop(connection)
-    return found, dues
+    return found
 
 
 def _expire_late(room: Room, running: Running, wave: int, now: datetime) -> int:

@@ -128,15 +128,14 @@ def resume(
     by: str,
     now: datetime,
     past_alarm: bool = False,
-    dues: Mapping[int, int] | None = None,
 ) -> Resumed:
     """Let a paused campaign go on that `may_resume`, its messages being expired, moved or spread already.
 
-    `dues` are those of their batches when they were spread. CampaignError when another resume was first.
+    CampaignError when another resume was first.
     """
     row = find(connection, name)
     set_state(connection, name, "running", ("paused",), by, now)  # first, so that of two resumes one is refused
-    spreading.end(connection, row.id, dues or {})
+    spreading.end(connection, row.id)
     for wave in _rang(connection, row, past_alarm):
         connection.execute(update(t.wave).where(t.wave.c.id == wave.id).values(ramp_passed=now))
         record(connection, now, by, "past the alarm", f"{name} {wave.name}", before=wave.alarm)

@@ -10,7 +10,6 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -126,38 +125,21 @@ def places(connection: Connection) -> Generator[dict[int, int]]:
             yield dict(map(tuple, some))
 
 
-def dues(connection: Connection) -> dict[int, int]:
-    """When each batch of the line is due, by the first of all that it has queued; microseconds."""
-    c = t.touch.c
-    first = func.min(func.coalesce(type_coerce(late.c.at, BigInteger), type_coerce(c.not_before, BigInteger)))
-    query = (
-        select(c.batch, first)
-        .outerjoin_from(t.touch, late, late.c.touch == c.id)
-        .where(c.batch.in_(select(late.c.batch)), c.state == int(State.QUEUED))  # ix_touch_batch
-        .group_by(c.batch)
-    )
-    return dict(map(tuple, connection.execute(query)))
-
-
 def take_places(connection: Connection, places: Mapping[int, int]) -> None:
-    """Whoever is queued still goes at his place."""
+    """Whoever is queued still goes at his place, or later where a provider asked for that meanwhile.
+
+    Batches stay due as they are: who leases one finds what may go, and lets go of it until the next one may.
+    """
     c, each = t.touch.c, told(connection.dialect.name, "places")
-    mine = c.id == cast(each.c.key, BigInteger)
-    moved = update(t.touch).where(mine, c.state == int(State.QUEUED)).values(not_before=_moment(each.c.value))
+    place = type_coerce(cast(each.c.value, BigInteger), Moment)
+    mine = (c.id == cast(each.c.key, BigInteger), c.state == int(State.QUEUED))
+    moved = update(t.touch).where(*mine).values(not_before=type_coerce(greatest(c.not_before, place), Moment))
     connection.execute(moved, {"places": json.dumps(places)})
 
 
-def end(connection: Connection, campaign: int, dues: Mapping[int, int]) -> None:
-    """The batches are due by their first places, and nothing is half done any more."""
-    b, each = t.batch.c, told(connection.dialect.name, "dues")
-    mine = b.id == cast(each.c.key, BigInteger)
-    due = update(t.batch).where(mine, b.done_at.is_(None)).values(due=_moment(each.c.value))
-    connection.execute(due, {"dues": json.dumps(dues)})
+def end(connection: Connection, campaign: int) -> None:
+    """Nothing is half done any more."""
     connection.execute(delete(t.meta).where(t.meta.c.key == NOTE.format(campaign)))
-
-
-def _moment(microseconds: ColumnElement[Any]) -> ColumnElement[datetime]:
-    return type_coerce(cast(microseconds, BigInteger), Moment)
 
 
 def _stand_in_line(connection: Connection, step: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,20 @@ def test_what_could_not_be_begun_in_time_is_not_sent(sink, open_http):
     receipts = open_http(sink.url).send(messages("late", 30), NOW, within_s=0)
     assert {(receipt.result, receipt.retry_after_s) for receipt in receipts} == {("not_sent", 0.0)}
     assert not any(sink.accepted()[message.token] for message in messages("late", 30))
+
+
+AWKWARD = 'Zo\u00eb "Q" O\'Neil \\ </script>\n\t\x00\u2028 \U0001f4de {{ }}'
+
+
+@pytest.mark.parametrize(("name", "language"), [(AWKWARD, "pt-br"), ("", ""), (None, None)])
+def test_a_request_says_what_its_messages_say(open_http, sink, name, language):
+    """The contract of the README, whatever is in a text: the product writes this JSON itself."""
+    fields = {"body": AWKWARD, AWKWARD: "", "subject": "[1, 2]"}
+    texts = {"token": "t1", "channel": "sms", "campaign": AWKWARD, "wave": "notice"}
+    message = Message(**texts, address=AWKWARD, name=name, language=language, fields=fields, variant=2)
+    part = texts | {"to": AWKWARD, "name": name, "language": language, "fields": fields, "variant": 2}
+    http = open_http(sink.url)
+    assert json.loads(http._body([message, message])) == {"sender": http.sender.sender, "messages": [part, part]}
 
 
 class Asleep(Http):
