@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from channels import http_status
 from channels.http_options import SIGNATURE, STAMP
-from waves.message import Event
+from waves.message import Came
 from waves.senders import Sender
 
-Reader = Callable[[Sender, Mapping[str, str], bytes, datetime], list[Event]]
+Reader = Callable[[Sender, Mapping[str, str], bytes, datetime], Sequence[Came]]
 """Sender, headers by lower-case name, body, when it came; WebhookRejected when it is not the sender's own."""
 
 
@@ -22,6 +22,14 @@ class Callback:
     read: Reader
     headers: tuple[str, ...]
     """Lower-case names of what `read` looks at; no other header is kept."""
+    looks_at_url: bool = False
+    """Whether `read` needs the address as the provider called it: it is then among the headers as URL."""
+    answer: tuple[int, str, bytes] = (202, "text/plain", b"")
+    """Status, media type and body of the answer to what was kept."""
+
+
+URL = "x-multiwave-url"
+"""The header in which a record keeps the address that was called: that of MULTIWAVE_PUBLIC_URL, path and query."""
 
 
 CALLBACKS: dict[str, Callback] = {

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from channels.events_file import ACTIONS, REASONS
 from waves.errors import MultiwaveError
@@ -49,12 +50,15 @@ class UnreadableAnswer(MultiwaveError):
     """An answer that is not of the contract; the message says what was wrong and nothing that was in it."""
 
 
-class Answer(NamedTuple):
-    """A gateway's answer, read whole."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's answer, read whole."""
 
     status: int
     content: bytes
     retry_after: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """All of them, case forgiven."""
 
 
 def receipts_of(tokens: Sequence[str], answer: Answer, now: datetime) -> tuple[list[Receipt], Stop | None]:

@@ -40,12 +40,9 @@ class TooLate(MultiwaveError):
     """The moment to begin by had passed: no byte of the request has left."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Target:
-    """Where requests go, and how each of them begins; from the address itself, whatever proxy the environment names.
-
-    Each has connections of its own.
-    """
+    """Where requests go, and how each of them begins; from the address itself, whatever proxy the environment names."""
 
     host: str
     port: int
@@ -53,20 +50,26 @@ class Target:
     head: bytes
 
     @classmethod
-    def of(cls, url: str) -> Self:
-        """The target of an address that channels.http_options has checked."""
+    def of(cls, url: str, method: str = "POST", content_type: str | None = "application/json") -> Self:
+        """The target of an address that was checked: ASCII, no user, no fragment (channels.http_options)."""
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = (
-            f"POST {quote(path, safe=AS_IT_IS)} HTTP/1.1",
+        lines = [
+            f"{method} {quote(path, safe=AS_IT_IS)} HTTP/1.1",
             f"Host: {parts.netloc}",
             "Accept: application/json",
             "Accept-Encoding: identity",
             "User-Agent: multiwave",
-            "Content-Type: application/json\r\n",
-        )
-        return cls(parts.hostname or "", parts.port or (443 if secure else 80), secure, "\r\n".join(lines).encode())
+        ]
+        lines += [f"Content-Type: {content_type}"] if content_type else []
+        head = "".join(f"{line}\r\n" for line in lines)
+        return cls(parts.hostname or "", parts.port or (443 if secure else 80), secure, head.encode())
+
+    @property
+    def place(self) -> tuple[str, int, bool]:
+        """Whom it talks to: targets of one place share their connections."""
+        return self.host, self.port, self.secure
 
 
 class Post(NamedTuple):
@@ -86,7 +89,7 @@ class Line:
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._idle: defaultdict[Target, deque[tuple[float, Wire]]] = defaultdict(deque)
+        self._idle: defaultdict[tuple[str, int, bool], deque[tuple[float, Wire]]] = defaultdict(deque)
         self._sweep: asyncio.TimerHandle | None = None
         self._of = 0
 
@@ -156,7 +159,7 @@ class Line:
 
     def _kept(self, target: Target) -> Wire | None:
         """The connection that was in use last, unless it is closed or has been idle too long."""
-        idle, since = self._idle[target], steady() - self.keep_s
+        idle, since = self._idle[target.place], steady() - self.keep_s
         while idle:
             at, wire = idle.pop()
             if wire.is_open and at > since:
@@ -166,7 +169,7 @@ class Line:
 
     def _keep(self, target: Target, wire: Wire) -> None:
         if wire.is_open:
-            self._idle[target].append((steady(), wire))
+            self._idle[target.place].append((steady(), wire))
             if self._sweep is None:
                 self._sweep = asyncio.get_running_loop().call_later(self.keep_s, self._close_old)
 

@@ -120,7 +120,7 @@ class Wire(BaseProtocol):
             if self._message.should_close or (self.transport and self.transport.get_write_buffer_size()):
                 self.hang_up()  # by its own word, or because half a request is still to be written
             content = payload.read_nowait() if payload.total_bytes else b""
-            self._asked.set_result(Answer(self._message.code, content, headers.get("Retry-After")))
+            self._asked.set_result(Answer(self._message.code, content, headers.get("Retry-After"), headers))
 
     def _fail(self, why: Exception) -> None:
         if self._asked is not None and not self._asked.done():

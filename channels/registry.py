@@ -10,6 +10,7 @@ from pathlib import Path
 from channels.call_list import generic_csv
 from channels.http import Http
 from channels.http_options import HttpOptions
+from channels.opening import Opening
 from channels.outbox import Outbox
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
@@ -29,15 +30,15 @@ CAPABILITIES: dict[str, Capabilities] = {
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
 }
 
-Opener = Callable[[Capabilities, Sender, Path], Channel]
+Opener = Callable[[Opening], Channel]
 
 
-def _outbox(capabilities: Capabilities, sender: Sender, folder: Path) -> Channel:
-    return Outbox(capabilities, folder)
+def _outbox(opening: Opening) -> Channel:
+    return Outbox(opening.capabilities, opening.folder)
 
 
-def _http(capabilities: Capabilities, sender: Sender, folder: Path) -> Channel:
-    return Http(capabilities, sender)
+def _http(opening: Opening) -> Channel:
+    return Http(opening.capabilities, opening.sender, opening.environment)
 
 
 PROVIDERS: dict[str, dict[str, Opener]] = {
@@ -45,7 +46,7 @@ PROVIDERS: dict[str, dict[str, Opener]] = {
     "sms": {"outbox": _outbox, "http": _http},
     "email": {"outbox": _outbox, "http": _http},
 }
-"""Message channel -> provider -> how to open it for a sender, on a folder of its own."""
+"""Message channel -> provider -> how to open it for a sender."""
 
 OPTIONS: dict[str, type[Record]] = {"http": HttpOptions}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
@@ -85,9 +86,10 @@ def check_provider(channel: str, provider: str, senders: Iterable[str] = ()) -> 
         raise SendRefused(f"no provider {provider!r} for channel {channel}; {instead}")
 
 
-def open_channel(sender: Sender, folder: Path) -> Channel:
+def open_channel(sender: Sender, folder: Path, public_url: str | None = None) -> Channel:
     """The provider, ready to send; `folder` is where the outbox keeps what it sent. SendRefused for an unknown name."""
     check_provider(sender.channel, sender.provider)
     if sender.channel not in PROVIDERS:
         raise SendRefused(f"channel {sender.channel} is not sent: its touches are pulled as a dial list")
-    return PROVIDERS[sender.channel][sender.provider](CAPABILITIES[sender.channel], sender, folder)
+    opening = Opening(CAPABILITIES[sender.channel], sender, folder, public_url)
+    return PROVIDERS[sender.channel][sender.provider](opening)

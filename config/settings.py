@@ -18,6 +18,7 @@ from waves.errors import MultiwaveError
 PREFIX = "MULTIWAVE_"
 SHORTEST_LEASE = timedelta(seconds=10)
 EXAMPLES = {"worker": "machine-2"}
+PUBLIC = re.compile(r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -101,6 +102,10 @@ class Settings(BaseSettings):
     providers: dict[str, str] = Field(
         default={}, description='provider by channel, as JSON: {"sms": "outbox"}; a channel not named uses the default'
     )
+    public_url: str | None = Field(
+        default=None,
+        description="address under which `serve` is reached from outside, for links, pages and callbacks; https://...",
+    )
     token_key: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -120,6 +125,17 @@ class Settings(BaseSettings):
         if not re.match(r"(sqlite|postgres(ql)?(\+psycopg)?)://", url):
             raise ValueError("write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url)
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if not re.fullmatch(
+            r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?", url
+        ):
+            raise ValueError("write https://HOST, such as https://go.example.com; http:// is for this machine only")
+        return url.rstrip("/")
 
     @property
     def spool_folder(self) -> Path:

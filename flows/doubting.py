@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from itertools import groupby
 
-from channels.registry import open_channel
 from flows.lanes import side_by_side
 from flows.room import Room
 from flows.running import load_running
@@ -68,7 +67,7 @@ def _sender_of(room: Room, channel: str, name: str | None) -> Sender | None:
 def _provider_of(room: Room, sender: Sender) -> Channel:
     if sender == room.sender(sender.channel):
         return room.channel(sender.channel)
-    return open_channel(sender, room.settings.home / "outbox")
+    return room.open_sender(sender)
 
 
 def _ask(room: Room, unsure: Sequence[Unsure], now: datetime) -> None:

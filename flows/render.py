@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from config.bundle import Bundle
 from config.templates import Templates
 from ledger.recipients import Recipient
@@ -9,8 +12,25 @@ from waves.message import Message
 from waves.plan import Wave
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a message carries beside its text."""
+
+    public_url: str | None = None
+    """Where our pages are; None: nowhere."""
+    until: datetime | None = None
+    """When its wave closes."""
+
+
 def render(
-    bundle: Bundle, wave: Wave, templates: Templates, channel: str, variant: int, token: str, recipient: Recipient
+    bundle: Bundle,
+    wave: Wave,
+    templates: Templates,
+    channel: str,
+    variant: int,
+    token: str,
+    recipient: Recipient,
+    around: Around,
 ) -> Message:
     """The message in the recipient's language; SendRefused when the template cannot be filled."""
     values = {
@@ -32,4 +52,8 @@ def render(
         campaign=bundle.plan.campaign,
         wave=wave.wave,
         variant=variant,
+        until=around.until,
+        unsubscribe_url=f"{around.public_url}/u/{token}" if around.public_url else None,
+        owner=recipient.owner,
+        branch=recipient.branch,
     )

@@ -14,7 +14,7 @@ from ledger.calls import Call, entry_touches, record_calls
 from ledger.conversions import NewConversion, record_conversions
 from ledger.events import Recorded, record_events
 from waves.errors import TokenError
-from waves.message import Event
+from waves.message import Came, Event
 from waves.tokens import Kind, read_token
 
 
@@ -52,6 +52,12 @@ def record_reports(room: Room, events: Sequence[Event], now: datetime) -> Record
     pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events]
     with room.ledger.write() as connection:
         return record_events(connection, pairs, now)
+
+
+def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
+    """Store whatever providers and our own pages told, each kind its own way."""
+    events = [one for one in came if isinstance(one, Event)]
+    return record_reports(room, events, now)
 
 
 def record_dispositions(

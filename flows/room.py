@@ -97,8 +97,12 @@ class Room:
         """The provider chosen for a channel, opened once, whichever lane asks first."""
         with self._opening:
             if name not in self._channels:
-                self._channels[name] = open_channel(self.sender(name), self.settings.home / "outbox")
+                self._channels[name] = self.open_sender(self.sender(name))
             return self._channels[name]
+
+    def open_sender(self, sender: Sender) -> Channel:
+        """A sender's provider, opened anew."""
+        return open_channel(sender, self.settings.home / "outbox", self.settings.public_url)
 
 
 def key_file(home: Path) -> Path:

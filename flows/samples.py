@@ -8,7 +8,7 @@ from datetime import datetime
 
 from config.bundle import Bundle
 from flows.halting import refuse_halted
-from flows.render import render
+from flows.render import Around, render
 from flows.room import Room
 from flows.running import groups_of
 from flows.starting import Forecast
@@ -48,13 +48,14 @@ def samples(room: Room, bundle: Bundle, forecast: Forecast) -> list[Sample]:
     with room.ledger.read() as connection:
         readers = without_address(connection, forecast.readers, bundle.types)
     templates = bundle.open_templates()
+    around = Around(room.settings.public_url)
     found: dict[tuple[str, str, int, str], Sample] = {}
     for wave, channel, variant, message in wordings(bundle):
         for reader in readers:
             filename = templates.choose(message, channel, reader.language)
             key = (wave.wave, channel, variant, filename)
             if key not in found:
-                made = render(bundle, wave, templates, channel, variant, SHOWN_TOKEN, reader)
+                made = render(bundle, wave, templates, channel, variant, SHOWN_TOKEN, reader, around)
                 found[key] = Sample(wave.wave, channel, reader.language or "-", variant, made.fields)
     return list(found.values())
 
@@ -80,7 +81,7 @@ def send_test(room: Room, bundle: Bundle, key: str, by: str, now: datetime) -> l
             results.append((wave.wave, channel, variant, "no consented address"))
             continue
         token = make_token(room.token_key, Kind.TEST, customer << 12 | number)
-        made = render(bundle, wave, templates, channel, variant, token, recipient)
+        made = render(bundle, wave, templates, channel, variant, token, recipient, Around(room.settings.public_url))
         refuse_halted(room, bundle.plan, wave.wave, channel, customer, now)
         (receipt,) = room.channel(channel).send([replace(made, campaign=f"test of {made.campaign}")], now)
         results.append((wave.wave, channel, variant, receipt.result))

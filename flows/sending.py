@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from channels.steady import steady
 from config.templates import Templates
 from flows.halting import halted_segments, scopes_on
-from flows.render import render
+from flows.render import Around, render
 from flows.room import Room
 from flows.running import Running, claim_gates
 from ledger import kill_switches, pace, touches
@@ -193,11 +193,13 @@ def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int,
         known = recipients(connection, [touch.touch for touch in claimed], running.bundle.types, named)
     messages: list[tuple[int, Message]] = []
     refused: list[tuple[int, Receipt]] = []
+    bundle, wave, templates = running.bundle, sending.wave, sending.templates
+    around = Around(room.settings.public_url, running.row(wave.wave).closes)
     for touch in claimed:
         token = make_token(room.token_key, Kind.TOUCH, touch.touch)
         try:
             recipient = known[touch.touch]
-            message = render(running.bundle, sending.wave, sending.templates, name, touch.variant, token, recipient)
+            message = render(bundle, wave, templates, name, touch.variant, token, recipient, around)
             messages.append((touch.touch, message))
         except SendRefused:
             refused.append((touch.touch, Receipt(token, "refused", reason=Reason.CONTENT)))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from channels import spool
 from channels.callbacks import CALLBACKS, Callback
-from flows.reports import record_reports
+from channels.own_pages import OWN, PAGES
+from flows.reports import record_came
 from flows.room import Room
 from waves.errors import MultiwaveError
-from waves.message import Event
+from waves.message import Came, Event
 
 CHUNK = 2000
 """Reports recorded in one transaction, which holds other writers up for a fraction of a second."""
@@ -53,23 +54,23 @@ def merge_spool(room: Room, now: datetime, callbacks: Mapping[str, Callback] = C
 def _merge(
     room: Room, name: str, contents: spool.Contents, callbacks: Mapping[str, Callback], now: datetime, merged: Merged
 ) -> None:
-    events: list[Event] = []
+    came: list[Came] = []
     lines, whys = list(contents.damaged), ["damaged on disk" for _ in contents.damaged]
     for line, record in contents.records:
         try:
-            events += _read(room, record, callbacks)
+            came += _read(room, record, callbacks)
         except MultiwaveError as error:
             lines.append(line)
             whys.append(f"{record.provider} {record.sender}: {error}")
         except UNREADABLE as error:
             lines.append(line)
             whys.append(f"{record.provider} {record.sender}: {type(error).__name__} while it was read")
-    for start in range(0, len(events), CHUNK):
-        recorded = record_reports(room, events[start : start + CHUNK], now)
+    for start in range(0, len(came), CHUNK):
+        recorded = record_came(room, came[start : start + CHUNK], now)
         merged.new += recorded.new
         merged.known += recorded.known
         merged.unknown_touch += recorded.unknown_touch
-        room.tick(f"spool {name}", min(start + CHUNK, len(events)), len(events))
+        room.tick(f"spool {name}", min(start + CHUNK, len(came)), len(came))
     if lines:
         spool.set_aside(room.settings.spool_folder, name, lines, whys)
     merged.files += 1
@@ -78,14 +79,17 @@ def _merge(
     merged.torn += contents.torn
 
 
-def _read(room: Room, record: spool.Record, callbacks: Mapping[str, Callback]) -> list[Event]:
+def _read(room: Room, record: spool.Record, callbacks: Mapping[str, Callback]) -> Sequence[Came]:
     """The reports in a record, by the same reader that verified it at the door, at the time it came."""
-    sender = room.senders.get(record.sender)
-    callback = callbacks.get(record.provider)
-    if sender is None or callback is None or sender.provider != record.provider:
-        raise MultiwaveError("no such sender any more; name it in config/senders.yaml again")
-    events = callback.read(sender, record.headers, record.body, record.at)
-    for event in events:
-        if not "".join((event.token, event.provider, event.provider_event_id)).isprintable():
+    if record.provider == OWN:
+        came: Sequence[Came] = PAGES[record.sender](record.body, record.at)
+    else:
+        sender, callback = room.senders.get(record.sender), callbacks.get(record.provider)
+        if sender is None or callback is None or sender.provider != record.provider:
+            raise MultiwaveError("no such sender any more; name it in config/senders.yaml again")
+        came = callback.read(sender, record.headers, record.body, record.at)
+    for one in came:
+        token = one.token if isinstance(one, Event) else ""
+        if not "".join((token, one.provider, one.provider_event_id)).isprintable():
             raise ValueError("a database would refuse it")
-    return events
+    return came

@@ -23,6 +23,8 @@ class Recipient:
     name: str | None
     language: str | None
     attributes: Mapping[str, object]
+    owner: str | None = None
+    branch: str | None = None
 
 
 def recipients(
@@ -31,13 +33,18 @@ def recipients(
     """The recipient behind each touch, as the ledger knows them at this moment; only `named` attributes, if given."""
     names = tuple(name for name in types if named is None or name in named)
     rows = connection.execute(_statement(tuple(types.items()), names), {"touches": touches}).all()
-    return {row[0]: Recipient(row[1], row[2], row[3], dict(zip(names, row[4:], strict=True))) for row in rows}
+    values = [(row[0], row[1:6], dict(zip(names, row[6:], strict=True))) for row in rows]
+    return {
+        touch: Recipient(value, name, language, attributes, owner, branch)
+        for touch, (value, name, language, owner, branch), attributes in values
+    }
 
 
 @lru_cache(maxsize=64)
 def _statement(types: tuple[tuple[str, str], ...], names: tuple[str, ...]) -> Select[Any]:
     profile = t.profile_table(dict(types))
-    columns = t.touch.c.id, t.address.c.value, t.customer.c.name, t.customer.c.language
+    person = t.customer.c
+    columns = t.touch.c.id, t.address.c.value, person.name, person.language, person.owner, person.branch
     people = (
         select(*columns, *[profile.c[name] for name in names])
         .join_from(t.touch, t.address, t.address.c.id == t.touch.c.address)

@@ -83,6 +83,13 @@ class Message:
     campaign: str
     wave: str
     variant: int = 0
+    until: datetime | None = None
+    """When its wave closes: what was not delivered by then is of no use."""
+    unsubscribe_url: str | None = None
+    """The page where this person unsubscribes; None where no public address is configured."""
+    owner: str | None = None
+    """The customer's account manager."""
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,29 @@ class Event:
     reason: Reason | None = None
     action: Action | None = None
     raw: Mapping[str, object] = field(default_factory=dict)
+    ref: str | None = None
+    """The provider's own reference of the message, where its report has no token of ours (then `token` is empty)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What a person wrote to us, on whatever channel; which touch it answers is found by the address."""
+
+    channel: str
+    address: str
+    """The person's, as the ledger spells it (E.164, an e-mail address)."""
+    text: str
+    at: datetime
+    provider: str
+    """The sender it came by."""
+    provider_event_id: str
+    keyword: Literal["stop", "start", "help"] | None = None
+    """What the provider itself took it for, where it says so."""
+    raw: Mapping[str, object] = field(default_factory=dict)
+
+
+Came = Event | Inbound
+"""What a provider or a page of ours can tell us."""
 
 
 class Channel(Protocol):

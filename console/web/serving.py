@@ -11,6 +11,7 @@ import uvicorn
 
 from channels.spool import Spool
 from console.web.app import make_app
+from console.web.door import Door
 from flows.room import Room
 from flows.spooling import merge_spool
 from waves.errors import MultiwaveError
@@ -28,7 +29,7 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     merging = threading.Thread(target=_keep_merging, args=(room, over, say), name="merging")
     merging.start()
     config = uvicorn.Config(
-        make_app(room.senders, spool),
+        make_app(Door(room, spool)),
         access_log=False,  # a line per request would tell when each person did what
         log_config=None,
         lifespan="off",

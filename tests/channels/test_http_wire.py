@@ -151,12 +151,12 @@ def test_a_line_keeps_its_connections_and_not_those_that_ended() -> None:
         async with server(WHOLE) as port:
             target = Target.of(f"http://127.0.0.1:{port}")
             assert await line.post(post(target), MOST, 5.0) == HI
-            first = line._idle[target][-1][1]
+            first = line._idle[target.place][-1][1]
             assert await line.post(post(target), MOST, 5.0) == HI
-            assert [wire for _, wire in line._idle[target]] == [first]
+            assert [wire for _, wire in line._idle[target.place]] == [first]
             first.hang_up()
             assert await line.post(post(target), MOST, 5.0) == HI
-            assert first not in [wire for _, wire in line._idle[target]]
+            assert first not in [wire for _, wire in line._idle[target.place]]
             with pytest.raises(TooLate):
                 await line.post(post(target, 0.0), MOST, 5.0)
             line.keep_s = 0.0

@@ -19,7 +19,9 @@ from sqlalchemy import func, select
 from channels.callbacks import Callback
 from channels.http_options import sign
 from channels.spool import Record, Spool, backlog, taken, waiting
-from console.web.app import LONGEST_BODY, make_app
+from console.web.app import make_app
+from console.web.door import LONGEST_BODY, Door
+from flows.room import Room
 from flows.spooling import merge_spool
 from ledger import tables as t
 from ledger.store import open_ledger
@@ -52,9 +54,17 @@ def spool(folder: Path) -> Iterator[Spool]:
 
 
 @pytest.fixture
-def door(spool: Spool) -> httpx.AsyncClient:
+def room(tmp_path: Path) -> Iterator[Room]:
+    world = make_world(tmp_path / "home")
+    world.room.senders = {"gate": GATE, "other": OTHER}
+    yield world.room
+    world.ledger.close()
+
+
+@pytest.fixture
+def door(room: Room, spool: Spool) -> httpx.AsyncClient:
     callbacks = {"http": Callback(read, ("x-signature",))}
-    app = make_app({"gate": GATE, "other": OTHER}, spool, callbacks, clock=lambda: T0)
+    app = make_app(Door(room, spool, clock=lambda: T0), callbacks)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door")
 
 
@@ -170,9 +180,11 @@ def test_what_lay_in_the_spool_is_merged_when_it_ends(served: tuple[Path, subpro
 def test_a_gateways_own_callback_gets_through_to_the_ledger(
     tmp_path: Path, spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world = make_world(tmp_path / "home", spool=folder)
     monkeypatch.setenv(SECRET_ENV, SECRET)
     gateway = http_sender("https://gateway.example.com")
-    app = make_app({gateway.sender: gateway}, spool, clock=lambda: T0)
+    world.room.senders = {gateway.sender: gateway}
+    app = make_app(Door(world.room, spool, clock=lambda: T0))
     event = {"token": "abc", "outcome": "delivered", "at": "2026-12-01T08:59:58Z", "provider_event_id": "e1"}
     body = json.dumps({"events": [event]}).encode()
     signed = sign(SECRET.encode(), body, int(T0.timestamp()))
@@ -190,8 +202,6 @@ def test_a_gateways_own_callback_gets_through_to_the_ledger(
     assert ask(body, signed) == 503
     monkeypatch.setenv(SECRET_ENV, SECRET)
     spool.close()
-    world = make_world(tmp_path / "home", spool=folder)
-    world.room.senders = {gateway.sender: gateway}
     merged = merge_spool(world.room, T0 + DAY)
     assert (merged.records, merged.new, merged.unknown_touch, merged.aside) == (1, 1, 1, 0)
     world.ledger.close()

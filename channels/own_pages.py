@@ -1,0 +1,56 @@
+"""What our own pages and doors tell (a click, a beacon, an unsubscription), kept in the spool like a provider's report.
+
+A record of the spool with the provider `multiwave` names one of PAGES as its sender.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from waves.message import Came, Event
+from waves.outcomes import Action, Reason
+
+OWN = "multiwave"
+PageReader = Callable[[bytes, datetime], list[Came]]
+
+
+def body_of(events: Sequence[Event]) -> bytes:
+    """Reports as the body of a record of page `event`."""
+    return json.dumps(
+        [
+            {
+                "token": e.token,
+                "outcome": e.outcome,
+                "at": e.at.astimezone(UTC).isoformat(),
+                "provider": e.provider,
+                "id": e.provider_event_id,
+                "reason": e.reason,
+                "action": e.action,
+                "raw": dict(e.raw),
+            }
+            for e in events
+        ]
+    ).encode()
+
+
+def read_events(body: bytes, at: datetime) -> list[Came]:
+    """The reports that `body_of` wrote."""
+    return [
+        Event(
+            item["token"],
+            item["outcome"],
+            datetime.fromisoformat(item["at"]),
+            item["provider"],
+            item["id"],
+            None if item["reason"] is None else Reason(item["reason"]),
+            None if item["action"] is None else Action(item["action"]),
+            item["raw"],
+        )
+        for item in json.loads(body)
+    ]
+
+
+PAGES: dict[str, PageReader] = {"event": read_events}
+"""Page -> how its records are read."""

@@ -1,0 +1,49 @@
+"""What every page and door of `serve` has at hand: the room, the spool, the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from fastapi import Request, Response
+
+from channels.spool import Record, Spool
+from flows.room import Room
+
+AGAIN = {"Retry-After": "30"}
+LONGEST_BODY = 1_000_000
+"""Bytes of one request; a provider with more to say makes several."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Door:
+    """What a request is answered with."""
+
+    room: Room
+    spool: Spool
+    clock: Callable[[], datetime] = field(default=_now)
+
+    async def keep(self, record: Record) -> Response | None:
+        """None once the record is on disk; the answer to give, so that it comes again, when it could not be kept."""
+        try:
+            await asyncio.wrap_future(self.spool.append(record))
+        except OSError:
+            return Response(status_code=503, headers=AGAIN)
+        return None
+
+
+async def body_of(request: Request, most: int = LONGEST_BODY) -> bytes | None:
+    """The body; None, read no further, when it is too large."""
+    parts, size = list[bytes](), 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            return None
+        parts.append(part)
+    return b"".join(parts)
