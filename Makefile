@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NODE := tests/node/node_modules/.installed
 SUPPORTED := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3; do "$$python" -c "$(SUPPORTED)" 2>/dev/null && echo "$$python" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-dep
 demo: $(STAMP)
 	@$(BIN)/multiwave demo
 
-test: $(STAMP)
+test: $(STAMP) $(NODE)
 	@echo "== pytest"
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -56,6 +57,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PIP) --no-build-isolation -e .
 	@touch $@
 
+# Servers that only the tests run: an SMSC, a push service that decrypts, a driver for Firefox.
+$(NODE): tests/node/package-lock.json
+	@command -v npm >/dev/null || { echo "the tests need Node.js with npm (Debian: apt-get install nodejs npm)" >&2; exit 1; }
+	@echo "== installing the test servers of tests/node"
+	@cd tests/node && npm ci --no-audit --no-fund --ignore-scripts --silent
+	@touch $@
+
 # Resolves from pyproject.toml alone, so that a broken lock can always be made anew.
 lock:
 	@echo "== resolving pyproject.toml into requirements.lock"
@@ -65,5 +73,5 @@ lock:
 	"$$home/bin/uv" pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --universal --no-header --quiet -o requirements.lock
 
 clean:
-	@rm -rf $(VENV) bench/.peers-venv build demo-home *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) tests/node/node_modules bench/.peers-venv build demo-home *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
