@@ -8,10 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from channels.call_list import generic_csv
+from channels.fax_mail import FaxMail
 from channels.http import Http
 from channels.http_options import HttpOptions
 from channels.opening import Opening
 from channels.outbox import Outbox
+from channels.smtp import Smtp
+from channels.smtp_options import FaxOptions, SmtpOptions
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
 from waves.plan import Record
@@ -28,6 +31,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     "sms": Capabilities("sms", "message", (), (), "phone"),
     "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
+    "fax": Capabilities("fax", "message", ("subject",), (), "phone"),
 }
 
 Opener = Callable[[Opening], Channel]
@@ -41,14 +45,27 @@ def _http(opening: Opening) -> Channel:
     return Http(opening.capabilities, opening.sender, opening.environment)
 
 
+def _smtp(opening: Opening) -> Channel:
+    return Smtp(opening.capabilities, opening.sender, opening.environment)
+
+
+def _fax_mail(opening: Opening) -> Channel:
+    return FaxMail(opening.capabilities, opening.sender, opening.environment)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
     "web_push": {"outbox": _outbox, "http": _http},
     "sms": {"outbox": _outbox, "http": _http},
-    "email": {"outbox": _outbox, "http": _http},
+    "email": {"outbox": _outbox, "http": _http, "smtp": _smtp},
+    "fax": {"outbox": _outbox, "http": _http, "fax_mail": _fax_mail},
 }
 """Message channel -> provider -> how to open it for a sender."""
 
-OPTIONS: dict[str, type[Record]] = {"http": HttpOptions}
+OPTIONS: dict[str, type[Record]] = {
+    "http": HttpOptions,
+    "smtp": SmtpOptions,
+    "fax_mail": FaxOptions,
+}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 SENDERS: dict[str, dict[str, type[Record] | None]] = {
@@ -64,6 +81,7 @@ DEFAULT_PROVIDERS: dict[str, str] = {
     "sms": "outbox",
     "email": "outbox",
     "call_list": "generic_csv",
+    "fax": "outbox",
 }
 """Channel -> provider where the settings name none."""
 

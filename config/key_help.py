@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+MAIL_SERVER: Mapping[str, str] = {
+    "host": "The mail server's name.",
+    "port": "Its port; else 587, with `tls: tls` 465.",
+    "tls": "How the line is secured: starttls, tls from the first byte, or none for a server on this machine.",
+    "user": "Whom to log in as; without it nobody logs in.",
+    "secret_env": "The name of the environment variable with the user's password.",
+    "mail_from": "Whom the mails are from: Example <news@example.com>.",
+    "bounces_to": "Where bounces go; else to the address of mail_from.",
+    "reply_to": "Where answers go; else to mail_from.",
+    "unsubscribe_to": "An address to which people may write to be taken off.",
+}
+"""The keys that all providers over SMTP have in common."""
+
 KEY_HELP: Mapping[str, str] = {
     "Plan.campaign": "The campaign's name in every report: lower-case letters, digits, - and _. It is used once.",
     "Plan.title": "What people read; templates may say {{ title }}.",
@@ -107,6 +120,8 @@ KEY_HELP: Mapping[str, str] = {
     "Sender.breaker": "When the sender pauses by itself.",
     "Sender.timeout": "How long one request may take; a worker's lease must be 3 s longer.",
     "Sender.http": "A gateway of your own, for provider http.",
+    "Sender.smtp": "A mail server, for provider smtp.",
+    "Sender.fax_mail": "An e-mail-to-fax gateway, for provider fax_mail.",
     "WarmUp.first": "Messages on the first day.",
     "WarmUp.grows": "How many times as many each day after: 1.5.",
     "Breaker.failures": "More than this share of the last attempts failed by the sender's own fault ...",
@@ -116,4 +131,7 @@ KEY_HELP: Mapping[str, str] = {
     "HttpOptions.status_url": "Where the gateway is asked what it has of a message that was cut off.",
     "HttpOptions.secret_env": "The name of the environment variable with the secret that requests are signed with.",
     "HttpOptions.messages": "Messages in one request; 1 is a request for each.",
+    **{f"{options}.{key}": text for options in ("SmtpOptions", "FaxOptions") for key, text in MAIL_SERVER.items()},
+    "FaxOptions.to": "The gateway's address of a number, {number}@fax.example.com.",
+    "FaxOptions.number": "How the number is written there: digits (12025550123) or e164 (+12025550123).",
 }

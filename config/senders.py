@@ -43,6 +43,18 @@ SAMPLES: Mapping[str, str] = {
     "status_url": "https://gateway.example.com/status",
     "secret_env": "GATEWAY_SECRET",
     "messages": "100",
+    "smtp": "{host: smtp.example.com, user: news, secret_env: SMTP_SECRET, mail_from: Example <news@example.com>}",
+    "fax_mail": '{host: smtp.example.com, mail_from: fax@example.com, to: "{number}@fax.example.com"}',
+    "host": "smtp.example.com",
+    "port": "587",
+    "tls": "starttls",
+    "user": "news",
+    "mail_from": "Example <news@example.com>",
+    "bounces_to": "bounces@example.com",
+    "reply_to": "Example <answers@example.com>",
+    "unsubscribe_to": "leave@example.com",
+    "to": "'{number}@fax.example.com'",
+    "number": "digits",
 }
 
 Providers = Mapping[str, Mapping[str, type[Record] | None]]
