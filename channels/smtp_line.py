@@ -36,6 +36,7 @@ LONGEST_ASK_S = 0.5
 FADES = 0.8
 """What becomes of a remembered time with each shorter one."""
 TOO_LATE: Stop = (None, Action.RETRY, 0.0)
+OF_THE_SENDER = frozenset({Action.STOP_PROVIDER, Action.PAUSE_SENDER})
 TOO_LARGE = Meaning(Outcome.FAILED, Reason.TOO_LARGE, Action.BUG)
 GO_ON = 354
 CLOSING = 421
@@ -72,7 +73,9 @@ class _Chunk:
             self.lost += 1
         if receipt.reason is Reason.RATE_LIMITED:
             self.stop = (Reason.RATE_LIMITED, Action.RETRY, receipt.retry_after_s or 0.0)
-        elif receipt.action in (Action.STOP_PROVIDER, Action.PAUSE_SENDER) or MOST_LOST in (self.lost, self.cut_off):
+        elif receipt.result == "not_sent" and receipt.action in OF_THE_SENDER:
+            self.stop = self.stop or (receipt.reason, Action.RETRY, receipt.retry_after_s or 0.0)
+        elif receipt.action in OF_THE_SENDER or MOST_LOST in (self.lost, self.cut_off):
             self.stop = self.stop or LATER
 
     def too_late(self, letter: Letter) -> None:

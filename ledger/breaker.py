@@ -21,7 +21,7 @@ from waves.senders import Sender
 AT_ONCE = frozenset({Action.PAUSE_SENDER, Action.STOP_PROVIDER})
 """What a provider says of the sender itself: nobody counts on."""
 AT_FAULT = AT_ONCE | {Action.BUG}
-"""Refusals that speak of the sender, not of the message or its address."""
+"""Refusals, of a message or of any before it was begun, that speak of the sender and not of an address."""
 UNTOLD_S = 1.0
 """How long to wait where a provider says "too fast" and not for how long."""
 
@@ -63,6 +63,6 @@ def heard(connection: Connection, sender: Sender, receipts: Sequence[Receipt], n
 
 
 def _is_at_fault(receipt: Receipt) -> bool:
-    if receipt.result == "refused":
-        return receipt.action in AT_FAULT
+    if receipt.result in ("refused", "not_sent") and receipt.action in AT_FAULT:
+        return True
     return receipt.result == "in_doubt" or (receipt.result == "not_sent" and receipt.reason is Reason.PROVIDER)

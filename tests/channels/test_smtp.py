@@ -219,12 +219,12 @@ STOPS: dict[str, tuple[Fault, tuple[str, Reason | None, Action], tuple[Reason, f
     "no right to send": (
         Fault("mail", "530 5.7.0 log in first"),
         ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER),
-        (Reason.PROVIDER, 60.0),
+        (Reason.ACCOUNT, 60.0),
     ),
     "the sender is unknown": (
         Fault("mail", "550 5.1.8 who are you"),
         ("not_sent", Reason.SENDER, Action.PAUSE_SENDER),
-        (Reason.PROVIDER, 60.0),
+        (Reason.SENDER, 60.0),
     ),
 }
 
