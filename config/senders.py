@@ -188,8 +188,8 @@ def _rivals(document: Document, settings: Settings) -> Iterable[Problem]:
         if not isinstance(channel, str) or channel in settings.providers:
             continue
         if channel in first:
-            choose = f'MULTIWAVE_PROVIDERS={{"{channel}": "{name}"}}'
-            message = f"{first[channel]} and {name} both carry {channel}; keep one, or choose with {choose}"
+            choose = f'MULTIWAVE_PROVIDERS={{"{channel}": ["{first[channel]}", "{name}"]}}'
+            message = f"{first[channel]} and {name} both carry {channel}; keep one, or say who is first: {choose}"
             yield document.problem((name, "channel"), message)
         first.setdefault(channel, name)
 

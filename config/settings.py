@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -41,6 +41,16 @@ def _lease(value: object) -> timedelta:
     if length < SHORTEST_LEASE:
         raise ValueError("write 10s or more: a worker needs the time to send what it claimed")
     return length
+
+
+def _in_order(value: object) -> object:
+    """One name, or several: first and then fallback."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise ValueError('write a name or a list of them, such as ["main", "spare"]')
+    if len(set(names)) < len(names):
+        raise ValueError("one name stands twice in a list; each sender has one place")
+    return tuple(names)
 
 
 class Settings(BaseSettings):
@@ -99,8 +109,16 @@ class Settings(BaseSettings):
         default={}, description='cost of one touch by channel, as JSON: {"sms": 0.0075}'
     )
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", description="currency of the costs, three letters")
-    providers: dict[str, str] = Field(
-        default={}, description='provider by channel, as JSON: {"sms": "outbox"}; a channel not named uses the default'
+    providers: dict[str, Annotated[tuple[str, ...], BeforeValidator(_in_order)]] = Field(
+        default={},
+        description='senders or provider by channel, first and then fallback, as JSON: {"sms": ["main", "spare"]}; '
+        "a channel not named uses the default",
+    )
+    failover: dict[str, Literal["never", "stopped", "not_sent"]] = Field(
+        default={},
+        description="when a channel's next sender takes over, as JSON: "
+        '{"sms": "stopped"}; never, stopped (while the one before is paused) or not_sent (that, and what it surely '
+        "did not take), which is the default",
     )
     public_url: str | None = Field(
         default=None,
