@@ -35,6 +35,7 @@ from ledger.gates import Gates, Halted
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover
 from ledger.limits import any_calls
+from ledger.provider_refs import keep_refs
 from ledger.receipts import (
     accepted_statement,
     changed,
@@ -228,6 +229,7 @@ def settle(
             note_doubts(connection, touches, now)
     if refs:
         connection.execute(refs_statement(connection.dialect.name), {"refs": json.dumps(refs)})
+    keep_refs(connection, provider, [(ref, touch) for touch, receipt in receipts for ref in receipt.refs])
 
 
 def _accept(connection: Connection, touches: Sequence[int], refs: dict[int, str], given: Mapping[str, object]) -> None:
