@@ -36,6 +36,7 @@ from ledger.kill_switches import is_on
 from ledger.legal_hours import cover
 from ledger.limits import any_calls
 from ledger.owners import claimed_by_sender, sender_in
+from ledger.provider_refs import keep_refs
 from ledger.receipts import (
     accepted_statement,
     changed,
@@ -231,6 +232,7 @@ def settle(
             note_doubts(connection, touches, now)
     if refs:
         connection.execute(refs_statement(connection.dialect.name), {"refs": json.dumps(refs)})
+    keep_refs(connection, provider, [(ref, touch) for touch, receipt in receipts for ref in receipt.refs])
 
 
 def _accept(connection: Connection, touches: Sequence[int], refs: dict[int, str], given: Mapping[str, object]) -> None:
