@@ -7,6 +7,7 @@ from datetime import datetime
 from flows.doubting import clear_doubts
 from flows.room import Room
 from flows.spooling import merge_spool
+from flows.tasks import refresh_worklists
 from ledger import workers
 from ledger.retention import drop_old_raw
 from ledger.touches import sweep
@@ -23,5 +24,6 @@ def upkeep(room: Room, now: datetime) -> int:
         gone = room.all_workers_gone and not workers.others_work(connection, room.instance, room.settings.lease)
         swept = sweep(connection, now, gone)
     clear_doubts(room, now)
+    refresh_worklists(room, now, only_if_changed=True)
     drop_old_raw(room.ledger, now - room.settings.keep_raw)
     return swept

@@ -22,6 +22,7 @@ class Kind(IntEnum):
     TOUCH = 0
     DIAL_ENTRY = 1
     TEST = 2
+    CUSTOMER = 3
 
 
 def _check(key: bytes, head: int) -> int:
