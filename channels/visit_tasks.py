@@ -16,10 +16,10 @@ NOBODY = "the customer has no account manager (column `owner` of config/customer
 def open_visits(opening: Opening) -> Channel:
     """The visits of a home, their lists in its folder `visits`."""
     lists = opening.folder.parent / FOLDER
-    return TaskRecord("visit_tasks", opening.capabilities, opening.folder, lists, without_manager, visit_ics)
+    return TaskRecord("visit_tasks", opening.capabilities, opening.folder, lists, unowned, visit_ics)
 
 
-def without_manager(message: Message) -> Receipt | None:
+def unowned(message: Message) -> Receipt | None:
     """Refused, as `not_capable`, where nobody is there to go."""
     if (message.owner or "").strip():
         return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, or_, select
 
 from ledger import tables as t
 from ledger.gates import PASSES, instructed
@@ -30,6 +31,7 @@ class Waiting:
     """A message of an inbox that may be shown."""
 
     touch: int
+    customer: int
     campaign: str
     wave: str
     variant: int
@@ -93,15 +95,26 @@ def change_mark(connection: Connection) -> str:
 
 def waiting_in_inbox(connection: Connection, customer: int, channel: int, now: datetime) -> list[Waiting]:
     """A customer's messages of open waves of running campaigns, the newest first (ix_touch_customer)."""
+    c = t.touch.c
+    query = _waiting(channel, now).where(c.customer == customer).order_by(c.sent_at.desc(), c.id.desc())
+    return [Waiting(*row) for row in connection.execute(query)]
+
+
+def waiting_touch(connection: Connection, touch: int, channel: int, now: datetime) -> Waiting | None:
+    """One message, if it may still be shown."""
+    row = connection.execute(_waiting(channel, now).where(t.touch.c.id == touch)).one_or_none()
+    return Waiting(*row) if row else None
+
+
+def _waiting(channel: int, now: datetime) -> Select[Any]:
     c, w = t.touch.c, t.wave.c
-    rows = connection.execute(
-        select(c.id, t.campaign.c.name, w.name, c.variant, w.closes, c.sent_at)
+    return (
+        select(c.id, c.customer, t.campaign.c.name, w.name, c.variant, w.closes, c.sent_at)
         .join(t.address, t.address.c.id == c.address)
         .join(t.customer, t.customer.c.id == c.customer)
         .join(t.wave, w.id == c.wave)
         .join(t.campaign, t.campaign.c.id == w.campaign)
         .where(
-            c.customer == customer,
             c.channel == channel,
             c.state == int(State.SENT),
             w.state == "open",
@@ -110,9 +123,7 @@ def waiting_in_inbox(connection: Connection, customer: int, channel: int, now: d
             t.campaign.c.state == "running",
             ~unwanted(now),
         )
-        .order_by(c.sent_at.desc(), c.id.desc())
     )
-    return [Waiting(*row) for row in rows]
 
 
 def known_reports(connection: Connection, provider: str, idents: Collection[str]) -> set[str]:
