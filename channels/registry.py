@@ -10,10 +10,13 @@ from pathlib import Path
 from channels.call_list import generic_csv
 from channels.http import Http
 from channels.http_options import HttpOptions
+from channels.im_tasks import open_im
 from channels.opening import Opening
 from channels.outbox import Outbox
+from channels.portal import open_portal
 from channels.smpp import Smpp
 from channels.smpp_options import SmppOptions
+from channels.visit_tasks import open_visits
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
 from waves.plan import Record
@@ -30,6 +33,9 @@ CAPABILITIES: dict[str, Capabilities] = {
     "sms": Capabilities("sms", "message", (), (), "phone"),
     "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
+    "visit": Capabilities("visit", "message", ("subject",), ("subject",), "text"),
+    "inbox": Capabilities("inbox", "message", ("title", "url"), ("title",), "text"),
+    "im": Capabilities("im", "message", (), (), "text"),
 }
 
 Opener = Callable[[Opening], Channel]
@@ -51,6 +57,9 @@ PROVIDERS: dict[str, dict[str, Opener]] = {
     "web_push": {"outbox": _outbox, "http": _http},
     "sms": {"outbox": _outbox, "http": _http, "smpp": _smpp},
     "email": {"outbox": _outbox, "http": _http},
+    "visit": {"visit_tasks": open_visits},
+    "inbox": {"portal": open_portal},
+    "im": {"im_tasks": open_im},
 }
 """Message channel -> provider -> how to open it for a sender."""
 
@@ -70,6 +79,9 @@ DEFAULT_PROVIDERS: dict[str, str] = {
     "sms": "outbox",
     "email": "outbox",
     "call_list": "generic_csv",
+    "visit": "visit_tasks",
+    "inbox": "portal",
+    "im": "im_tasks",
 }
 """Channel -> provider where the settings name none."""
 
