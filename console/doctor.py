@@ -142,7 +142,9 @@ def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Whether every plan checks, and the rules of hours were read by somebody not long ago."""
     folder = config_dir(settings)
     plans = sorted((folder / "plans").glob("*.yaml"))
-    broken = {plan.stem: found for plan in plans if (found := check_plan(plan, folder, CAPABILITIES))}
+    language, has_pages = settings.default_language, settings.public_url is not None
+    looked_at = {plan.stem: check_plan(plan, folder, CAPABILITIES, language, has_pages) for plan in plans}
+    broken = {name: found for name, found in looked_at.items() if found}
     for name, problems in broken.items():
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         yield Finding("plans", "fail", f"{problems[0]}{more}", f"multiwave check {name}")
