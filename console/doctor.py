@@ -157,7 +157,7 @@ def hours(folder: Path, now: datetime) -> Iterator[Finding]:
     """Rows of the rules of hours that nobody reviewed, which let nothing out, and those read over a year ago."""
     from config.lookups import HOURS, hours_problems
     from config.yaml_lines import read_document
-    from waves.hours import HoursSet
+    from waves.hours_set import HoursSet
 
     try:
         document = read_document(folder / HOURS)

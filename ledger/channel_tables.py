@@ -61,3 +61,15 @@ reply = Table(
     Index("ix_reply_customer", "customer"),
     Index("ix_reply_suppression", "suppression"),
 )
+
+legal_cap = Table(
+    "legal_cap",
+    metadata,
+    Column("rules", BigInteger, primary_key=True, autoincrement=False),  # as in legal_window
+    Column("zone_set", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Text, primary_key=True),  # whose law
+    Column("counted", SmallInteger, primary_key=True, autoincrement=False),  # law_caps.Counted
+    Column("calls", SmallInteger, primary_key=True, autoincrement=False),  # so many and no more ...
+    Column("within_us", BigInteger, primary_key=True, autoincrement=False),  # ... in any window of this length
+    sqlite_with_rowid=False,
+)

@@ -13,9 +13,11 @@ def upgrade() -> None:
     _provider_refs()
     _api_keys()
     _replies()
+    _caps_of_the_law()
 
 
 def downgrade() -> None:
+    _without_caps_of_the_law()
     for table in ("reply", "api_key", "early_report", "provider_ref"):
         op.drop_table(table)
 
@@ -77,3 +79,25 @@ def _replies() -> None:
     )
     for column in ("sealed", "customer", "suppression"):
         op.create_index(f"ix_reply_{column}", "reply", [column])
+
+
+def _caps_of_the_law() -> None:
+    op.create_table(
+        "legal_cap",
+        sa.Column("rules", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("zone_set", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("counted", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("calls", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("within_us", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "rules", "zone_set", "place", "counted", "calls", "within_us", name=op.f("pk_legal_cap")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_call_number", "call", ["number"])
+
+
+def _without_caps_of_the_law() -> None:
+    op.drop_index("ix_call_number", table_name="call")
+    op.drop_table("legal_cap")
