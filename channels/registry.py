@@ -12,6 +12,8 @@ from channels.http import Http
 from channels.http_options import HttpOptions
 from channels.opening import Opening
 from channels.outbox import Outbox
+from channels.twilio import Twilio
+from channels.twilio_options import TwilioOptions
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
 from waves.plan import Record
@@ -27,6 +29,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     "web_push": Capabilities("web_push", "message", ("title", "url"), ("title",), "push"),
     "sms": Capabilities("sms", "message", (), (), "phone"),
     "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
+    "whatsapp": Capabilities("whatsapp", "message", (), (), "phone"),
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
 }
 
@@ -41,14 +44,19 @@ def _http(opening: Opening) -> Channel:
     return Http(opening.capabilities, opening.sender, opening.environment)
 
 
+def _twilio(opening: Opening) -> Channel:
+    return Twilio(opening)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
     "web_push": {"outbox": _outbox, "http": _http},
-    "sms": {"outbox": _outbox, "http": _http},
+    "sms": {"outbox": _outbox, "http": _http, "twilio": _twilio},
     "email": {"outbox": _outbox, "http": _http},
+    "whatsapp": {"outbox": _outbox, "http": _http, "twilio": _twilio},
 }
 """Message channel -> provider -> how to open it for a sender."""
 
-OPTIONS: dict[str, type[Record]] = {"http": HttpOptions}
+OPTIONS: dict[str, type[Record]] = {"http": HttpOptions, "twilio": TwilioOptions}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 SENDERS: dict[str, dict[str, type[Record] | None]] = {
@@ -63,6 +71,7 @@ DEFAULT_PROVIDERS: dict[str, str] = {
     "web_push": "outbox",
     "sms": "outbox",
     "email": "outbox",
+    "whatsapp": "outbox",
     "call_list": "generic_csv",
 }
 """Channel -> provider where the settings name none."""
