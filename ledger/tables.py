@@ -292,6 +292,7 @@ call = _table(
     Column("talk_s", Float(53)),
     Column("wrap_s", Float(53)),
     Index("ix_call_touch", "touch"),
+    Index("ix_call_number", "number"),
 )
 
 conversion = _table(
