@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from channels import http_status
+from channels import http_status, twilio_status
 from channels.http_options import SIGNATURE, STAMP
 from waves.message import Came
 from waves.senders import Sender
@@ -34,5 +34,8 @@ URL = "x-multiwave-url"
 
 CALLBACKS: dict[str, Callback] = {
     "http": Callback(http_status.read_status, (STAMP.lower(), SIGNATURE.lower())),
+    "twilio": Callback(
+        twilio_status.read_status, twilio_status.HEADERS, looks_at_url=True, answer=(200, "text/xml", b"<Response/>")
+    ),
 }
 """Provider -> its callbacks, at /callbacks/PROVIDER/SENDER."""

@@ -16,6 +16,8 @@ from channels.outbox import Outbox
 from channels.portal import open_portal
 from channels.smpp import Smpp
 from channels.smpp_options import SmppOptions
+from channels.twilio import Twilio
+from channels.twilio_options import TwilioOptions
 from channels.visit_tasks import open_visits
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
@@ -32,6 +34,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     "web_push": Capabilities("web_push", "message", ("title", "url"), ("title",), "push"),
     "sms": Capabilities("sms", "message", (), (), "phone"),
     "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
+    "whatsapp": Capabilities("whatsapp", "message", (), (), "phone"),
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
     "visit": Capabilities("visit", "message", ("subject",), ("subject",), "text"),
     "inbox": Capabilities("inbox", "message", ("title", "url"), ("title",), "text"),
@@ -49,21 +52,26 @@ def _http(opening: Opening) -> Channel:
     return Http(opening.capabilities, opening.sender, opening.environment)
 
 
+def _twilio(opening: Opening) -> Channel:
+    return Twilio(opening)
+
+
 def _smpp(opening: Opening) -> Channel:
     return Smpp(opening.capabilities, opening.sender, opening.environment)
 
 
 PROVIDERS: dict[str, dict[str, Opener]] = {
     "web_push": {"outbox": _outbox, "http": _http},
-    "sms": {"outbox": _outbox, "http": _http, "smpp": _smpp},
+    "sms": {"outbox": _outbox, "http": _http, "twilio": _twilio, "smpp": _smpp},
     "email": {"outbox": _outbox, "http": _http},
+    "whatsapp": {"outbox": _outbox, "http": _http, "twilio": _twilio},
     "visit": {"visit_tasks": open_visits},
     "inbox": {"portal": open_portal},
     "im": {"im_tasks": open_im},
 }
 """Message channel -> provider -> how to open it for a sender."""
 
-OPTIONS: dict[str, type[Record]] = {"http": HttpOptions, "smpp": SmppOptions}
+OPTIONS: dict[str, type[Record]] = {"http": HttpOptions, "twilio": TwilioOptions, "smpp": SmppOptions}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 SENDERS: dict[str, dict[str, type[Record] | None]] = {
@@ -78,6 +86,7 @@ DEFAULT_PROVIDERS: dict[str, str] = {
     "web_push": "outbox",
     "sms": "outbox",
     "email": "outbox",
+    "whatsapp": "outbox",
     "call_list": "generic_csv",
     "visit": "visit_tasks",
     "inbox": "portal",

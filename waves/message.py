@@ -166,6 +166,32 @@ class Channel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A message in doubt, for a provider that is asked by address: it has no use for our tokens."""
+
+    token: str
+    address: str
+    begun: datetime
+    """When it was claimed: the request began within BEGIN_WITHIN_S of that, or never."""
+    known_refs: frozenset[str] = frozenset()
+    """References of other messages to that address: those are accounted for."""
+    alone: bool = True
+    """Whether no other message to that address is in doubt."""
+
+
+@runtime_checkable
+class FindsByAddress(Protocol):
+    """A provider that is asked about messages in doubt by whom they went to, instead of `find`."""
+
+    def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt]:
+        """What the provider certainly has of them, `accepted` or `refused` by token; the others are left out.
+
+        SendInDoubt when it does not answer now.
+        """
+        ...
+
+
 @runtime_checkable
 class Reachable(Protocol):
     """A provider over the network, which `doctor` can try without sending anything."""
