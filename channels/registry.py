@@ -12,6 +12,8 @@ from channels.http import Http
 from channels.http_options import HttpOptions
 from channels.opening import Opening
 from channels.outbox import Outbox
+from channels.sendgrid import Sendgrid
+from channels.sendgrid_options import SendgridOptions
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
 from waves.plan import Record
@@ -44,11 +46,11 @@ def _http(opening: Opening) -> Channel:
 PROVIDERS: dict[str, dict[str, Opener]] = {
     "web_push": {"outbox": _outbox, "http": _http},
     "sms": {"outbox": _outbox, "http": _http},
-    "email": {"outbox": _outbox, "http": _http},
+    "email": {"outbox": _outbox, "http": _http, "sendgrid": Sendgrid},
 }
 """Message channel -> provider -> how to open it for a sender."""
 
-OPTIONS: dict[str, type[Record]] = {"http": HttpOptions}
+OPTIONS: dict[str, type[Record]] = {"http": HttpOptions, "sendgrid": SendgridOptions}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 SENDERS: dict[str, dict[str, type[Record] | None]] = {

@@ -164,6 +164,64 @@ class Channel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A message in doubt, for a provider that finds messages by their address only."""
+
+    token: str
+    address: str
+    since: datetime
+    """Not sent before this moment."""
+
+
+@runtime_checkable
+class FindsByAddress(Protocol):
+    """A provider that is asked about doubts with more than their tokens; `find` is not called then."""
+
+    def find_sent(self, asked: Sequence[Sought]) -> Mapping[str, Receipt] | None:
+        """As Channel.find."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An address on a provider's list of those it does not send to; `outcome` says why, as an Event's does."""
+
+    address: str
+    outcome: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StopPage:
+    """A part of such a list, and whether another page follows."""
+
+    stops: Sequence[Stop]
+    more: bool
+
+
+@runtime_checkable
+class KeepsStops(Protocol):
+    """A provider with suppression lists of its own, which upkeep reads and tells of ours."""
+
+    stop_lists: tuple[str, ...]
+    """Their names, each read on its own."""
+
+    def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> StopPage:
+        """Page 0, 1, ... of what came onto the list from `after` (None: ever) to `until`.
+
+        Pages of a list do not change between the calls. SendInDoubt when the provider does not answer now.
+        """
+        ...
+
+    def add_stops(self, addresses: Sequence[str]) -> bool:
+        """Tell the provider that these want nothing any more, again is harmless; False when it is not to be told.
+
+        SendInDoubt when the provider does not answer now.
+        """
+        ...
+
+
 @runtime_checkable
 class Reachable(Protocol):
     """A provider over the network, which `doctor` can try without sending anything."""
