@@ -152,8 +152,8 @@ def _key(text: str) -> EllipticCurvePublicKey:
 def _events(sender: str, item: dict[str, Any], now: datetime, latest: float) -> list[Event]:
     """The reports of one event: nearly always one."""
     meaning, at, token = _meaning(item), item.get("timestamp"), item.get(TOKEN_KEY)
-    timed = type(at) in (int, float) and OLDEST < at < latest
-    when = datetime.fromtimestamp(at, UTC) if timed else now
+    timed = isinstance(at, int | float) and OLDEST < at < latest
+    when = datetime.fromtimestamp(at, UTC) if timed and at is not None else now
     if not isinstance(token, str) or not token.isprintable() or len(token) > LONGEST:
         token = ""
     ident, raw = item.get("sg_event_id"), _raw(item)
