@@ -69,7 +69,16 @@ DROP_REASONS: dict[str, Meaning] = {
 }
 """`reason` of a dropped in lower case, else its `type`."""
 UNKNOWN = Meaning(Side.UNKNOWN)
-KEPT = ("event", "type", "status", "reason", "response", "bounce_classification", "sg_machine_open", "attempt")
+KEPT: tuple[str, ...] = (
+    "event",
+    "type",
+    "status",
+    "reason",
+    "response",
+    "bounce_classification",
+    "sg_machine_open",
+    "attempt",
+)
 KEPT += ("sg_message_id", "asm_group_id")
 """What is kept of an event: no address, network, program or link of the person. A click soon after the delivery is
 known as a scanner's by the times of both."""

@@ -118,7 +118,10 @@ def test_the_tables_are_those_of_the_outcomes(name: str) -> None:
     assert {word: words(meaning) for word, meaning in TABLED[name].items()} == wanted
 
 
-VECTOR_KEY = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=="
+VECTOR_KEY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpV"
+    "KS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=="
+)
 VECTOR = {
     STAMP: "1600112502",
     SIGNATURE: "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM=",
@@ -182,10 +185,10 @@ def test_what_is_not_signed_is_turned_away(headers: dict[str, str], status: int)
 )
 def test_what_is_too_old_is_a_recording(options: dict[str, str], late: timedelta, fresh: bool) -> None:
     if fresh:
-        assert read(BODY, at=NOW + late, by=sender(**options))
+        assert read(BODY, now=NOW + late, by=sender(**options))
         return
     with pytest.raises(WebhookRejected, match="recording"):
-        read(BODY, at=NOW + late, by=sender(**options))
+        read(BODY, now=NOW + late, by=sender(**options))
 
 
 @pytest.mark.parametrize("key", [None, base64.b64encode(b"x" * 91).decode()])
