@@ -10,10 +10,15 @@ from pathlib import Path
 from channels.call_list import generic_csv
 from channels.http import Http
 from channels.http_options import HttpOptions
+from channels.im_tasks import open_im
 from channels.opening import Opening
 from channels.outbox import Outbox
+from channels.portal import open_portal
 from channels.sendgrid import Sendgrid
 from channels.sendgrid_options import SendgridOptions
+from channels.smpp import Smpp
+from channels.smpp_options import SmppOptions
+from channels.visit_tasks import open_visits
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
 from waves.plan import Record
@@ -30,6 +35,9 @@ CAPABILITIES: dict[str, Capabilities] = {
     "sms": Capabilities("sms", "message", (), (), "phone"),
     "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
+    "visit": Capabilities("visit", "message", ("subject",), ("subject",), "text"),
+    "inbox": Capabilities("inbox", "message", ("title", "url"), ("title",), "text"),
+    "im": Capabilities("im", "message", (), (), "text"),
 }
 
 Opener = Callable[[Opening], Channel]
@@ -43,14 +51,21 @@ def _http(opening: Opening) -> Channel:
     return Http(opening.capabilities, opening.sender, opening.environment)
 
 
+def _smpp(opening: Opening) -> Channel:
+    return Smpp(opening.capabilities, opening.sender, opening.environment)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
     "web_push": {"outbox": _outbox, "http": _http},
-    "sms": {"outbox": _outbox, "http": _http},
+    "sms": {"outbox": _outbox, "http": _http, "smpp": _smpp},
     "email": {"outbox": _outbox, "http": _http, "sendgrid": Sendgrid},
+    "visit": {"visit_tasks": open_visits},
+    "inbox": {"portal": open_portal},
+    "im": {"im_tasks": open_im},
 }
 """Message channel -> provider -> how to open it for a sender."""
 
-OPTIONS: dict[str, type[Record]] = {"http": HttpOptions, "sendgrid": SendgridOptions}
+OPTIONS: dict[str, type[Record]] = {"http": HttpOptions, "smpp": SmppOptions, "sendgrid": SendgridOptions}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 SENDERS: dict[str, dict[str, type[Record] | None]] = {
@@ -66,6 +81,9 @@ DEFAULT_PROVIDERS: dict[str, str] = {
     "sms": "outbox",
     "email": "outbox",
     "call_list": "generic_csv",
+    "visit": "visit_tasks",
+    "inbox": "portal",
+    "im": "im_tasks",
 }
 """Channel -> provider where the settings name none."""
 

@@ -43,6 +43,24 @@ SAMPLES: Mapping[str, str] = {
     "status_url": "https://gateway.example.com/status",
     "secret_env": "GATEWAY_SECRET",
     "messages": "100",
+    "smpp": "{host: smsc.example.com, port: 3550, system_id: me, password_env: SMSC_PASSWORD, source: '+15125550100'}",
+    "host": "smsc.example.com",
+    "port": "3550",
+    "tls": "true",
+    "system_id": "me",
+    "password_env": "SMSC_PASSWORD",
+    "system_type": "SMPP",
+    "source": '"+15125550100"',
+    "source_ton": "1",
+    "source_npi": "1",
+    "to_ton": "1",
+    "to_npi": "1",
+    "service_type": "CMT",
+    "window": "10",
+    "long_texts": "parts",
+    "receipt_ids": "same",
+    "keep_alive": "30s",
+    "receive": "true",
     "sendgrid": "{secret_env: SENDGRID_API_KEY, from_address: news@example.com}",
     "from_address": "news@example.com",
     "from_name": "Example Shop",
@@ -204,8 +222,8 @@ def _rivals(document: Document, settings: Settings) -> Iterable[Problem]:
         if not isinstance(channel, str) or channel in settings.providers:
             continue
         if channel in first:
-            choose = f'MULTIWAVE_PROVIDERS={{"{channel}": "{name}"}}'
-            message = f"{first[channel]} and {name} both carry {channel}; keep one, or choose with {choose}"
+            choose = f'MULTIWAVE_PROVIDERS={{"{channel}": ["{first[channel]}", "{name}"]}}'
+            message = f"{first[channel]} and {name} both carry {channel}; keep one, or say who is first: {choose}"
             yield document.problem((name, "channel"), message)
         first.setdefault(channel, name)
 

@@ -64,21 +64,25 @@ def status(
 
 def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
     from console.doubts import show_doubts
+    from console.sender_tables import show_senders
+    from flows.sender_health import sender_health
     from ledger import aggregates
     from ledger.kill_switches import switches_on
     from ledger.workers import workers
 
     if campaign is None:
+        senders = sender_health(room, room.ledger.now())
         with room.ledger.read() as connection:
             rows = [dict(row._mapping) for row in aggregates.campaigns_at_a_glance(connection)]
             switches = switches_on(connection, room.ledger.now())
             there = workers(connection)
         if as_json:
-            print_json({"campaigns": rows, "kill_switches": switches, "workers": there})
+            print_json({"campaigns": rows, "kill_switches": switches, "workers": there, "senders": senders})
         else:
             _show_switches(switches)
             cells = [(r["name"], r["title"], r["state"], clock(r["started_at"]), r["members"]) for r in rows]
             table("campaigns", ("campaign", "title", "state", "started", "members"), cells, ("members",))
+            show_senders(senders)
             if there:
                 cells = [(w.name, w.campaign, w.wave, clock(w.seen_at), "" if w.alive else "gone") for w in there]
                 table("workers", ("worker", "campaign", "wave", "seen", ""), cells)

@@ -102,6 +102,8 @@ class Receipt:
     reason: Reason | None = None
     action: Action = Action.OK
     retry_after_s: float | None = None
+    refs: tuple[str, ...] = ()
+    """The references that the provider's reports will name it by, where they do not name our token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,8 @@
 """What the real channels need."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -7,8 +10,29 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    _provider_refs()
 
 
 def downgrade() -> None:
-    pass
+    for table in ("early_report", "provider_ref"):
+        op.drop_table(table)
+
+
+def _provider_refs() -> None:
+    op.create_table(
+        "provider_ref",
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("touch", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "ref", name=op.f("pk_provider_ref")),
+    )
+    op.create_index("ix_provider_ref_touch", "provider_ref", ["touch"])
+    op.create_table(
+        "early_report",
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("provider_event_id", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("came_at", sa.BigInteger(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "provider_event_id", name=op.f("pk_early_report")),
+    )
