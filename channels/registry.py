@@ -14,6 +14,8 @@ from channels.im_tasks import open_im
 from channels.opening import Opening
 from channels.outbox import Outbox
 from channels.portal import open_portal
+from channels.sendgrid import Sendgrid
+from channels.sendgrid_options import SendgridOptions
 from channels.smpp import Smpp
 from channels.smpp_options import SmppOptions
 from channels.twilio import Twilio
@@ -63,7 +65,7 @@ def _smpp(opening: Opening) -> Channel:
 PROVIDERS: dict[str, dict[str, Opener]] = {
     "web_push": {"outbox": _outbox, "http": _http},
     "sms": {"outbox": _outbox, "http": _http, "twilio": _twilio, "smpp": _smpp},
-    "email": {"outbox": _outbox, "http": _http},
+    "email": {"outbox": _outbox, "http": _http, "sendgrid": Sendgrid},
     "whatsapp": {"outbox": _outbox, "http": _http, "twilio": _twilio},
     "visit": {"visit_tasks": open_visits},
     "inbox": {"portal": open_portal},
@@ -71,7 +73,12 @@ PROVIDERS: dict[str, dict[str, Opener]] = {
 }
 """Message channel -> provider -> how to open it for a sender."""
 
-OPTIONS: dict[str, type[Record]] = {"http": HttpOptions, "twilio": TwilioOptions, "smpp": SmppOptions}
+OPTIONS: dict[str, type[Record]] = {
+    "http": HttpOptions,
+    "twilio": TwilioOptions,
+    "smpp": SmppOptions,
+    "sendgrid": SendgridOptions,
+}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 SENDERS: dict[str, dict[str, type[Record] | None]] = {

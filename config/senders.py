@@ -70,6 +70,22 @@ SAMPLES: Mapping[str, str] = {
     "receipt_ids": "same",
     "keep_alive": "30s",
     "receive": "true",
+    "sendgrid": "{secret_env: SENDGRID_API_KEY, from_address: news@example.com}",
+    "from_address": "news@example.com",
+    "from_name": "Example Shop",
+    "reply_to": "help@example.com",
+    "unsubscribe_mailto": "unsubscribe@example.com",
+    "asm_group": "12345",
+    "category": "campaign",
+    "click_tracking": "false",
+    "open_tracking": "false",
+    "sandbox": "false",
+    "reconcile": "activity",
+    "webhook_public_key": "MFkwEwYHKoZI...",
+    "webhook_key_env": "SENDGRID_WEBHOOK_KEY",
+    "webhook_fresh": "5m",
+    "share_stops": "true",
+    "base_url": "https://api.sendgrid.com",
 }
 
 Providers = Mapping[str, Mapping[str, type[Record] | None]]

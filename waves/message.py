@@ -184,10 +184,49 @@ class Doubtful:
 class FindsByAddress(Protocol):
     """A provider that is asked about messages in doubt by whom they went to, instead of `find`."""
 
-    def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt]:
+    def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
         """What the provider certainly has of them, `accepted` or `refused` by token; the others are left out.
 
-        SendInDoubt when it does not answer now.
+        None: it cannot be asked. SendInDoubt when it does not answer now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An address on a provider's list of those it does not send to; `outcome` says why, as an Event's does."""
+
+    address: str
+    outcome: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StopPage:
+    """A part of such a list, and whether another page follows."""
+
+    stops: Sequence[Stop]
+    more: bool
+
+
+@runtime_checkable
+class KeepsStops(Protocol):
+    """A provider with suppression lists of its own, which upkeep reads and tells of ours."""
+
+    stop_lists: tuple[str, ...]
+    """Their names, each read on its own."""
+
+    def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> StopPage:
+        """Page 0, 1, ... of what came onto the list from `after` (None: ever) to `until`.
+
+        Pages of a list do not change between the calls. SendInDoubt when the provider does not answer now.
+        """
+        ...
+
+    def add_stops(self, addresses: Sequence[str]) -> bool:
+        """Tell the provider that these want nothing any more, again is harmless; False when it is not to be told.
+
+        SendInDoubt when the provider does not answer now.
         """
         ...
 
