@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+MAIL_SERVER: Mapping[str, str] = {
+    "host": "The mail server's name.",
+    "port": "Its port; else 587, with `tls: tls` 465.",
+    "tls": "How the line is secured: starttls, tls from the first byte, or none for a server on this machine.",
+    "user": "Whom to log in as; without it nobody logs in.",
+    "secret_env": "The name of the environment variable with the user's password.",
+    "mail_from": "Whom the mails are from: Example <news@example.com>.",
+    "bounces_to": "Where bounces go; else to the address of mail_from.",
+    "reply_to": "Where answers go; else to mail_from.",
+    "unsubscribe_to": "An address to which people may write to be taken off.",
+}
+"""The keys that all providers over SMTP have in common."""
+
 KEY_HELP: Mapping[str, str] = {
     "Plan.campaign": "The campaign's name in every report: lower-case letters, digits, - and _. It is used once.",
     "Plan.title": "What people read; templates may say {{ title }}.",
@@ -128,6 +141,8 @@ KEY_HELP: Mapping[str, str] = {
     "Sender.http": "A gateway of your own, for provider http.",
     "Sender.smpp": "For provider smpp: the SMSC and who you are there.",
     "Sender.sendgrid": "An account at SendGrid, for provider sendgrid.",
+    "Sender.smtp": "A mail server, for provider smtp.",
+    "Sender.fax_mail": "An e-mail-to-fax gateway, for provider fax_mail.",
     "WarmUp.first": "Messages on the first day.",
     "WarmUp.grows": "How many times as many each day after: 1.5.",
     "Breaker.failures": "More than this share of the last attempts failed by the sender's own fault ...",
@@ -171,4 +186,7 @@ KEY_HELP: Mapping[str, str] = {
     "SendgridOptions.webhook_fresh": "How old a signed event webhook may be; SendGrid tries again for a day.",
     "SendgridOptions.share_stops": "Whether those who unsubscribed here are put on SendGrid's list too.",
     "SendgridOptions.base_url": "Another host of the API: https://api.eu.sendgrid.com.",
+    **{f"{options}.{key}": text for options in ("SmtpOptions", "FaxOptions") for key, text in MAIL_SERVER.items()},
+    "FaxOptions.to": "The gateway's address of a number, {number}@fax.example.com.",
+    "FaxOptions.number": "How the number is written there: digits (12025550123) or e164 (+12025550123).",
 }

@@ -82,10 +82,16 @@ SAMPLES: Mapping[str, str] = {
     "sandbox": "false",
     "reconcile": "activity",
     "webhook_public_key": "MFkwEwYHKoZI...",
-    "webhook_key_env": "SENDGRID_WEBHOOK_KEY",
     "webhook_fresh": "5m",
     "share_stops": "true",
-    "base_url": "https://api.sendgrid.com",
+    "smtp": "{host: smtp.example.com, user: news, secret_env: SMTP_SECRET, mail_from: Example <news@example.com>}",
+    "fax_mail": '{host: smtp.example.com, mail_from: fax@example.com, to: "{number}@fax.example.com"}',
+    "user": "news",
+    "mail_from": "Example <news@example.com>",
+    "bounces_to": "bounces@example.com",
+    "unsubscribe_to": "leave@example.com",
+    "to": "'{number}@fax.example.com'",
+    "number": "digits",
 }
 
 Providers = Mapping[str, Mapping[str, type[Record] | None]]
