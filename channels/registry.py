@@ -12,6 +12,8 @@ from channels.http import Http
 from channels.http_options import HttpOptions
 from channels.opening import Opening
 from channels.outbox import Outbox
+from channels.webpush import Webpush
+from channels.webpush_options import WebpushOptions
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
 from waves.plan import Record
@@ -41,14 +43,18 @@ def _http(opening: Opening) -> Channel:
     return Http(opening.capabilities, opening.sender, opening.environment)
 
 
+def _webpush(opening: Opening) -> Channel:
+    return Webpush(opening)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
-    "web_push": {"outbox": _outbox, "http": _http},
+    "web_push": {"outbox": _outbox, "http": _http, "webpush": _webpush},
     "sms": {"outbox": _outbox, "http": _http},
     "email": {"outbox": _outbox, "http": _http},
 }
 """Message channel -> provider -> how to open it for a sender."""
 
-OPTIONS: dict[str, type[Record]] = {"http": HttpOptions}
+OPTIONS: dict[str, type[Record]] = {"http": HttpOptions, "webpush": WebpushOptions}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 SENDERS: dict[str, dict[str, type[Record] | None]] = {

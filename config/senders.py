@@ -43,6 +43,12 @@ SAMPLES: Mapping[str, str] = {
     "status_url": "https://gateway.example.com/status",
     "secret_env": "GATEWAY_SECRET",
     "messages": "100",
+    "webpush": "{subject: mailto:ops@example.com}",
+    "subject": "mailto:ops@example.com",
+    "urgency": "normal",
+    "key_file": "webpush-key.pem",
+    "key_env": "WEBPUSH_KEY",
+    "loopback": "false",
 }
 
 Providers = Mapping[str, Mapping[str, type[Record] | None]]

@@ -106,6 +106,10 @@ class Settings(BaseSettings):
         default=None,
         description="address under which `serve` is reached from outside, for links, pages and callbacks; https://...",
     )
+    push_origins: list[str] = Field(
+        default=[],
+        description='sites whose visitors may subscribe to web push, as JSON: ["https://www.example.com"]',
+    )
     token_key: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -136,6 +140,14 @@ class Settings(BaseSettings):
         ):
             raise ValueError("write https://HOST, such as https://go.example.com; http:// is for this machine only")
         return url.rstrip("/")
+
+    @field_validator("push_origins")
+    @classmethod
+    def _origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not re.fullmatch(r"(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:\d{1,5})?", origin):
+                raise ValueError("write origins as browsers do: https://www.example.com, lower case, no path, no slash")
+        return origins
 
     @property
     def spool_folder(self) -> Path:
