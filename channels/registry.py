@@ -24,6 +24,8 @@ from channels.smtp_options import FaxOptions, SmtpOptions
 from channels.twilio import Twilio
 from channels.twilio_options import TwilioOptions
 from channels.visit_tasks import open_visits
+from channels.webpush import Webpush
+from channels.webpush_options import WebpushOptions
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
 from waves.plan import Record
@@ -74,8 +76,12 @@ def _fax_mail(opening: Opening) -> Channel:
     return FaxMail(opening.capabilities, opening.sender, opening.environment)
 
 
+def _webpush(opening: Opening) -> Channel:
+    return Webpush(opening)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
-    "web_push": {"outbox": _outbox, "http": _http},
+    "web_push": {"outbox": _outbox, "http": _http, "webpush": _webpush},
     "sms": {"outbox": _outbox, "http": _http, "twilio": _twilio, "smpp": _smpp},
     "email": {"outbox": _outbox, "http": _http, "sendgrid": Sendgrid, "smtp": _smtp},
     "fax": {"outbox": _outbox, "http": _http, "fax_mail": _fax_mail},
@@ -93,6 +99,7 @@ OPTIONS: dict[str, type[Record]] = {
     "sendgrid": SendgridOptions,
     "smtp": SmtpOptions,
     "fax_mail": FaxOptions,
+    "webpush": WebpushOptions,
 }
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 

@@ -92,6 +92,12 @@ SAMPLES: Mapping[str, str] = {
     "unsubscribe_to": "leave@example.com",
     "to": "'{number}@fax.example.com'",
     "number": "digits",
+    "webpush": "{subject: mailto:ops@example.com}",
+    "subject": "mailto:ops@example.com",
+    "urgency": "normal",
+    "key_file": "webpush-key.pem",
+    "key_env": "WEBPUSH_KEY",
+    "loopback": "false",
 }
 
 Providers = Mapping[str, Mapping[str, type[Record] | None]]

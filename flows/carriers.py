@@ -83,7 +83,7 @@ def _is_stopped(receipt: Receipt) -> bool:
 
 
 def _is_unreached(receipt: Receipt) -> bool:
-    return receipt.result == "not_sent" and receipt.reason is Reason.PROVIDER
+    return receipt.result == "not_sent" and receipt.reason is Reason.PROVIDER and not receipt.of_address
 
 
 def _for_the_next(receipt: Receipt, how: str) -> Receipt:

@@ -33,6 +33,7 @@ def heard(connection: Connection, sender: Sender, receipts: Sequence[Receipt], n
 
     It counts from the first failure on, over `of` attempts or one chunk, whichever is more.
     """
+    receipts = [r for r in receipts if not r.of_address]
     limited = [r for r in receipts if r.result == "not_sent" and r.reason in RESTS]
     longest = max((UNTOLD_S if r.retry_after_s is None else r.retry_after_s for r in limited), default=None)
     if longest is not None:

@@ -104,6 +104,8 @@ class Receipt:
     retry_after_s: float | None = None
     refs: tuple[str, ...] = ()
     """The references that the provider's reports will name it by, where they do not name our token."""
+    of_address: bool = False
+    """Whether it speaks of the server behind this address alone: the sender's other messages need not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,23 @@ class Inbound:
     raw: Mapping[str, object] = field(default_factory=dict)
 
 
-Came = Event | Inbound
+@dataclass(frozen=True, slots=True)
+class PushChange:
+    """What a browser said of its push subscription; which one is meant is told by its endpoint."""
+
+    act: Literal["subscribe", "renew", "unsubscribe"]
+    endpoint: str
+    """That of the subscription; in a renewal the one it had before."""
+    at: datetime
+    value: str | None = None
+    """The subscription that holds from now on, as the ledger spells it; None when it ends."""
+    customer: int | None = None
+    """Whose it is, by a token that we signed; a renewal and an end say so by the endpoint."""
+    provider: str = "browser"
+    provider_event_id: str = ""
+
+
+Came = Event | Inbound | PushChange
 """What a provider or a page of ours can tell us."""
 
 
