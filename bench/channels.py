@@ -19,9 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import bare_clients
-from bench.databases import both
 from bench.provider_sink import ACCOUNT
-from bench.sendgrid_webhooks import EVENTS, recorded_on
 from bench.sinks import ABREAST, move_away, pinned
 from channels.mail_file import head_of, mail_bytes
 from channels.opening import Opening
@@ -62,13 +60,8 @@ class Way:
 
 
 def run(scale: float) -> list[dict[str, Any]]:
-    """A row for each way: messages per CPU second, against the bare client's (or the bar's, where that is a time).
-
-    Then SendGrid's webhooks on each database, by the clock (bench.sendgrid_webhooks).
-    """
-    rows = [measured(way, max(50, round(way.messages * scale))) for way in WAYS]
-    with both() as databases:
-        return rows + [recorded_on(database, max(1_000, round(EVENTS * scale))) for database in databases]
+    """A row for each way: messages per CPU second, against the bare client's (or the bar's, where that is a time)."""
+    return [measured(way, max(50, round(way.messages * scale))) for way in WAYS]
 
 
 def measured(way: Way, count: int, rounds: int = ROUNDS) -> dict[str, Any]:
