@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from channels.http_answers import Answer
 from channels.http_wire import Wire
-from channels.loop import Found, Loop
+from channels.own_loop import Found, OwnLoop, all_others_done
 from channels.steady import steady
 from waves.errors import MultiwaveError
 
@@ -84,7 +84,10 @@ class Line:
 
     def __init__(self, keep_s: float) -> None:
         self.keep_s = keep_s
-        self._loop = Loop("http-line", self._begun)
+        self._loop = OwnLoop("http-line", self._forget)
+        self._forget()
+
+    def _forget(self) -> None:
         self._idle: defaultdict[tuple[str, int, bool], deque[tuple[float, Wire]]] = defaultdict(deque)
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -110,10 +113,7 @@ class Line:
 
     def close(self) -> None:
         """Wait for what is in the air, close the connections and end the thread."""
-        self._loop.end(self._hang_up)
-
-    def _begun(self) -> None:
-        self._idle, self._sweep = defaultdict(deque), None
+        self._loop.close(self._hang_up)
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
@@ -163,7 +163,7 @@ class Line:
             self._sweep = asyncio.get_running_loop().call_later(self.keep_s, self._close_old)
 
     async def _hang_up(self) -> None:
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        await all_others_done()
         for idle in self._idle.values():
             for _, wire in idle:
                 wire.hang_up()

@@ -19,8 +19,8 @@ from typing import Any
 from channels.http_answers import LATER_S, Stop
 from channels.http_line import FAIR_S, NeverMade, TooLate
 from channels.http_options import connect_once
-from channels.loop import Loop
 from channels.meanings import TAKEN, Meaning, receipt
+from channels.own_loop import OwnLoop
 from channels.smpp_codes import status_meaning
 from channels.smpp_options import SmppOptions
 from channels.smpp_pdu import ANSWERS, Command, Pdu, Place, Submit, message_id
@@ -78,7 +78,7 @@ class Smpp:
         self._login = Login(self.options, password, self._timeout_s)
         self._source = Place(self.options.source.lstrip("+"), *self.options.source_kind)
         self._window = min(self.options.window, sender.concurrency)
-        self._loop = Loop("smpp", self._begun)
+        self._loop = OwnLoop("smpp", self._begun)
         self._session: asyncio.Task[Session] | None = None
         self._sending: set[asyncio.Task[Any]] = set()
 
@@ -98,7 +98,7 @@ class Smpp:
     def close(self) -> None:
         """Wait for what is in the air and unbind; the next `send` binds anew."""
         atexit.unregister(self.close)
-        self._loop.end(self._leave)
+        self._loop.close(self._leave)
 
     def _begun(self) -> None:
         self._session, self._sending = None, set()

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from channels.http_line import NeverMade
-from channels.loop import Found
 from channels.opening import Opening
+from channels.own_loop import Found
 from channels.smpp_options import SmppOptions
 from channels.smpp_pdu import Command, Delivery, Pdu, UnreadablePdu
 from channels.smpp_receipts import address_of

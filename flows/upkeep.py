@@ -8,6 +8,7 @@ from flows.doubting import clear_doubts
 from flows.reports import record_early
 from flows.room import Room
 from flows.spooling import merge_spool
+from flows.tasks import refresh_worklists
 from ledger import workers
 from ledger.provider_refs import drop_old_refs
 from ledger.retention import drop_old_raw
@@ -26,6 +27,7 @@ def upkeep(room: Room, now: datetime) -> int:
         gone = room.all_workers_gone and not workers.others_work(connection, room.instance, room.settings.lease)
         swept = sweep(connection, now, gone)
     clear_doubts(room, now)
+    refresh_worklists(room, now, only_if_changed=True)
     drop_old_raw(room.ledger, now - room.settings.keep_raw)
     drop_old_refs(room.ledger, now - room.settings.keep_raw)
     return swept

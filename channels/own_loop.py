@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for providers that keep connections from chunk to chunk."""
+"""An event loop in a thread of its own, which runs between the chunks too, for connections that all threads share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import Any, TypeVar
 Found = TypeVar("Found")
 
 
-class Loop:
-    """Runs coroutines for any thread; it runs between them too, so that a closed connection is noticed in time.
-
-    `begun` is called when the loop is a new one: whatever belonged to an older loop cannot be used any more.
-    """
+class OwnLoop:
+    """Runs coroutines for any thread; begun with the first one, and anew in a forked child, which has no thread."""
 
     def __init__(self, name: str, begun: Callable[[], None]) -> None:
-        self._name = name
+        """`begun` is called before a new loop runs: what belonged to another one must be forgotten."""
+        self.name = name
         self._begun = begun
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -29,8 +27,8 @@ class Loop:
         """What the coroutine returns or raises; the calling thread waits for it."""
         return asyncio.run_coroutine_threadsafe(work, self._begin()).result()
 
-    def end(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run the last work and end the thread; nothing where none runs. The next `run` begins a new one."""
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run the last coroutine, which closes the connections, and end the thread; nothing without a loop."""
         with self._guard:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -46,6 +44,11 @@ class Loop:
             if self._loop is None or self._of != os.getpid():  # a forked child has the loop, and not its thread
                 self._loop, self._of = asyncio.new_event_loop(), os.getpid()
                 self._begun()
-                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+                self._thread = threading.Thread(target=self._loop.run_forever, name=self.name, daemon=True)
                 self._thread.start()
             return self._loop
+
+
+async def all_others_done() -> None:
+    """Wait for every other task of this loop, however it ends."""
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
