@@ -163,7 +163,7 @@ KEY_HELP: Mapping[str, str] = {
     "SmppOptions.system_id": "Who you are to the SMSC: the user name of the bind.",
     "SmppOptions.password_env": "The name of the environment variable with the password of the bind.",
     "SmppOptions.system_type": "The system_type of the bind, where the provider asks for one.",
-    "SmppOptions.source": "What the text comes from: a number with its +, a short code, or up to 11 letters and digits.",
+    "SmppOptions.source": "What texts come from: a number with its +, a short code, or up to 11 letters and digits.",
     "SmppOptions.source_ton": "The source's type of number; by its look where this is missing.",
     "SmppOptions.source_npi": "The source's numbering plan; by its look where this is missing.",
     "SmppOptions.to_ton": "The type of number of the people's numbers; 1 is international.",
