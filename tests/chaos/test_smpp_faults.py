@@ -72,16 +72,16 @@ class Case:
     assumed: set[str] = field(default_factory=set)
     """Tokens that were in doubt after the first round."""
 
-    def send(self) -> None:
-        """Open the wave, one text after the other."""
-        sender = smpp_sender(
-            self.centre.port,
-            options={"window": 1},
-            timeout=timedelta(seconds=0.2),
-            breaker=Breaker(of=100_000),
-        )
+    def send(self, *names: str) -> None:
+        """Open the wave, one text after the other, by the first of these senders that may."""
+        calm = {"timeout": timedelta(seconds=0.2), "breaker": Breaker(of=100_000)}
+        senders = {
+            name: smpp_sender(self.centre.port, name, {"window": 1, "system_id": name}, **calm)
+            for name in names or ("smsc",)
+        }
         room = self.world.room
-        self.world.room = Room(room.settings, room.ledger, room.token_key, senders={sender.sender: sender})
+        settings = room.settings.model_copy(update={"providers": {"sms": list(names)}}) if names else room.settings
+        self.world.room = Room(settings, room.ledger, room.token_key, senders=senders)
         self.world.advance(T0)
         self.assumed = self.tokens(State.IN_DOUBT)
 
@@ -182,3 +182,24 @@ def test_receipts_find_their_touches_though_they_come_before_the_answers(either_
     world.advance(T0 + MINUTE)
     assert {row.outcome for row in world.touches("notice")} == {Outcome.DELIVERED}
     either_case.finish()
+
+
+@pytest.mark.parametrize(
+    ("rule", "by"),
+    [
+        ({"bind": "transmitter", "system_id": "main", "status": 0x0E}, {"spare": 12}),
+        ({"bind": "transmitter", "system_id": "main", "fault": "hang"}, {"spare": 12}),
+        ({**THIRD, "fault": "accept_then_drop"}, {"main": 3, "spare": 9}),
+        ({**THIRD, "fault": "drop"}, {"main": 2, "spare": 9}),
+    ],
+)
+def test_a_second_smsc_takes_what_the_first_surely_did_not(
+    case: Case, rule: dict[str, Any], by: dict[str, int]
+) -> None:
+    case.world.start(plan_text(WAVE))
+    case.centre.rules(rule)
+    case.send("main", "spare")
+    case.world.advance(T0 + timedelta(seconds=2))
+    assert Counter(one["by"] for one in case.centre.all("accepted")) == by
+    case.assumed = case.tokens(State.IN_DOUBT)
+    case.finish()
