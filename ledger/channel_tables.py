@@ -25,3 +25,11 @@ early_report = Table(
     Column("came_at", Moment, nullable=False),
     Column("report", Text, nullable=False),  # the event, as JSON
 )
+
+stop_told = Table(
+    "stop_told",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("address", BigInteger, primary_key=True, autoincrement=False),  # stands on that sender's suppression list
+    Column("told_at", Moment, nullable=False),
+)

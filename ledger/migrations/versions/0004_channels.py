@@ -11,10 +11,11 @@ depends_on = None
 
 def upgrade() -> None:
     _provider_refs()
+    _stops_told()
 
 
 def downgrade() -> None:
-    for table in ("early_report", "provider_ref"):
+    for table in ("stop_told", "early_report", "provider_ref"):
         op.drop_table(table)
 
 
@@ -35,4 +36,14 @@ def _provider_refs() -> None:
         sa.Column("came_at", sa.BigInteger(), nullable=False),
         sa.Column("report", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("provider", "provider_event_id", name=op.f("pk_early_report")),
+    )
+
+
+def _stops_told() -> None:
+    op.create_table(
+        "stop_told",
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("address", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "address", name=op.f("pk_stop_told")),
     )
