@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from channels import http_status, sendgrid_events
+from channels import http_status, sendgrid_events, twilio_status
 from channels.http_options import SIGNATURE, STAMP
 from waves.message import Came
 from waves.senders import Sender
@@ -36,6 +36,9 @@ URL = "x-multiwave-url"
 
 CALLBACKS: dict[str, Callback] = {
     "http": Callback(http_status.read_status, (STAMP.lower(), SIGNATURE.lower())),
+    "twilio": Callback(
+        twilio_status.read_status, twilio_status.HEADERS, looks_at_url=True, answer=(200, "text/xml", b"<Response/>")
+    ),
     "sendgrid": Callback(
         sendgrid_events.read_events,
         (sendgrid_events.STAMP.lower(), sendgrid_events.SIGNATURE.lower()),

@@ -25,7 +25,7 @@ from channels.sendgrid_options import SendgridOptions
 from channels.sendgrid_stops import lists_of, read_page, share
 from channels.steady import steady
 from waves.errors import SendRefused
-from waves.message import BEGIN_WITHIN_S, Message, Receipt, Sought, StopPage
+from waves.message import BEGIN_WITHIN_S, Doubtful, Message, Receipt, StopPage
 from waves.outcomes import Action, Outcome, Reason
 
 ANSWERS: dict[int, Meaning] = {
@@ -124,7 +124,7 @@ class Sendgrid:
             return None
         return self.api.line.run(find_by_activity(self.api, list(tokens), self._known))
 
-    def find_sent(self, asked: Sequence[Sought]) -> Mapping[str, Receipt] | None:
+    def find_messages(self, asked: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
         """What SendGrid's Email Logs have of these, looked up by address; None unless `reconcile: logs`."""
         if self.options.reconcile != "logs":
             return self.find([one.token for one in asked])

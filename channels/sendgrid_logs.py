@@ -14,7 +14,7 @@ from typing import Any
 from channels.sendgrid_api import Api, NoAnswer
 from channels.sendgrid_mail import TOKEN_KEY
 from waves.errors import SendInDoubt
-from waves.message import Receipt, Sought
+from waves.message import Doubtful, Receipt
 
 AT_ONCE = 40
 """Tokens in one question: its address stays under 4 kB."""
@@ -57,7 +57,7 @@ async def _look(api: Api, tokens: Sequence[str], known: dict[str, Receipt]) -> N
         await _look(api, tokens[middle:], known)
 
 
-async def find_by_logs(api: Api, asked: Sequence[Sought], known: dict[str, Receipt]) -> dict[str, Receipt]:
+async def find_by_logs(api: Api, asked: Sequence[Doubtful], known: dict[str, Receipt]) -> dict[str, Receipt]:
     """The receipts of those messages that Email Logs have; SendInDoubt when they do not answer."""
     left = frozenset(_left([one.token for one in asked], known))
     try:
@@ -69,10 +69,10 @@ async def find_by_logs(api: Api, asked: Sequence[Sought], known: dict[str, Recei
     return {one.token: known[one.token] for one in asked if one.token in known}
 
 
-async def _look_into(api: Api, one: Sought, known: dict[str, Receipt]) -> None:
+async def _look_into(api: Api, one: Doubtful, known: dict[str, Receipt]) -> None:
     """Each message to that address since then says which token it has."""
     quote = '"' if "'" in one.address else "'"
-    since = f"{(one.since - CLOCKS).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    since = f"{(one.begun - CLOCKS).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     query = f'to_email = {quote}{one.address}{quote} AND sg_message_id_created_at >= TIMESTAMP "{since}"'
     found = _messages(await api.ask("logs", body={"query": query, "limit": MOST_ALIKE + 1}), "sg_message_id")
     for message in found[:MOST_ALIKE]:

@@ -142,7 +142,9 @@ def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Whether every plan checks, and the rules of hours were read by somebody not long ago."""
     folder = config_dir(settings)
     plans = sorted((folder / "plans").glob("*.yaml"))
-    broken = {plan.stem: found for plan in plans if (found := check_plan(plan, folder, CAPABILITIES))}
+    language, has_pages = settings.default_language, settings.public_url is not None
+    looked_at = {plan.stem: check_plan(plan, folder, CAPABILITIES, language, has_pages) for plan in plans}
+    broken = {name: found for name, found in looked_at.items() if found}
     for name, problems in broken.items():
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         yield Finding("plans", "fail", f"{problems[0]}{more}", f"multiwave check {name}")
@@ -155,7 +157,7 @@ def hours(folder: Path, now: datetime) -> Iterator[Finding]:
     """Rows of the rules of hours that nobody reviewed, which let nothing out, and those read over a year ago."""
     from config.lookups import HOURS, hours_problems
     from config.yaml_lines import read_document
-    from waves.hours import HoursSet
+    from waves.hours_set import HoursSet
 
     try:
         document = read_document(folder / HOURS)

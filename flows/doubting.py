@@ -13,9 +13,19 @@ from flows.room import Room
 from flows.running import load_running
 from flows.sending import moment_of
 from ledger import deciding
-from ledger.doubts import CANNOT_BE_ASKED, NO_ANSWER, SAID_UNKNOWN, Unsure, any_undecided, lapse, open_cases, to_ask
+from ledger.doubts import (
+    CANNOT_BE_ASKED,
+    NO_ANSWER,
+    SAID_UNKNOWN,
+    Unsure,
+    addressed,
+    any_undecided,
+    lapse,
+    open_cases,
+    to_ask,
+)
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import CHANNEL_NAMES, Receipt
+from waves.message import CHANNEL_NAMES, Channel, Doubtful, FindsByAddress, Receipt
 from waves.outcomes import Action, Reason
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
@@ -64,6 +74,15 @@ def _sender_of(room: Room, channel: str, name: str | None) -> Sender | None:
     return next((one for one in (*carrying, *others) if one.sender == name), None)
 
 
+def _found(room: Room, provider: Channel, tokens: Mapping[int, str]) -> Mapping[str, Receipt] | None:
+    """What a provider has of these touches, asked by our token or, where it has no use for that, by address."""
+    if not isinstance(provider, FindsByAddress):
+        return provider.find(list(tokens.values()))
+    with room.ledger.read() as connection:
+        known = addressed(connection, list(tokens))
+    return provider.find_messages([Doubtful(tokens[touch], *told) for touch, told in known.items()])
+
+
 def _ask(room: Room, unsure: Sequence[Unsure], now: datetime) -> None:
     """Ask one sender about its touches, no transaction open; one that does not answer is left alone for this round."""
     for start in range(0, min(len(unsure), ASKED_AT_ONCE * QUESTIONS), ASKED_AT_ONCE):
@@ -72,7 +91,7 @@ def _ask(room: Room, unsure: Sequence[Unsure], now: datetime) -> None:
         asked_at = moment_of(room, now)  # before the question: what it answers is no younger
         try:
             sender = _sender_of(room, CHANNEL_NAMES[unsure[0].channel], unsure[0].sender)
-            said = None if sender is None else room.channel_of(sender).find(list(tokens.values()))
+            said = None if sender is None else _found(room, room.channel_of(sender), tokens)
         except (SendInDoubt, SendRefused):
             with room.ledger.write() as connection:
                 deciding.heard(connection, [one.touch for one in unsure[start:]], NO_ANSWER, asked_at)

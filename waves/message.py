@@ -104,6 +104,8 @@ class Receipt:
     retry_after_s: float | None = None
     refs: tuple[str, ...] = ()
     """The references that the provider's reports will name it by, where they do not name our token."""
+    of_address: bool = False
+    """Whether it speaks of the server behind this address alone: the sender's other messages need not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,23 @@ class Inbound:
     raw: Mapping[str, object] = field(default_factory=dict)
 
 
-Came = Event | Inbound
+@dataclass(frozen=True, slots=True)
+class PushChange:
+    """What a browser said of its push subscription; which one is meant is told by its endpoint."""
+
+    act: Literal["subscribe", "renew", "unsubscribe"]
+    endpoint: str
+    """That of the subscription; in a renewal the one it had before."""
+    at: datetime
+    value: str | None = None
+    """The subscription that holds from now on, as the ledger spells it; None when it ends."""
+    customer: int | None = None
+    """Whose it is, by a token that we signed; a renewal and an end say so by the endpoint."""
+    provider: str = "browser"
+    provider_event_id: str = ""
+
+
+Came = Event | Inbound | PushChange
 """What a provider or a page of ours can tell us."""
 
 
@@ -167,21 +185,28 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
-    """A message in doubt, for a provider that finds messages by their address only."""
+class Doubtful:
+    """A message in doubt, for a provider that is asked by address: it has no use for our tokens."""
 
     token: str
     address: str
-    since: datetime
-    """Not sent before this moment."""
+    begun: datetime
+    """When it was claimed: the request began within BEGIN_WITHIN_S of that, or never."""
+    known_refs: frozenset[str] = frozenset()
+    """References of other messages to that address: those are accounted for."""
+    alone: bool = True
+    """Whether no other message to that address is in doubt."""
 
 
 @runtime_checkable
 class FindsByAddress(Protocol):
-    """A provider that is asked about doubts with more than their tokens; `find` is not called then."""
+    """A provider that is asked about messages in doubt by whom they went to, instead of `find`."""
 
-    def find_sent(self, asked: Sequence[Sought]) -> Mapping[str, Receipt] | None:
-        """As Channel.find."""
+    def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
+        """What the provider certainly has of them, `accepted` or `refused` by token; the others are left out.
+
+        None: it cannot be asked. SendInDoubt when it does not answer now.
+        """
         ...
 
 

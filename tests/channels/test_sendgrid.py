@@ -18,7 +18,7 @@ from channels.registry import CAPABILITIES
 from channels.sendgrid import ANSWERS, Sendgrid
 from tests.standins.sendgrid import KEY, KEY_ENV, Standin, running
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import Message, Receipt, Sought
+from waves.message import Doubtful, Message, Receipt
 from waves.outcomes import Action, Reason
 from waves.senders import Sender
 
@@ -318,14 +318,14 @@ def test_what_was_cut_off_is_found_by_its_token(sendgrid, open_it, reconcile):
     said = channel.send(sent, NOW)
     doubtful = [r.token for r in said if r.result == "in_doubt"]
     assert len(doubtful) == 30
-    sought = [Sought(m.token, m.address, NOW) for m in sent if m.token in doubtful]
-    found = channel.find_sent(sought)
+    sought = [Doubtful(m.token, m.address, NOW) for m in sent if m.token in doubtful]
+    found = channel.find_messages(sought)
     assert {token: receipt.result for token, receipt in found.items()} == {
         token: "accepted" for token in doubtful if sendgrid.accepted()[token]
     }
     assert len(found) == 20
     asked = len(sendgrid.paths)
-    assert channel.find_sent([one for one in sought if one.token in found]) == found
+    assert channel.find_messages([one for one in sought if one.token in found]) == found
     assert len(sendgrid.paths) == asked  # remembered
 
 
@@ -345,7 +345,7 @@ def test_who_does_not_answer_is_asked_again_later(sendgrid, open_it):
     assert "@" not in str(doubt.value)
     sendgrid.says = (200, {}, {"messages": [{"msg_id": "1", "to_email": "a@example.com", "from_email": ""}]})
     with pytest.raises(SendInDoubt):
-        open_it(reconcile="logs").find_sent([Sought("a", "a@example.com", NOW)])
+        open_it(reconcile="logs").find_messages([Doubtful("a", "a@example.com", NOW)])
     sendgrid.wrong.clear()
 
 
