@@ -107,6 +107,7 @@ KEY_HELP: Mapping[str, str] = {
     "Sender.breaker": "When the sender pauses by itself.",
     "Sender.timeout": "How long one request may take; a worker's lease must be 3 s longer.",
     "Sender.http": "A gateway of your own, for provider http.",
+    "Sender.webpush": "Straight to the browsers' push services, for provider webpush.",
     "WarmUp.first": "Messages on the first day.",
     "WarmUp.grows": "How many times as many each day after: 1.5.",
     "Breaker.failures": "More than this share of the last attempts failed by the sender's own fault ...",
