@@ -228,4 +228,4 @@ def _ttl(message: Message, now: datetime) -> int:
 
 
 def _not_sent(token: str, reason: Reason | None, wait: float, of_address: bool = False) -> Receipt:
-    return Receipt(token, "not_sent", None, reason, Action.RETRY, wait, of_address)
+    return Receipt(token, "not_sent", None, reason, Action.RETRY, wait, of_address=of_address)

@@ -29,6 +29,7 @@ from console import (
     stories,
     suppressing,
     switching,
+    tasks,
 )
 from console.context import Chosen, HomeOption
 from console.show import errors
@@ -65,6 +66,7 @@ keeping.add_to(app)
 deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
+tasks.add_to(app)
 doubting.add_to(app)
 suppressing.add_to(app)
 switching.add_to(app)

@@ -1,7 +1,7 @@
 """Web push for a site's owner: the files to add, and where browsers subscribe, renew, end and tell what they showed.
 
 No cookie and no login is looked at, so there is nothing for another site to abuse; what binds a browser to a customer
-is a token that we signed. All the same only the sites of MULTIWAVE_PUSH_ORIGINS are answered, by the Origin that a
+is a token that we signed. All the same only the sites of MULTIWAVE_SITE_ORIGINS are answered, by the Origin that a
 page cannot choose, and whatever changes a subscription is asked for by a preflight first (its body is JSON).
 """
 
@@ -64,11 +64,11 @@ def router(door: Door) -> APIRouter:
 
     @routes.get("/")
     async def owner(request: Request) -> Response:
-        return _shown(page_of("owner", _places(door.room, request), door.room.settings.push_origins))
+        return _shown(page_of("owner", _places(door.room, request), door.room.settings.site_origins))
 
     @routes.get("/demo")
     async def demo(request: Request) -> Response:
-        return _shown(page_of("demo", _places(door.room, request), door.room.settings.push_origins))
+        return _shown(page_of("demo", _places(door.room, request), door.room.settings.site_origins))
 
     @routes.get("/{name}.js")
     async def script(name: str, request: Request) -> Response:
@@ -134,7 +134,7 @@ def _answering(door: Door, act: Act, plain: bool) -> Callable[[Request], Awaitab
         allowed = _allowed(door.room, request)
         try:
             if allowed is None:
-                raise Refused(403, "this site is not among MULTIWAVE_PUSH_ORIGINS")
+                raise Refused(403, "this site is not among MULTIWAVE_SITE_ORIGINS")
             said = await _said(request, plain)
             record = act(door.room, said, door.clock())
         except Refused as error:
@@ -163,7 +163,7 @@ def _allowed(room: Room, request: Request) -> dict[str, str] | None:
     """The CORS headers for the site that asks, when it is one of ours: named, or the one we are under ourselves."""
     origin, host = request.headers.get("origin", ""), request.headers.get("host", "")
     own = re.match(r"https?://[^/]+", room.settings.public_url or "")
-    ours = {*room.settings.push_origins, *([own[0].lower()] if own else [])}
+    ours = {*room.settings.site_origins, *([own[0].lower()] if own else [])}
     if LOCAL.fullmatch(host):  # a name that leads here from elsewhere would be the Host
         ours.add(f"http://{host}")
     if origin not in ours:

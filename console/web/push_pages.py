@@ -48,7 +48,7 @@ def _state(places: Mapping[str, str], origins: Sequence[str]) -> str:
             "browsers reach this program there",
             "MULTIWAVE_PUBLIC_URL=https://go.example.com",
         ),
-        (bool(origins), "Your site", "nobody else's is answered", 'MULTIWAVE_PUSH_ORIGINS=["https://www.example.com"]'),
+        (bool(origins), "Your site", "nobody else's is answered", 'MULTIWAVE_SITE_ORIGINS=["https://www.example.com"]'),
     )
     return "".join(
         f'<li class="{"done" if done else "open"}"><b>{what}</b>: {why}'

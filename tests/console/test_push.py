@@ -49,7 +49,7 @@ def value(endpoint: str = FCM) -> str:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     folder = tmp_path / "spool"
-    made = make_world(tmp_path / "home", spool=folder, push_origins=[SITE], public_url="https://go.example.com")
+    made = make_world(tmp_path / "home", spool=folder, site_origins=[SITE], public_url="https://go.example.com")
     make_key(tmp_path / "home" / KEY_FILE)
     made.room.senders = {"browsers": SENDER}
     yield made
