@@ -139,6 +139,7 @@ KEY_HELP: Mapping[str, str] = {
     "Sender.breaker": "When the sender pauses by itself.",
     "Sender.timeout": "How long one request may take; a worker's lease must be 3 s longer.",
     "Sender.http": "A gateway of your own, for provider http.",
+    "Sender.webpush": "Straight to the browsers' push services, for provider webpush.",
     "Sender.smpp": "For provider smpp: the SMSC and who you are there.",
     "Sender.sendgrid": "An account at SendGrid, for provider sendgrid.",
     "Sender.smtp": "A mail server, for provider smtp.",
