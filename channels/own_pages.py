@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from channels.conversions_http import read_kept
 from waves.message import Came, Event
 from waves.outcomes import Action, Reason
 
@@ -52,5 +53,5 @@ def read_events(body: bytes, at: datetime) -> list[Came]:
     ]
 
 
-PAGES: dict[str, PageReader] = {"event": read_events}
+PAGES: dict[str, PageReader] = {"event": read_events, "conversion": read_kept}
 """Page -> how its records are read."""

@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 
 from config.hours import SAMPLES as HOURS_SAMPLES
 from config.key_help import KEY_HELP
+from config.keywords import SAMPLES as KEYWORDS_SAMPLES
+from config.keywords import Words
 from config.loading import SAMPLES as PLAN_SAMPLES
 from config.schema import SAMPLES as CUSTOMERS_SAMPLES
 from config.schema import CustomersSchema
@@ -35,6 +37,7 @@ FILES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
     "segment": ("A segment of multiwave", Segment, SEGMENT_SAMPLES),
     "customers": ("What the columns of a customers file mean", CustomersSchema, CUSTOMERS_SAMPLES),
     "hours": ("When customers may be contacted: sets of hours by name", dict[str, HoursSet], HOURS_SAMPLES),
+    "keywords": ("What people write back, by language", dict[str, Words], KEYWORDS_SAMPLES),
 }
 SHORT: Mapping[str, Callable[[Schema], Schema]] = {
     "Group": lambda keys: keys["first_of"]["items"],

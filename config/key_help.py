@@ -116,4 +116,10 @@ KEY_HELP: Mapping[str, str] = {
     "HttpOptions.status_url": "Where the gateway is asked what it has of a message that was cut off.",
     "HttpOptions.secret_env": "The name of the environment variable with the secret that requests are signed with.",
     "HttpOptions.messages": "Messages in one request; 1 is a request for each.",
+    "Words.stop": "Whole replies that say: no more on this channel. Quote words such as `no` and `yes`.",
+    "Words.start": "Whole replies that take an earlier stop of the same person back.",
+    "Words.help": "Whole replies that the carrier answers by itself.",
+    "Words.stop_phrases": "A reply says stop if one of these stands anywhere in it.",
+    "Words.ask_phrases": "A reply with one of these, or a question mark, opens a case for a person of ours.",
+    "Words.auto_phrases": "A reply with one of these was sent by a machine, such as an absence note.",
 }

@@ -19,6 +19,7 @@ from config.nearest import nearest
 from config.senders import FILE as SENDERS_FILE
 from config.senders import load_senders
 from config.settings import PREFIX, Settings
+from console.coming_back import coming_back, keywords
 from console.context import config_dir
 from waves.errors import MultiwaveError, PlanError
 from waves.message import Reachable
@@ -151,6 +152,7 @@ def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
     if not broken:
         yield Finding("plans", "ok", f"{len(plans)} plans check clean")
     yield from hours(folder, now)
+    yield from keywords(folder)
 
 
 def hours(folder: Path, now: datetime) -> Iterator[Finding]:
@@ -245,6 +247,7 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         yield Finding("senders", "warn", said, "it goes on by itself")
     if not switches and not waiting:
         yield Finding("kill switches", "ok", "none is on, and no sender waits")
+    yield from coming_back(room, moment)
     yield from workers_of(room)
     yield advanced(room, moment)
     yield from housekeeping_of(room)

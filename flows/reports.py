@@ -9,12 +9,16 @@ from typing import TypeVar
 
 from channels.call_list.generic_csv import DispositionRow
 from channels.conversions_file import ConversionRow
+from flows.clicks import clicked, judged
+from flows.inbound import record_inbound
 from flows.room import Room
+from ledger.api_keys import count_conversions
 from ledger.calls import Call, entry_touches, record_calls
-from ledger.conversions import NewConversion, record_conversions
+from ledger.conversions import NewConversion, customer_keys, record_conversions
 from ledger.events import Recorded, record_events
+from ledger.links import followed
 from waves.errors import TokenError
-from waves.message import Came, Event
+from waves.message import Came, Conversion, Event, Inbound
 from waves.tokens import Kind, read_token
 
 
@@ -47,17 +51,54 @@ def total(parts: Iterable[Recorded]) -> Recorded:
     return found
 
 
-def record_reports(room: Room, events: Sequence[Event], now: datetime) -> Recorded:
-    """Store provider reports; one whose token is unknown is kept with no touch."""
+def record_reports(room: Room, events: Sequence[Event], now: datetime, watched: bool = False) -> Recorded:
+    """Store provider reports; one whose token is unknown is kept with no touch.
+
+    `watched`: they come straight from the doors, where machines follow links too (flows.clicks).
+    """
     pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events]
+    touches = clicked(pairs) if watched else set()
     with room.ledger.write() as connection:
+        if touches:
+            pairs = judged(pairs, followed(connection, touches))
         return record_events(connection, pairs, now)
 
 
 def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
     """Store whatever providers and our own pages told, each kind its own way."""
     events = [one for one in came if isinstance(one, Event)]
-    return record_reports(room, events, now)
+    replies = [one for one in came if isinstance(one, Inbound)]
+    conversions = [one for one in came if isinstance(one, Conversion)]
+    return total(
+        [
+            record_reports(room, events, now, watched=True) if events else Recorded(0, 0, 0),
+            record_inbound(room, replies, now),
+            _record_conversions(room, conversions, now),
+        ]
+    )
+
+
+def _record_conversions(room: Room, came: Sequence[Conversion], now: datetime) -> Recorded:
+    """Store what keys brought, and count it with the key; of unknown customers nothing is stored."""
+    if not came:
+        return Recorded(0, 0, 0)
+    touches = [_opened(room, one.token, Kind.TOUCH) if one.token else None for one in came]
+    counted: dict[str, tuple[int, int]] = {}
+    found = Recorded(0, 0, 0)
+    with room.ledger.write() as connection:
+        keys = customer_keys(connection, {touch for touch in touches if touch is not None})
+        by_source: dict[str, list[NewConversion]] = {}
+        for one, touch in zip(came, touches, strict=True):
+            customer = one.customer or (keys.get(touch) if touch is not None else None) or ""
+            worth = (one.goal, one.at, one.value, one.currency, one.provider, one.provider_event_id)
+            conversion = NewConversion(customer, *worth, one.product, one.reversed_at)
+            by_source.setdefault(one.provider, []).append(conversion)
+        for source, conversions in by_source.items():
+            new, known, unknown = record_conversions(connection, conversions)
+            counted[source] = (new + known, unknown)
+            found = total([found, Recorded(new, known, 0)])
+        count_conversions(connection, counted, now)
+    return found
 
 
 def record_dispositions(

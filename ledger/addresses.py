@@ -6,12 +6,31 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, case, func, or_, select, update
 
 from ledger import tables as t
 from ledger.sql import among
 from waves.message import AddressState, Consent
 from waves.outcomes import Action
+
+FROM_EVENT = "event"
+"""The source of a consent that the person gave or took back."""
+
+
+def by_event() -> ColumnElement[bool]:
+    """Whether an address's consent is the person's own word."""
+    return func.coalesce(t.address.c.consent_source, "") == FROM_EVENT
+
+
+def yields_to_denial(latest: Any) -> ColumnElement[bool]:
+    """Whether an address's consent gives way to a no of this moment: a later yes of the person's own stays."""
+    a = t.address.c
+    granted = a.consent == int(Consent.GRANTED)
+    return case(
+        (granted & by_event(), a.consent_at <= latest),
+        (granted, True),
+        else_=func.coalesce(a.consent_at < latest, True),
+    )
 
 
 def burial(gone: Select[Any]) -> Update:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import IntEnum
 from typing import Literal, Protocol, runtime_checkable
 
@@ -137,7 +138,25 @@ class Inbound:
     raw: Mapping[str, object] = field(default_factory=dict)
 
 
-Came = Event | Inbound
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One conversion told over HTTP, of a customer named by key or by the token of a message; one of them is None."""
+
+    customer: str | None
+    token: str | None
+    goal: str
+    at: datetime
+    value: Decimal | None
+    currency: str | None
+    product: str | None
+    reversed_at: datetime | None
+    provider: str
+    """Its source: the name of the key it came with."""
+    provider_event_id: str
+    """The source's own id of it."""
+
+
+Came = Event | Inbound | Conversion
 """What a provider or a page of ours can tell us."""
 
 

@@ -19,11 +19,11 @@ def downgrade() -> None:
     op.drop_table("api_key")
 
 
-def _plain_text():
+def _plain_text() -> sa.Text:
     return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
-def api_keys():
+def api_keys() -> None:
     op.create_table(
         "api_key",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -42,7 +42,7 @@ def api_keys():
     op.create_index("uq_api_key_live", "api_key", ["name"], unique=True, sqlite_where=live, postgresql_where=live)
 
 
-def replies():
+def replies() -> None:
     op.create_table(
         "reply",
         sa.Column("event", sa.BigInteger(), autoincrement=False, nullable=False),
