@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from channels import http_status
 from channels.http_options import SIGNATURE, STAMP
-from waves.message import Came
+from waves.message import Came, Event
 from waves.senders import Sender
 
 Reader = Callable[[Sender, Mapping[str, str], bytes, datetime], Sequence[Came]]
@@ -26,6 +26,14 @@ class Callback:
     """Whether `read` needs the address as the provider called it: it is then among the headers as URL."""
     answer: tuple[int, str, bytes] = (202, "text/plain", b"")
     """Status, media type and body of the answer to what was kept."""
+
+
+def is_storable(came: Iterable[Came]) -> bool:
+    """Whether every report can be kept by its names: a database refuses control characters and halves of letters."""
+    return all(
+        "".join((one.token if isinstance(one, Event) else "", one.provider, one.provider_event_id)).isprintable()
+        for one in came
+    )
 
 
 URL = "x-multiwave-url"
