@@ -36,6 +36,9 @@ SAMPLES: Mapping[str, str] = {
     "contacts": "3",
     "priority": "50",
     "Plan.hours": "house",
+    "HoursChoice.set": "house",
+    "accept_unreviewed": "[US-TX]",
+    "accept_unreviewed.*": "US-TX",
     "in_doubt": "assume_sent",
     "in_doubt.*": "assume_sent",
     "waves": "[{wave: notice, channels: [sms], message: renewal_notice, listen: 48h}]",
@@ -129,7 +132,7 @@ def _examine(
     findings += [Finding(("segment",), unknown)] if unknown else []
     hours_text, said, unknown = find_hours(config_dir, plan.hours)
     problems += said
-    findings += [Finding(("hours",), unknown)] if unknown else []
+    findings += unknown
 
     kept = [finding for finding in findings if mended.sound(finding.steps)]
     problems += problems_of(document, mended.findings + kept)

@@ -15,11 +15,13 @@ from waves.outcomes import Action
 
 FROM_EVENT = "event"
 """The source of a consent that the person gave or took back."""
+OWN_WORDS = (FROM_EVENT, "browser")
+"""Sources of consent that are the person's own act (segments.consent has the other one)."""
 
 
 def by_event() -> ColumnElement[bool]:
-    """Whether an address's consent is the person's own word."""
-    return func.coalesce(t.address.c.consent_source, "") == FROM_EVENT
+    """Whether the person said it, in a report or in the browser: then the time decides between that and a report."""
+    return func.coalesce(t.address.c.consent_source, "").in_(OWN_WORDS)
 
 
 def yields_to_denial(latest: Any) -> ColumnElement[bool]:

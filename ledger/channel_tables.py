@@ -7,6 +7,25 @@ from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, 
 from ledger.tables import Id, metadata
 from ledger.types import Moment, plain_text
 
+provider_ref = Table(
+    "provider_ref",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("ref", Text, primary_key=True),  # what its reports name a message by, where they do not name our token
+    Column("touch", BigInteger, nullable=False),
+    Index("ix_provider_ref_touch", "touch"),
+)
+
+early_report = Table(
+    "early_report",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("provider_event_id", Text, primary_key=True),
+    Column("ref", Text, nullable=False),  # of a message whose settling was not committed when it came
+    Column("came_at", Moment, nullable=False),
+    Column("report", Text, nullable=False),  # the event, as JSON
+)
+
 api_key = Table(
     "api_key",
     metadata,
@@ -41,4 +60,27 @@ reply = Table(
     Index("ix_reply_sealed", "sealed"),
     Index("ix_reply_customer", "customer"),
     Index("ix_reply_suppression", "suppression"),
+)
+
+legal_cap = Table(
+    "legal_cap",
+    metadata,
+    Column("rules", BigInteger, primary_key=True, autoincrement=False),  # as in legal_window
+    Column("zone_set", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Text, primary_key=True),  # whose law
+    Column("counted", SmallInteger, primary_key=True, autoincrement=False),  # law_caps.Counted
+    Column("calls", SmallInteger, primary_key=True, autoincrement=False),  # so many and no more ...
+    Column("within_us", BigInteger, primary_key=True, autoincrement=False),  # ... in any window of this length
+    sqlite_with_rowid=False,
+)
+
+wave_gate = Table(
+    "wave_gate",
+    metadata,
+    Column("wave", BigInteger, primary_key=True, autoincrement=False),
+    Column("gate", Text, primary_key=True),  # complaints, filtered
+    Column("hits", Integer, nullable=False),  # when it was counted last
+    Column("sent", Integer, nullable=False),
+    Column("level", Text),  # null, warned or acted
+    Column("since", Moment),
 )

@@ -26,6 +26,7 @@ from ledger import tables as t
 from ledger.attributes import attribute_types
 from ledger.audit import record
 from ledger.channel_tables import reply
+from ledger.provider_refs import forget_refs
 from ledger.retention import EMPTY
 from waves.draw import bucket_of
 from waves.errors import LedgerError
@@ -151,6 +152,7 @@ def forget_reports(connection: Connection, touches: Select[tuple[int]]) -> None:
         update(t.dial_entry).where(e.touch.in_(touches)).values(number=opaque, household=None, score=None)
     )
     connection.execute(update(t.touch).where(c.id.in_(touches), c.provider_ref.is_not(None)).values(provider_ref=None))
+    forget_refs(connection, touches)
 
 
 def forget_replies(connection: Connection, customer: int, sealed: Sequence[str]) -> None:

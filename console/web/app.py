@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 
 from channels.callbacks import CALLBACKS, Callback
-from console.web import callbacks, conversions, redirects, unsubscribing
+from console.web import callbacks, conversions, inbox, push, redirects, unsubscribing
 from console.web.door import Door
 from flows.links import Links
 
@@ -24,4 +24,6 @@ def make_app(door: Door, readers: Mapping[str, Callback] = CALLBACKS) -> FastAPI
     links = Links(door.room)
     for pages in (unsubscribing, redirects, conversions):
         app.include_router(pages.router(door, links))
+    app.include_router(inbox.router(door))
+    app.include_router(push.router(door))
     return app
