@@ -8,7 +8,7 @@ from datetime import datetime
 
 from channels import http_status, sendgrid_events, twilio_status
 from channels.http_options import SIGNATURE, STAMP
-from waves.message import Came, Event
+from waves.message import Came, Event, Inbound
 from waves.senders import Sender
 
 Reader = Callable[[Sender, Mapping[str, str], bytes, datetime], Sequence[Came]]
@@ -32,10 +32,13 @@ class Callback:
 
 def is_storable(came: Iterable[Came]) -> bool:
     """Whether every report can be kept by its names: a database refuses control characters and halves of letters."""
-    return all(
-        "".join((one.token if isinstance(one, Event) else "", one.provider, one.provider_event_id)).isprintable()
-        for one in came
-    )
+    return all("".join((*_names(one), one.provider, one.provider_event_id)).isprintable() for one in came)
+
+
+def _names(one: Came) -> tuple[str, ...]:
+    if isinstance(one, Event):
+        return (one.token, one.ref or "")
+    return (one.address,) if isinstance(one, Inbound) else ()
 
 
 URL = "x-multiwave-url"

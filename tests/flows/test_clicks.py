@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from flows.clicks import clicked, judged
+from flows.links import Links
+from flows.reports import record_came
 from ledger.links import Followed
-from tests.builders import T0
+from tests.builders import T0, make_world, plan_text, put, reachable
+from tests.steps import as_words, touch_of
 from waves.message import CHANNEL_CODES, Event
 from waves.outcomes import Outcome
+from waves.tokens import Kind, make_token
 
 MAIL, SMS, PUSH = (CHANNEL_CODES[name] for name in ("email", "sms", "web_push"))
 S = timedelta(seconds=1)
@@ -70,3 +75,40 @@ def test_another_link_was_followed_before() -> None:
 def test_of_an_unknown_message_nothing_is_said() -> None:
     pairs = [(click(0 * S), None), (click(0 * S), 8)]
     assert judged(pairs, {}) == pairs
+
+
+WAVES = "  - {wave: notice, channels: [email], message: linked, release: 2h, listen: 1d}\n"
+TEXT = 'Subject: Hi\n\n{{ link("https://a.example.com") }} {{ link("https://b.example.com") }}'
+
+
+def test_what_the_doors_bring_is_judged_by_the_ledger(tmp_path: Path, ledger_url: str) -> None:
+    world = make_world(tmp_path / "home", ledger_url)
+    (world.config / "templates" / "linked.email.j2").write_text(TEXT)
+    put(world.ledger, [reachable(n, ("email",)) for n in range(4)])
+    world.start(plan_text(WAVES))
+    world.advance(T0)
+    touches = [touch_of(world, "notice", f"c{n}").id for n in range(4)]
+    tokens = [make_token(world.room.token_key, Kind.TOUCH, touch) for touch in touches]
+
+    def came(number: int, outcome: Outcome, after: timedelta, **raw: object) -> Event:
+        ident = f"{number} {outcome} {after} {raw}"
+        return Event(tokens[number], int(outcome), T0 + after, "mail", ident, raw=raw)
+
+    first = [
+        came(0, Outcome.CLICKED, 4 * S),
+        came(1, Outcome.DELIVERED, 600 * S),
+        came(3, Outcome.CLICKED, 600 * S, link=0),
+    ]
+    later = [
+        came(1, Outcome.CLICKED, 603 * S), came(2, Outcome.CLICKED, 603 * S), came(3, Outcome.CLICKED, 600.5 * S, link=1)
+    ]  # fmt: skip
+    for events in (first, later, first):
+        record_came(world.room, events, T0 + 700 * S)
+    found = [as_words(touch_of(world, "notice", f"c{n}"))[2] for n in range(4)]
+    assert found == ["delivered", "delivered", "clicked", "clicked"]
+    assert [len(world.touches("notice", outcome=int(each))) for each in (Outcome.CLICKED, Outcome.DELIVERED)] == [2, 2]
+    links = Links(world.room)
+    leads = [links.leads_to(touches[0], tokens[0], n) for n in range(3)]
+    assert leads == ["https://a.example.com", "https://b.example.com", None]
+    assert links.leads_to(10_000, tokens[0], 0) is None
+    world.ledger.close()
