@@ -94,14 +94,9 @@ def test_what_the_doors_bring_is_judged_by_the_ledger(tmp_path: Path, ledger_url
         ident = f"{number} {outcome} {after} {raw}"
         return Event(tokens[number], int(outcome), T0 + after, "mail", ident, raw=raw)
 
-    first = [
-        came(0, Outcome.CLICKED, 4 * S),
-        came(1, Outcome.DELIVERED, 600 * S),
-        came(3, Outcome.CLICKED, 600 * S, link=0),
-    ]
-    later = [
-        came(1, Outcome.CLICKED, 603 * S), came(2, Outcome.CLICKED, 603 * S), came(3, Outcome.CLICKED, 600.5 * S, link=1)
-    ]  # fmt: skip
+    click, half = Outcome.CLICKED, S / 2
+    first = [came(0, click, 4 * S), came(1, Outcome.DELIVERED, 600 * S), came(3, click, 600 * S, link=0)]
+    later = [came(1, click, 603 * S), came(2, click, 603 * S), came(3, click, 600 * S + half, link=1)]
     for events in (first, later, first):
         record_came(world.room, events, T0 + 700 * S)
     found = [as_words(touch_of(world, "notice", f"c{n}"))[2] for n in range(4)]
