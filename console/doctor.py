@@ -19,6 +19,7 @@ from config.nearest import nearest
 from config.senders import FILE as SENDERS_FILE
 from config.senders import load_senders
 from config.settings import PREFIX, Settings
+from console.coming_back import coming_back, keywords
 from console.context import config_dir
 from waves.errors import MultiwaveError, PlanError
 from waves.message import Reachable
@@ -151,6 +152,7 @@ def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
     if not broken:
         yield Finding("plans", "ok", f"{len(plans)} plans check clean")
     yield from hours(folder, now)
+    yield from keywords(folder)
 
 
 def hours(folder: Path, now: datetime) -> Iterator[Finding]:
@@ -247,6 +249,7 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
     for one in health_of_senders:
         level, said, do = sentence(one)
         yield Finding("senders", level, said, do)
+    yield from coming_back(room, moment)
     yield from stops_of(room, moment)
     yield from workers_of(room)
     yield advanced(room, moment)

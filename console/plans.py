@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from channels.registry import CAPABILITIES, SENDERS
+from config.keywords import keywords_problems
 from config.loading import check_plan
 from config.lookups import TEMPLATES
 from config.senders import sender_problems
@@ -43,6 +44,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     settings = settings_of(home)
     path, has_pages = find_plan(settings, plan), settings.public_url is not None
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
+    problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     notes = [] if problems else notes_of(bundle_of(settings, plan), config_dir(settings))
     if as_json:
