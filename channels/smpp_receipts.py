@@ -19,7 +19,7 @@ from waves.senders import Sender
 KIND, RECEIPTS = 0x3C, (0x04, 0x20)
 """Bits of esm_class that say what a delivery is: an SMSC's receipt, an intermediate notification (5.2.12)."""
 HEADED = 0x40
-INTERNATIONAL, UNKNOWN, LETTERS = 1, 0, 5
+INTERNATIONAL, UNKNOWN = 1, 0
 SHORTEST_NUMBER = 8
 """Digits from which on a number of unknown type is taken for an international one; fewer are a short code."""
 ID = re.compile(r"\bid:\s*([^\s]{1,65})", re.IGNORECASE)

@@ -132,14 +132,16 @@ class Session(asyncio.Protocol):
                 return await answer
         finally:
             self._waiting.pop(number, None)
-            if self._retired and not self._waiting:
-                self.hang_up()
+            self._close_retired()
 
     def retire(self) -> None:
         """Begin nothing more on this session, and close it once everything has its answer."""
         self._retired = True
-        if not self._waiting:
-            self.hang_up()
+        self._close_retired()
+
+    def _close_retired(self) -> None:
+        if self._retired and not self._waiting and self._transport is not None:
+            self._transport.close()
 
     async def leave(self) -> None:
         """Finish what was taken, unbind, close; the SMSC may be gone already."""
@@ -202,8 +204,8 @@ class Session(asyncio.Protocol):
             self._answer(pdu, NOT_NOW, b"\0")
         elif pdu.command in (Command.ENQUIRE_LINK, Command.UNBIND):
             self._answer(pdu)
-            if pdu.command == Command.UNBIND and self._transport is not None:
-                self._transport.close()  # no further request; what has no answer by then is in doubt
+            if pdu.command == Command.UNBIND:
+                self.retire()
         else:
             self._write(Pdu(Command.GENERIC_NACK, UNKNOWN_COMMAND, pdu.number))
 

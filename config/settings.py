@@ -43,6 +43,16 @@ def _lease(value: object) -> timedelta:
     return length
 
 
+def _share(value: object) -> float:
+    """A share written as 0.3%; ValueError for anything else."""
+    if isinstance(value, float) and 0 < value <= 1:
+        return value
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", str(value).strip())
+    if not match or not 0 < float(match[1]) <= 100:
+        raise ValueError("write a share, such as 0.3% or 2%")
+    return float(match[1]) / 100
+
+
 def _in_order(value: object) -> object:
     """One name, or several: first and then fallback."""
     names = [value] if isinstance(value, str) else value
@@ -92,6 +102,15 @@ class Settings(BaseSettings):
     )
     spool: Path | None = Field(
         default=None, description="folder where callbacks wait to be merged; else spool in the home folder"
+    )
+    complaint_warn: Annotated[float, BeforeValidator(_share)] = Field(
+        default=0.001, description="share of a wave's e-mails whose complaints people are told of (0.1%)"
+    )
+    complaint_stop: Annotated[float, BeforeValidator(_share)] = Field(
+        default=0.003, description="share of a wave's e-mails whose complaints stop the wave (0.3%)"
+    )
+    filtered_pause: Annotated[float, BeforeValidator(_share)] = Field(
+        default=0.02, description="share of a wave's texts filtered by carriers that pauses the campaign (2%)"
     )
     alert_urls: list[SecretStr] = Field(
         default=[],

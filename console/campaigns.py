@@ -101,6 +101,8 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         say(f"\n[bold]{wave['wave']}[/] {wave['state']}; {when}{'; ' + books if wave['opened'] else ''}")
         if wave["alarm"]:
             say(f"  alarm     {wave['alarm']}", style="yellow")
+        for gate in wave["gates"]:
+            say(f"  {gate['gate']:9} {gate['said']}: {gate['level']} {clock(gate['since'])}", style="yellow")
         for book in ("verdicts", "states", "outcomes", "parts"):
             if wave[book]:
                 say(f"  {book:9} {counts(wave[book])}")
@@ -138,7 +140,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
     from console.doubts import doubt_values
     from flows.halting import switches_over
     from flows.running import load_running
-    from ledger import aggregates, doubts
+    from ledger import aggregates, doubts, hygiene
 
     running = load_running(room.ledger, campaign)
     goal = running.plan.goal
@@ -147,6 +149,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
         waves = aggregates.wave_statuses(connection, running.id)
         arms = aggregates.conversion_by_arm(connection, running.id, goal.event, goal.within)
         unsure = doubt_values(doubts.doubts_of(connection, running.id))
+        gates = {row.name: hygiene.gates_of_wave(connection, row.id) for row in running.rows}
     return {
         "campaign": campaign,
         "state": running.state,
@@ -161,6 +164,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
                 "closed": w.closed,
                 "stopped": running.row(w.wave).stopped_at,
                 "alarm": running.row(w.wave).alarm,
+                "gates": [asdict(gate) for gate in gates[w.wave]],
                 "verdicts": w.books.verdicts,
                 "states": w.books.states,
                 "outcomes": w.books.outcomes,

@@ -12,6 +12,7 @@ from flows.carriers import PATIENCE, carrier
 from flows.ending import withdraw_stopped
 from flows.halting import scopes_of
 from flows.hours import keep_hours
+from flows.hygiene import watch_senders
 from flows.lanes import side_by_side
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
@@ -122,7 +123,7 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
         withdraw_stopped(room, row.id, now)
     if running.state == "running":
         fall_through(room, running, wave, now)
-        if pass_ramp(room, running, wave, now):
+        if watch_senders(room, running, wave, now) or pass_ramp(room, running, wave, now):
             return False
     with room.ledger.read() as connection:
         scopes = scopes_of(room, running, wave, connection, now)

@@ -67,21 +67,26 @@ def passed_on(
         return list(receipts)
     if not [other for other in _usable(room, senders, connection, now) if other != sender]:
         return list(receipts)
-    unreached = [r for _, r in receipts if r.result == "not_sent" and r.reason is Reason.PROVIDER]
-    if unreached and policy(room, sender.channel) == "not_sent":
-        hold(connection, sender.sender, now + RESTS, "its provider could not be reached")
     how = policy(room, sender.channel)
+    if how == "not_sent" and any(_is_unreached(receipt) for _, receipt in receipts):
+        hold(connection, sender.sender, now + RESTS, "its provider could not be reached")
     return [(touch, _for_the_next(receipt, how)) for touch, receipt in receipts]
 
 
 def _is_senders_own(receipt: Receipt) -> bool:
     """Whether a message was surely not taken, for a reason that is its sender's and not its own."""
-    if receipt.result == "refused":
-        return receipt.action in AT_ONCE
-    return receipt.result == "not_sent" and receipt.reason is Reason.PROVIDER
+    return _is_stopped(receipt) or _is_unreached(receipt)
+
+
+def _is_stopped(receipt: Receipt) -> bool:
+    return receipt.result in ("refused", "not_sent") and receipt.action in AT_ONCE
+
+
+def _is_unreached(receipt: Receipt) -> bool:
+    return receipt.result == "not_sent" and receipt.reason is Reason.PROVIDER and not receipt.of_address
 
 
 def _for_the_next(receipt: Receipt, how: str) -> Receipt:
-    if not _is_senders_own(receipt) or (receipt.result == "not_sent" and how != "not_sent"):
+    if not (_is_stopped(receipt) or (how == "not_sent" and _is_unreached(receipt))):
         return receipt
     return replace(receipt, result="not_sent", provider_ref=None, action=Action.RETRY, retry_after_s=AT_ONCE_S)

@@ -14,8 +14,9 @@ from ledger import provider_refs
 from ledger.calls import Call, entry_touches, record_calls
 from ledger.conversions import NewConversion, record_conversions
 from ledger.events import Recorded, record_events
+from segments.subscriptions import keep_subscriptions
 from waves.errors import TokenError
-from waves.message import Came, Event
+from waves.message import Came, Event, PushChange
 from waves.tokens import Kind, read_token
 
 
@@ -30,6 +31,8 @@ def _opened(room: Room, token: str, kind: Kind) -> int | None:
 
 CHUNK = 10_000
 """Rows of a file recorded in one transaction; a file that was cut off is imported again, and each row counts once."""
+SUBSCRIPTIONS = 200
+"""Changes of push subscriptions in one transaction; each takes a few statements."""
 T = TypeVar("T")
 
 
@@ -86,7 +89,14 @@ def record_early(room: Room, now: datetime) -> None:
 def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
     """Store whatever providers and our own pages told, each kind its own way."""
     events = [one for one in came if isinstance(one, Event)]
-    return record_reports(room, events, now)
+    recorded = [record_reports(room, events, now)]
+    changes = [one for one in came if isinstance(one, PushChange)]
+    for start in range(0, len(changes), SUBSCRIPTIONS):
+        with room.ledger.write() as connection:
+            part = changes[start : start + SUBSCRIPTIONS]
+            kept = keep_subscriptions(connection, part)
+        recorded.append(Recorded(kept, len(part) - kept, 0))
+    return total(recorded)
 
 
 def record_dispositions(

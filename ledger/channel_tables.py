@@ -73,3 +73,14 @@ legal_cap = Table(
     Column("within_us", BigInteger, primary_key=True, autoincrement=False),  # ... in any window of this length
     sqlite_with_rowid=False,
 )
+
+wave_gate = Table(
+    "wave_gate",
+    metadata,
+    Column("wave", BigInteger, primary_key=True, autoincrement=False),
+    Column("gate", Text, primary_key=True),  # complaints, filtered
+    Column("hits", Integer, nullable=False),  # when it was counted last
+    Column("sent", Integer, nullable=False),
+    Column("level", Text),  # null, warned or acted
+    Column("since", Moment),
+)

@@ -147,5 +147,5 @@ def start_twilio(account: Account | None = None) -> tuple[Standin, Account]:
 
 
 if __name__ == "__main__":
-    print(start_twilio()[0].url, flush=True)  # noqa: T201
+    print(start_twilio()[0].url, flush=True)
     threading.Event().wait()

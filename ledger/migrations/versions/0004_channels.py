@@ -14,9 +14,11 @@ def upgrade() -> None:
     _api_keys()
     _replies()
     _caps_of_the_law()
+    _gates()
 
 
 def downgrade() -> None:
+    _without_gates()
     _without_caps_of_the_law()
     for table in ("reply", "api_key", "early_report", "provider_ref"):
         op.drop_table(table)
@@ -101,3 +103,27 @@ def _caps_of_the_law() -> None:
 def _without_caps_of_the_law() -> None:
     op.drop_index("ix_call_number", table_name="call")
     op.drop_table("legal_cap")
+
+
+RARE_EVENTS = (("ix_event_complained", "outcome = 1002"), ("ix_event_filtered", "reason = 119"))
+
+
+def _gates() -> None:
+    op.create_table(
+        "wave_gate",
+        sa.Column("wave", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("gate", sa.Text(), nullable=False),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("wave", "gate", name=op.f("pk_wave_gate")),
+    )
+    for name, rare in RARE_EVENTS:
+        op.create_index(name, "event", ["touch"], sqlite_where=sa.text(rare), postgresql_where=sa.text(rare))
+
+
+def _without_gates() -> None:
+    for name, _ in RARE_EVENTS:
+        op.drop_index(name, table_name="event")
+    op.drop_table("wave_gate")
