@@ -24,6 +24,7 @@ from console import (
     rehearsing,
     reporting,
     running,
+    seeds,
     serving,
     stories,
     suppressing,
@@ -65,6 +66,7 @@ deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 tasks.add_to(app)
+seeds.add_to(app)
 doubting.add_to(app)
 suppressing.add_to(app)
 switching.add_to(app)

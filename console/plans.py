@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from channels.registry import CAPABILITIES, SENDERS
 from config.loading import check_plan
+from config.seeds import seed_problems
 from config.senders import sender_problems
 from console.context import (
     ByOption,
@@ -15,6 +18,7 @@ from console.context import (
     JsonOption,
     bundle_of,
     config_dir,
+    existing,
     find_plan,
     open_home,
     settings_of,
@@ -23,6 +27,8 @@ from console.context import (
 from console.show import clock, counts, print_json, progress, say, screen, table
 
 if TYPE_CHECKING:
+    from config.bundle import Bundle
+    from flows.room import Room
     from flows.starting import Forecast
     from ledger.limits import Limit
     from waves.plan import Limits, Plan
@@ -35,6 +41,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     settings = settings_of(home)
     problems = check_plan(find_plan(settings, plan), config_dir(settings), CAPABILITIES, settings.default_language)
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    problems += seed_problems(config_dir(settings), CAPABILITIES)
     notes = [] if problems else repeats(bundle_of(settings, plan).plan)
     if as_json:
         found = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
@@ -188,17 +195,32 @@ def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> N
 
 def send_test_messages(
     plan: PlanArgument,
-    to: Annotated[str, typer.Option("--to", help="Key of the customer who gets it, a colleague's for instance.")],
+    to: Annotated[
+        str, typer.Option("--to", help="A customer's key, a colleague's for instance; or seeds.csv: name, channel, ...")
+    ],
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:
-    """Send every message of a plan to one consenting customer; nothing of it counts in the campaign."""
+    """Send every message of a plan to one consenting customer, or to a CSV of seeds; nothing of it counts."""
     from flows.samples import send_test
 
     room = open_home(home)
     bundle = bundle_of(room.settings, plan)
+    if to.lower().endswith(".csv"):
+        _send_to_file(room, bundle, Path(to), who(by))
+        return
     sent = send_test(room, bundle, to, who(by), room.ledger.now())
     table("sent as a test", ("wave", "channel", "variant", "result"), sent)
+
+
+def _send_to_file(room: Room, bundle: Bundle, file: Path, by: str) -> None:
+    from channels.seeds_file import read_seeds
+    from flows.seeding import send_test_to_seeds
+
+    found = read_seeds(existing(file), CAPABILITIES)
+    sent = send_test_to_seeds(room, bundle, found, secrets.token_hex(8), by, room.ledger.now())
+    table("sent as a test", ("wave", "channel", "variant", "seed", "result"), sent)
+    say(f"what arrives: multiwave seeds report {bundle.plan.campaign}", markup=False)
 
 
 def add_to(app: typer.Typer) -> None:

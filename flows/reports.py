@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from channels.call_list.generic_csv import DispositionRow
 from channels.conversions_file import ConversionRow
+from flows.arrivals import split_arrivals
 from flows.room import Room
 from ledger.calls import Call, entry_touches, record_calls
 from ledger.conversions import NewConversion, record_conversions
@@ -49,9 +50,10 @@ def total(parts: Iterable[Recorded]) -> Recorded:
 
 def record_reports(room: Room, events: Sequence[Event], now: datetime) -> Recorded:
     """Store provider reports; one whose token is unknown is kept with no touch."""
+    events, seen = split_arrivals(room, events)
     pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events]
     with room.ledger.write() as connection:
-        return record_events(connection, pairs, now)
+        return total([seen, record_events(connection, pairs, now)])
 
 
 def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
