@@ -14,7 +14,7 @@ from config.hours import hours_set
 from config.segment import Segment
 from config.templates import Templates
 from config.yaml_lines import parse_document
-from waves.hours import HoursSet
+from waves.hours_set import HoursSet, accepting
 from waves.plan import Plan, plan_of
 from waves.rules import Rule, parse_rule, parse_score
 
@@ -77,8 +77,8 @@ class Bundle:
 
     @property
     def hours(self) -> HoursSet:
-        """The set of hours that the plan names, as frozen; PlanError for a text that this version does not read."""
-        return _hours(self.hours_text, self.plan.hours)
+        """The set of hours that the plan names, as frozen, with the rows it accepts; PlanError for an older form."""
+        return accepting(_hours(self.hours_text, self.plan.hours.set), self.plan.hours.accept_unreviewed)
 
     def to_json(self) -> str:
         """The bundle as the ledger stores it."""

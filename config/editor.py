@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from config.bans import SAMPLES as BANS_SAMPLES
 from config.hours import SAMPLES as HOURS_SAMPLES
 from config.key_help import KEY_HELP
 from config.loading import SAMPLES as PLAN_SAMPLES
@@ -22,8 +23,9 @@ from config.segment import Segment
 from config.senders import SAMPLES as SENDERS_SAMPLES
 from config.senders import keys_model
 from config.yaml_lines import parse_document
+from waves.bans import Bans
 from waves.dispositions import Disposition
-from waves.hours import HoursSet
+from waves.hours_set import HoursSet
 from waves.outcomes import word
 from waves.plan import Plan, Record
 
@@ -38,8 +40,10 @@ FILES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
     "customers": ("What the columns of a customers file mean", CustomersSchema, CUSTOMERS_SAMPLES),
     "hours": ("When customers may be contacted: sets of hours by name", dict[str, HoursSet], HOURS_SAMPLES),
     "seeds": ("Our own addresses that tell what arrives", dict[str, SEED_KEYS], SEEDS_SAMPLES),  # type: ignore[valid-type]
+    "bans": ("Emergency bans: where nobody is contacted for a while", Bans, BANS_SAMPLES),
 }
 SHORT: Mapping[str, Callable[[Schema], Schema]] = {
+    "HoursChoice": lambda keys: {"type": "string", "pattern": keys["set"]["pattern"]},
     "Group": lambda keys: keys["first_of"]["items"],
     "Holdout": lambda keys: keys["share"],
     "ZoneColumn": lambda keys: {"type": "string"},

@@ -9,7 +9,7 @@ from config.nearest import write_instead
 from config.sentences import Finding, Mended, mend_record, problems_of
 from config.yaml_lines import Document, read_document
 from waves.errors import PlanError, Problem
-from waves.hours import EVERYWHERE, HoursSet
+from waves.hours_set import EVERYWHERE, HoursSet
 
 FILE = Path("rules") / "hours.yaml"
 DAYS = '{mon_fri: ["09:00", "20:00"], sat: ["09:00", "20:00"], sun: null, holiday: null}'
@@ -26,6 +26,17 @@ SAMPLES: Mapping[str, str] = {
     "holiday": "null",
     "holidays": "local",
     "holidays.*": "US-TX",
+    "elsewhere": "closed",
+    "cap": "{n: 3, per_hours: 24, key: phone}",
+    "n": "3",
+    "per_hours": "24",
+    "per_days": "30",
+    "scope": "same_subject",
+    "key": "phone",
+    "refusal_rest_days": "60",
+    "notes": '["a governor may add days"]',
+    "notes.*": "a governor may add days",
+    "confidence": "medium",
     "source": "House rule of this company",
     "as_of": "2026-11-24",
     "reviewed": "no",

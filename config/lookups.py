@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from config.hours import FILE as HOURS
-from config.hours import hours_problems
+from config.hours import hours_problems, hours_set
 from config.nearest import nearest, write_instead
 from config.segment import FOLDER as SEGMENTS
 from config.segment import Segment, mend_segment, segment_path
@@ -16,7 +16,7 @@ from config.templates import LANGUAGE, TemplateName, Templates
 from config.yaml_lines import Document, Steps, read_document, read_text
 from waves.errors import PlanError, Problem, RuleError
 from waves.message import CHANNEL_CODES, Capabilities
-from waves.plan import Plan
+from waves.plan import HoursChoice, Plan
 from waves.rules import Rule, parse_rule, parse_score
 
 TEMPLATES = "templates"
@@ -78,29 +78,47 @@ def find_segment(
     return mended.record, document.text, problems_of(document, findings), None
 
 
-def find_hours(config_dir: Path, name: str) -> tuple[str, list[Problem], str | None]:
-    """The text of the hours file and its problems; the last is what to say in the plan when it has no such rule set."""
+def find_hours(config_dir: Path, chosen: HoursChoice) -> tuple[str, list[Problem], list[Finding]]:
+    """The text of the hours file and its problems, then what to say in the plan of sets and rows that are not there."""
     path = config_dir / HOURS
     try:
         document = read_document(path)
     except PlanError as error:
-        return "", list(error.problems), None
+        return "", list(error.problems), []
     problems = hours_problems(document)
-    if name in document.data:
-        return document.text, problems, None
-    return document.text, problems, f"there is no set of hours {name} in {HOURS}; {write_instead(name, document.data)}"
+    if chosen.set not in document.data:
+        said = f"there is no set of hours {chosen.set} in {HOURS}; {write_instead(chosen.set, document.data)}"
+        return document.text, problems, [Finding(("hours",), said)]
+    if problems:
+        return document.text, problems, []
+    places = [row.place for row in hours_set(document, chosen.set).rows]
+    strange = [
+        Finding(
+            ("hours", "accept_unreviewed", i),
+            f"the set {chosen.set} has no row for {place}; {write_instead(place, places)}",
+        )
+        for i, place in enumerate(chosen.accept_unreviewed)
+        if place not in places
+    ]
+    return document.text, problems, strange
 
 
 class TemplateFolder:
     """The template files of a configuration, and the problems of those that a plan uses."""
 
     def __init__(
-        self, config_dir: Path, capabilities: Mapping[str, Capabilities], types: Types | None, language: str
+        self,
+        config_dir: Path,
+        capabilities: Mapping[str, Capabilities],
+        types: Types | None,
+        language: str,
+        has_pages: bool = True,
     ) -> None:
         self.folder = config_dir / TEMPLATES
         self.capabilities = capabilities
         self.types = types
         self.language = language
+        self.has_pages = has_pages
         self.files = {
             path.name: name
             for path in sorted(self.folder.glob("*.j2"))
@@ -152,7 +170,8 @@ class TemplateFolder:
         except PlanError as error:
             self.problems += error.problems
             return
-        self.problems += template_problems(str(self.folder / file), self.texts[file], capability, self.types)
+        where = str(self.folder / file)
+        self.problems += template_problems(where, self.texts[file], capability, self.types, self.has_pages)
 
     def _problem(self, file: str, message: str) -> None:
         self.problems.append(Problem(str(self.folder / file), 1, message))

@@ -20,6 +20,7 @@ from console import (
     imports,
     keeping,
     plans,
+    pushing,
     recalling,
     rehearsing,
     reporting,
@@ -61,6 +62,7 @@ recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
 serving.add_to(app)
+pushing.add_to(app)
 keeping.add_to(app)
 deploying.add_to(app)
 reporting.add_to(app)

@@ -13,7 +13,8 @@ from console.context import HomeOption, JsonOption, bundle_of, config_dir, momen
 from console.show import clock, print_json, say
 from waves import hours as rules_of
 from waves.errors import InputError
-from waves.hours import AHEAD, HoursSet, Kind
+from waves.hours import AHEAD, Kind
+from waves.hours_set import HoursSet, candidates
 
 if TYPE_CHECKING:
     from ledger.whereabouts import Whereabouts
@@ -38,7 +39,7 @@ def hours(
     if plan and rules:
         raise InputError("--plan names its own rules; leave out --rules")
     room = open_home(home)
-    name = bundle_of(room.settings, plan).plan.hours if plan else rules or "house"
+    name = bundle_of(room.settings, plan).plan.hours.set if plan else rules or "house"
     chosen = load_hours(config_dir(room.settings), name)
     now = moment(at) if at else room.ledger.now()
     with room.ledger.read() as connection:
@@ -55,7 +56,7 @@ def tell(rules: HoursSet, found: Whereabouts, now: datetime) -> dict[str, Any]:
     """Zones with their local time, jurisdictions, and the state of messages and of calls, as plain values."""
     return {
         "zones": _local(found.zones, now),
-        "jurisdictions": rules_of.candidates(found.zones, found.jurisdictions),
+        "jurisdictions": candidates(found.zones, found.jurisdictions),
         **{word: _state(rules, kind, found, now) for word, kind in KINDS.items()},
     }
 

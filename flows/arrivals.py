@@ -14,14 +14,11 @@ from waves.tokens import read_seed_token
 def split_arrivals(room: Room, events: Sequence[Event]) -> tuple[list[Event], Recorded]:
     """The reports about customers, and what became of those about seeds, which are noted."""
     named = {number: ident for number, e in enumerate(events) if (ident := read_seed_token(room.token_key, e.token))}
-    refs = {event.ref for event in events if event.ref and not event.token}
-    if not named and not refs:
-        return list(events), Recorded(0, 0, 0)
-    with room.ledger.read() as connection:
-        by_ref = seeds.ids_by_ref(connection, refs) if refs else {}
-    if by_ref:
-        known = {n: by_ref[e.ref] for n, e in enumerate(events) if not e.token and e.ref and e.ref in by_ref}
-        named |= known
+    refs = {n: (event.provider, event.ref) for n, event in enumerate(events) if event.ref and not event.token}
+    if refs:
+        with room.ledger.read() as connection:
+            known = seeds.ids_by_ref(connection, set(refs.values()))
+        named |= {number: known[ref] for number, ref in refs.items() if ref in known}
     if not named:
         return list(events), Recorded(0, 0, 0)
     said = list[bool | None]()

@@ -1,41 +1,70 @@
-"""The hours rules as they read now: kept in the ledger, so that every worker obeys a change and its author is told."""
+"""The rules of hours and the bans as they read now: kept in the ledger, so that every worker obeys a change."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 
+from config.bans import FILE as BANS_FILE
+from config.bans import bans_in
 from config.hours import FILE, hours_problems, hours_set
-from config.yaml_lines import parse_document, read_text
+from config.yaml_lines import Document, parse_document, read_text
 from flows.room import Room
 from ledger.audit import record
 from ledger.store import read_meta, write_meta
-from waves.errors import PlanError
-from waves.hours import HoursSet
+from waves.bans import Ban
+from waves.errors import PlanError, Problem
+from waves.hours_set import HoursSet
 
-KEY = "hours"
+KEY, BANS = "hours", "bans"
 
 
 def keep_hours(room: Room, now: datetime) -> None:
-    """Take the home's hours file over when it changed; PlanError with each of its problems, and nothing is taken over.
+    """Take the home's files of hours and bans over where they changed; PlanError with each problem of either.
 
-    A home without that file says nothing: then the rules that each campaign was started with hold alone.
+    Of a file with a problem nothing is taken over: what it said last holds. A home without a file says nothing: then
+    the rules that each campaign was started with hold alone, and the bans that were read last.
     """
-    path = room.settings.home / "config" / FILE
-    if not path.exists():
-        return
-    text = read_text(path)
-    with room.ledger.read() as connection:
-        kept = read_meta(connection, KEY)
-    if text == kept:
-        return
-    problems = hours_problems(parse_document(text, str(path)))
+    problems = [
+        *_keep(room, now, BANS_FILE, BANS, _ban_problems),
+        *_keep(room, now, FILE, KEY, hours_problems),
+    ]
     if problems:
         raise PlanError(problems)
+
+
+def _keep(
+    room: Room, now: datetime, file: Path, key: str, problems_in: Callable[[Document], list[Problem]]
+) -> Iterator[Problem]:
+    path = room.settings.home / "config" / file
+    if not path.exists():
+        return
+    try:
+        text = read_text(path)
+        with room.ledger.read() as connection:
+            kept = read_meta(connection, key)
+        if text == kept:
+            return
+        problems = problems_in(parse_document(text, str(path)))
+    except PlanError as error:
+        problems = list(error.problems)
+    if problems:
+        yield from problems
+        return
     with room.ledger.write() as connection:
-        write_meta(connection, KEY, text)
-        record(connection, now, "advance", "hours changed", str(FILE), before=_digest(kept), after=_digest(text))
+        write_meta(connection, key, text)
+        record(connection, now, "advance", f"{key} changed", str(file), before=_digest(kept), after=_digest(text))
+
+
+def _ban_problems(document: Document) -> list[Problem]:
+    try:
+        bans_in(document)
+    except PlanError as error:
+        return list(error.problems)
+    return []
 
 
 def _digest(text: str | None) -> str | None:
@@ -46,3 +75,9 @@ def _digest(text: str | None) -> str | None:
 def set_in(text: str, name: str) -> HoursSet:
     """The set of this name in a hours file's text; PlanError when there is none any more."""
     return hours_set(parse_document(text, str(FILE)), name)
+
+
+@lru_cache(maxsize=32)
+def bans_of(text: str | None) -> tuple[Ban, ...]:
+    """The bans in the text that was taken over last; none before the first."""
+    return () if text is None else bans_in(parse_document(text, str(BANS_FILE)))

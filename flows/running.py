@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.bundle import Bundle
-from flows.hours import KEY, set_in
+from flows.hours import BANS, KEY, bans_of, set_in
 from ledger import campaigns
 from ledger.dial_lists import Score
 from ledger.enrol import Opening
@@ -21,6 +21,7 @@ from ledger.words import WaveWords
 from segments.select import Source, compile_rule
 from waves.draw import Draw
 from waves.errors import LedgerError
+from waves.hours_set import accepting
 from waves.message import CHANNEL_CODES
 from waves.plan import Plan, Wave
 from waves.rules import Rule
@@ -38,6 +39,8 @@ class Running:
     rows: tuple[Any, ...]
     hours_now: str | None = None
     """The hours file as the ledger last took it over."""
+    bans_now: str | None = None
+    """The file of bans likewise."""
     _gates: dict[tuple[str, date], Gates] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -57,8 +60,8 @@ class Running:
 
     @property
     def rules(self) -> Rules:
-        """The permitted hours: those it was started with and those of today, the stricter of the two at any moment."""
-        return rules_of(self.bundle, self.hours_now)
+        """The permitted hours: those it was started with and those of today, the stricter at any moment; and bans."""
+        return rules_of(self.bundle, self.hours_now, self.bans_now)
 
     def row(self, wave: str) -> Any:
         """The ledger's row of a wave; KeyError when the plan has no such wave."""
@@ -70,15 +73,15 @@ def load_running(ledger: Ledger, name: str) -> Running:
     with ledger.read() as connection:
         row = campaigns.find(connection, name)
         rows = tuple(campaigns.waves_of(connection, row.id))
-        hours = read_meta(connection, KEY)
-    return Running(row.id, row.name, row.state, row.started_at, _bundle(row.bundle), rows, hours)
+        hours, bans = read_meta(connection, KEY), read_meta(connection, BANS)
+    return Running(row.id, row.name, row.state, row.started_at, _bundle(row.bundle), rows, hours, bans)
 
 
-def rules_of(bundle: Bundle, hours_now: str | None) -> Rules:
-    """A bundle's own hours with those of the same name in today's file, once one was taken over."""
-    own = bundle.hours
-    now = own if hours_now is None else set_in(hours_now, bundle.plan.hours)
-    return Rules((own,) if now == own else (own, now))
+def rules_of(bundle: Bundle, hours_now: str | None, bans_now: str | None) -> Rules:
+    """A bundle's own hours with those of the same name in today's file, once one was taken over, and today's bans."""
+    own, chosen = bundle.hours, bundle.plan.hours
+    now = own if hours_now is None else accepting(set_in(hours_now, chosen.set), chosen.accept_unreviewed)
+    return Rules((own,) if now == own else (own, now), bans_of(bans_now))
 
 
 @lru_cache(maxsize=32)

@@ -9,6 +9,7 @@ from typing import Any
 
 from channels.steady import steady
 from config.bundle import Bundle
+from flows.carriers import carrier
 from flows.halting import scopes_on
 from flows.render import Around, render
 from flows.room import Room
@@ -22,6 +23,7 @@ from waves.message import BEGIN_WITHIN_S, CHANNEL_CODES, CHANNEL_NAMES, Message,
 from waves.outcomes import Action, Reason
 from waves.plan import Wave
 from waves.seeds import Seed
+from waves.senders import Sender
 from waves.tokens import make_seed_token
 
 PATIENCE = timedelta(seconds=5)
@@ -116,21 +118,23 @@ def send_test_to_seeds(
 
 def _refuse_under_a_switch(room: Room, delivery: Delivery, now: datetime) -> None:
     with room.ledger.read() as connection:
-        stopping = _stopping(room, delivery, switches_on(connection, now))
+        stopping = _stopping(connection, delivery, carrier(room, delivery.channel, connection, now), now)
     if stopping is not None:
         raise SendRefused(f"{stopping}; nothing is sent while it is on")
 
 
-def _stopping(room: Room, delivery: Delivery, switches: Iterable[Switch]) -> Switch | None:
-    within = scopes_on(room, delivery.bundle.plan.campaign, delivery.wave.wave, delivery.channel)
-    return next((switch for switch in switches if switch.scope in within), None)
+def _stopping(connection: Any, delivery: Delivery, sender: Sender, now: datetime) -> Switch | None:
+    within = scopes_on(delivery.bundle.plan.campaign, delivery.wave.wave, sender)
+    return next((switch for switch in switches_on(connection, now) if switch.scope in within), None)
 
 
 def deliver(
     room: Room, delivery: Delivery, wanted: Mapping[seeds.SeedMessage, Seed], now: datetime
 ) -> dict[seeds.SeedMessage, str]:
     """Take room at the sender, claim, send, settle, as for customers; what became of those that could be claimed."""
-    sender, channel = room.sender(delivery.channel), room.channel(delivery.channel)
+    with room.ledger.read() as connection:
+        sender = carrier(room, delivery.channel, connection, _moment(room, now))
+    channel = room.channel_of(sender)
     size = min(len(wanted), channel.chunk)
     with room.ledger.write() if sender.is_limited else room.ledger.read() as connection:
         grant = pace.Grant(size, now)
@@ -141,7 +145,7 @@ def deliver(
     room.wait(grant.waits_s)
     with room.ledger.write() as connection:
         begins_by, moment = steady() + BEGIN_WITHIN_S, _moment(room, now)
-        claimed, skipped = _claim(room, connection, delivery, wanted, grant.messages, moment)
+        claimed, skipped = _claim(room, connection, delivery, sender, wanted, grant.messages, moment)
         pace.give_back(connection, sender, grant, grant.messages - len(claimed))
     made, receipts = _messages(room, delivery, claimed, wanted)
     try:
@@ -162,12 +166,13 @@ def _claim(
     room: Room,
     connection: Any,
     delivery: Delivery,
+    sender: Sender,
     wanted: Mapping[seeds.SeedMessage, Seed],
     most: int,
     now: datetime,
 ) -> tuple[dict[seeds.SeedMessage, int], dict[seeds.SeedMessage, str]]:
     """Claim some, and say which are suppressed: none at all under a switch, or of a wave that is not open."""
-    if room.stopping or _stopping(room, delivery, switches_on(connection, now)) is not None:
+    if room.stopping or _stopping(connection, delivery, sender, now) is not None:
         return {}, {}
     if not delivery.is_test and not seeds.is_sending(connection, int(delivery.run.partition(":")[2])):
         return {}, {}
@@ -200,7 +205,7 @@ def seed_message(room: Room, delivery: Delivery, seed: Seed, variant: int, token
     bundle = delivery.bundle
     values = {name: EXAMPLES[kind] for name, kind in bundle.types.items()}
     to = Recipient(seed.address, seed.seed, seed.language, values, seed.owner or seed.seed)
-    around = Around(room.settings.public_url, delivery.until)
+    around = Around(room.settings.public_url, delivery.until, tracks=False)
     made = render(bundle, delivery.wave, bundle.open_templates(), delivery.channel, variant, token, to, around)
     return replace(made, campaign=f"test of {made.campaign}") if delivery.is_test else made
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from config.bundle import Bundle
-from flows.hours import KEY, keep_hours
+from flows.hours import BANS, KEY, keep_hours
 from flows.rivals import rivals_of
 from flows.room import Room
 from flows.running import (
@@ -140,7 +140,7 @@ def cover_plan(room: Room, bundle: Bundle, now: datetime, opens: datetime, rival
     with room.ledger.write() as connection:
         for rival in rivals:
             cover(connection, rival.gates.rules, now, rival.gates.closes)
-        rules = rules_of(bundle, read_meta(connection, KEY))
+        rules = rules_of(bundle, read_meta(connection, KEY), read_meta(connection, BANS))
         end = opens
         for wave in bundle.plan.waves:
             end = max(end + wave.wait, wave.at.at if wave.at else end) + wave.release + wave.listen

@@ -31,6 +31,7 @@ from ledger import tables as t
 from ledger.audit import record
 from ledger.gates import Gates, Members, live_members, recheck
 from ledger.kill_switches import switches_on
+from ledger.law_caps import Called, used_up
 from ledger.legal_hours import cover, open_until
 from ledger.limits import over_limit
 from ledger.store import keep_open, keep_out_new_touches
@@ -119,6 +120,10 @@ def pull(
 def _callable(wave: int, gates: Gates, types: Mapping[str, str], score: Score | None, now: datetime) -> Subquery:
     c = t.touch.c
     m = live_members(gates.campaign or 0, types)
+    over = over_limit(c.id, c.customer, now, None)
+    if gates.rules.counted:
+        who = Called(c.customer, m.c.zone_set, t.address.c.value)
+        over = or_(over, used_up(gates.rules.id, gates.rules.counted, who, now))
     value = score(m) if score else cast(null(), t.dial_entry.c.score.type)
     return (
         select(
@@ -132,7 +137,7 @@ def _callable(wave: int, gates: Gates, types: Mapping[str, str], score: Score | 
             value.label("score"),
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
             open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now).label("call_until"),
-            over_limit(c.id, c.customer, now, None).label("over"),
+            over.label("over"),
         )
         .join_from(t.touch, m, m.c.customer == c.customer)
         .join(t.address, t.address.c.id == c.address)

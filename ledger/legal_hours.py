@@ -13,9 +13,12 @@ from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, bin
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.law_caps import Counted, counted_by, note_caps
 from ledger.types import When, later
+from waves.bans import Ban
 from waves.calendars import calendars
-from waves.hours import HoursSet, Kind, open_windows, rules_id
+from waves.hours import Kind, open_windows
+from waves.hours_set import HoursSet, rules_id
 
 Window = tuple[datetime, datetime]
 DAY = timedelta(days=1)
@@ -25,19 +28,28 @@ AHEAD = 2 * DAY
 
 @dataclass(frozen=True)
 class Rules:
-    """The sets of hours that bind together: every one of them has to allow a moment."""
+    """The sets of hours that bind together, and the bans: every one of them has to allow a moment."""
 
     sets: tuple[HoursSet, ...]
+    bans: tuple[Ban, ...] = ()
 
     @cached_property
     def id(self) -> int:
         """The key of these sets' rows in legal_window: below 2**60, the same for the same rules and calendars."""
         ids = sorted({rules_id(one) for one in self.sets})
-        return int(hashlib.sha256(repr((ids, calendars())).encode()).hexdigest()[:15], 16)
+        banned = (sorted(ban.acts for ban in self.bans),) if self.bans else ()
+        return int(hashlib.sha256(repr((ids, calendars(), *banned)).encode()).hexdigest()[:15], 16)
+
+    @cached_property
+    def counted(self) -> frozenset[Counted]:
+        """What the caps of these sets count; empty where the law caps no calls."""
+        return counted_by(self.sets)
 
 
 def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) -> int:
     """Work out the permitted windows from `start` to `end` of every set of zones that lacks them; of how many sets.
+
+    The caps of the law that bind there are noted with them.
 
     Safe to run twice and by several at once: windows that overlap say the same.
     """
@@ -54,6 +66,7 @@ def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) 
         ]
         if rows:
             connection.execute(make(t.legal_window).on_conflict_do_nothing(), rows)
+        note_caps(connection, rules.id, row.id, rules.sets, (row.zones.split(), row.jurisdictions.split()))
         known = all(windows is not None for windows in found.values())
         span = make(t.legal_span).values(
             rules=rules.id, zone_set=row.id, known=known, covered_from=begins, covered_until=ends
@@ -86,7 +99,7 @@ def _windows(
     zones, places = row.zones.split(), row.jurisdictions.split()
     allowed: list[Window] | None = [(start, end + AHEAD)]
     for one in rules.sets:
-        found = open_windows(one, kind, zones, places, start, end + AHEAD)
+        found = open_windows(one, kind, zones, places, start, end + AHEAD, rules.bans)
         allowed = None if found is None or allowed is None else list(_both(allowed, found))
     return allowed
 

@@ -58,7 +58,7 @@ def _contacts(since: When, now: When, waiting: ColumnElement[bool]) -> tuple[Sel
 
     `at` is NULL for what may yet happen, which counts whatever the window; `waiting` says which queued messages do.
     """
-    c, k, e = CONTACT.c, t.call.c, t.dial_entry.c
+    c = CONTACT.c
     done = type_coerce(func.coalesce(c.sent_at, c.claimed_at), c.sent_at.type)
     never = type_coerce(null(), c.sent_at.type)
     one = literal(1, Integer).label("n")
@@ -68,14 +68,27 @@ def _contacts(since: When, now: When, waiting: ColumnElement[bool]) -> tuple[Sel
     message = select(c.customer, case((went, done), else_=never).label("at"), one).where(
         c.channel != inline(CALL), or_(went & (done > since), again, ahead)
     )
+    return message, *made_calls(since, True)
+
+
+def made_calls(since: When, held: bool) -> tuple[Select[Any], Select[Any]]:
+    """(customer, at, n) of every call since a moment: those listed and not reported yet, and those that rang; n is 1.
+
+    With `held` who is on a live list counts whenever that was cut, with a NULL `at`: it may ring any time.
+    """
+    c, k, e = CONTACT.c, t.call.c, t.dial_entry.c
+    never = type_coerce(null(), c.sent_at.type)
+    one = literal(1, Integer).label("n")
     rang = k.disposition.not_in(SILENT)
     dialled = select(k.event).where(k.touch == c.id, rang).correlate(CONTACT).exists()  # ix_call_touch
-    held = select(e.id).where(e.touch == c.id, e.active).correlate(CONTACT).exists()  # ix_dial_entry_touch
-    listed = select(c.customer, case((held, never), else_=c.claimed_at).label("at"), one).where(
-        c.channel == CALL, c.state == inline(State.LISTED), or_(c.claimed_at > since, held), ~dialled
+    live = select(e.id).where(e.touch == c.id, e.active).correlate(CONTACT).exists()  # ix_dial_entry_touch
+    late = or_(c.claimed_at > since, live) if held else c.claimed_at > since
+    at = case((live, never), else_=c.claimed_at) if held else c.claimed_at
+    listed = select(c.customer, at.label("at"), one).where(
+        c.channel == CALL, c.state == inline(State.LISTED), late, ~dialled
     )
     called = select(c.customer, k.at.label("at"), one).join_from(t.call, CONTACT, c.id == k.touch)
-    return message, listed, called.where(c.channel == CALL, k.at > since, rang)
+    return listed, called.where(c.channel == CALL, k.at > since, rang)
 
 
 def _of_priority(test: Callable[[ColumnElement[int]], ColumnElement[bool]]) -> ColumnElement[bool]:

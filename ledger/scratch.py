@@ -19,7 +19,7 @@ from ledger.store import Ledger, create_ledger, make_engine, open_ledger, write_
 from waves.draw import Draw
 
 CHUNK = 5_000
-LEFT_BEHIND = frozenset({"meta", "attribute", "event", "audit", "batch", "legal_window", "legal_span"})
+LEFT_BEHIND = frozenset({"meta", "attribute", "event", "audit", "batch", "legal_window", "legal_span", "legal_cap"})
 """What no gate of a new campaign reads, or what is made anew."""
 Tick = Callable[[str, int, int], None]
 

@@ -104,10 +104,11 @@ def suppressed_addresses(connection: Connection, channel: int, values: Collectio
     )
 
 
-def ids_by_ref(connection: Connection, refs: Collection[str]) -> dict[str, int]:
-    """Provider's reference to the message to a seed that has it (ix_seed_touch_provider_ref)."""
-    rows = connection.execute(select(table.c.provider_ref, table.c.id).where(table.c.provider_ref.in_(list(refs))))
-    return {row.provider_ref: row.id for row in rows}
+def ids_by_ref(connection: Connection, refs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """(sender, its reference) to the message to a seed that has it (ix_seed_touch_provider_ref)."""
+    c = table.c
+    rows = connection.execute(select(c.provider, c.provider_ref, c.id).where(c.provider_ref.in_([r for _, r in refs])))
+    return {(row.provider, row.provider_ref): row.id for row in rows}
 
 
 def heard(connection: Connection, ident: int, outcome: int, at: datetime, by: str) -> bool | None:

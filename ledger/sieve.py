@@ -34,8 +34,9 @@ from sqlalchemy.types import TypeEngine
 
 from ledger import tables as t
 from ledger.gates import PASSES, Gates, Members, address_gate, drawn, live_members, member_gate, suppressed
+from ledger.law_caps import Called, used_up
 from ledger.legal_hours import first_hours
-from ledger.limits import Pressure, room_left
+from ledger.limits import CALL, Pressure, room_left
 from ledger.sql import greatest, once, unindexed
 from ledger.types import RANGE, Moment, Span
 from ledger.words import heard_by, heard_name
@@ -44,7 +45,7 @@ from waves.outcomes import Verdict
 
 STEP, NEXT = 1 << 55, 1 << 40
 """A reach is gate * STEP - preference * NEXT - address id: the largest is the furthest gate, there the best address."""
-LOOKED_UP = frozenset({"first_gates", "hours", "pressed"})
+LOOKED_UP = frozenset({"first_gates", "hours", "pressed", "capped"})
 """Tables that are joined: PostgreSQL, told nothing of their size, would read one for every row of another."""
 NOWHERE = int(Verdict.NO_ADDRESS) * STEP
 
@@ -89,6 +90,8 @@ def sieved(
         pressure = Pressure(gates.now, gates.priority, gates.limit, len(gates.groups), kept_for)
         short, room = room_left(connection, RANGE, pressure)
         pressed = None if short is None else keep("pressed", short, left_over=Integer)
+        calls = CALL in gates.channels and gates.rules.counted
+        capped = keep_built("capped", partial(_barred, first, gates)) if calls else None
         columns = {f"hour_{code}": Moment for code in gates.channels} | {
             f"place_{code}": BigInteger for code in gates.channels
         }
@@ -103,7 +106,8 @@ def sieved(
 
         fixed = {"bucket": BigInteger, "verdict": SmallInteger, "channels": Integer, "rest": Boolean}
         limit = (room, pressed is None)
-        yield keep_built("sieve", lambda: _verdicts(reached(), gates, hours, pressed, room), limit, **fixed, **columns)
+        looked = partial(_verdicts, gates=gates, hours=hours, pressed=pressed, capped=capped, room=room)
+        yield keep_built("sieve", lambda: looked(reached()), limit, **fixed, **columns)
 
 
 def _rivals(connection: Connection, gates: Gates, span: Span) -> Iterator[Select[Any]]:
@@ -198,21 +202,35 @@ def _reaches(first: FromClause, gates: Gates, rivals: Members | None) -> Select[
     return select(first.c.customer, *known, *best).outerjoin_from(first, t.address, wanted).group_by(first.c.customer)
 
 
-def _verdicts(r: FromClause, gates: Gates, hours: Table, pressed: Table | None, room: int) -> Select[Any]:
+def _barred(first: Table, gates: Gates) -> Select[Any]:
+    """The members whom the law lets nobody call before a call wave closes, by the calls known now."""
+    who = Called(first.c.customer, first.c.zone_set)
+    over = used_up(gates.rules.id, gates.rules.counted, who, gates.closes, held=False)
+    return select(first.c.customer).where(first.c.gate < 1, over)
+
+
+def _verdicts(
+    r: FromClause, gates: Gates, hours: Table, pressed: Table | None, capped: Table | None, room: int
+) -> Select[Any]:
     """What the reaches come to; whoever a member's gate stopped has reached nothing.
 
-    Past its address each channel meets the hours, then the limit, of which `room` is left where nothing else is said.
+    Past its address each channel meets the hours, then the limit, of which `room` is left where nothing else is said,
+    and for calls the caps of the law.
     """
     source = r.outerjoin(hours, hours.c.zone_set == r.c.zone_set)
     left: ColumnElement[int] = literal(room, Integer)
     if pressed is not None:
         source = source.outerjoin(pressed, pressed.c.customer == r.c.customer)
         left = func.coalesce(pressed.c.left_over, room)
+    lefts = dict.fromkeys(gates.channels, left)
+    if capped is not None:
+        source = source.outerjoin(capped, capped.c.customer == r.c.customer)
+        lefts[CALL] = case((capped.c.customer.is_not(None), 0), else_=left)
     rest = ~drawn(r.c.bucket, *gates.ramp) if gates.ramp else false()
     reach = {code: r.c[f"reach_{code}"] for code in gates.channels}
     hour = {code: _hour(hours, rest, code, gates) for code in gates.channels}
     worked_out = [r.c.customer, r.c.bucket, r.c.gate, rest.label("rest"), left.label("room")]
-    worked_out += [_gate(reach[code], hours, hour[code], left).label(f"gate_{code}") for code in gates.channels]
+    worked_out += [_gate(reach[code], hours, hour[code], lefts[code]).label(f"gate_{code}") for code in gates.channels]
     worked_out += [hour[code].label(f"hour_{code}") for code in gates.channels]
     worked_out += [((PASSES * STEP - reach[code]) % NEXT).label(f"place_{code}") for code in gates.channels]
     # OFFSET 0: both databases would else work each gate out again wherever it is named below.

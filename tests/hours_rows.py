@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from waves.hours import HoursSet
+from waves.hours_set import HoursSet
 
 REVIEWED = {"by": "a test", "on": "2026-11-24"}
 ALL_DAY = ["00:00", "24:00"]

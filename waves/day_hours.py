@@ -50,7 +50,13 @@ def parse_day(value: object) -> tuple[Minutes, ...]:
 
 
 def _parse_holiday(value: object) -> object:
-    return value if value == "inherit" else parse_day(value)
+    return value if value in ("inherit", "weekend") else parse_day(value)
+
+
+def both(one: Iterable[Minutes], two: Sequence[Minutes]) -> tuple[Minutes, ...]:
+    """What two days' windows have in common."""
+    pairs = ((max(a, c), min(b, d)) for a, b in one for c, d in two)
+    return tuple((opens, closes) for opens, closes in pairs if opens < closes)
 
 
 def clock(minutes: int) -> str:
@@ -67,14 +73,14 @@ _PAIR = {"type": "array", "items": {"type": "string", "pattern": f"^({CLOCK})$"}
 _DAY = [{"type": "null"}, _PAIR, {"type": "array", "items": _PAIR, "minItems": 1}]
 Day = Annotated[tuple[Minutes, ...], BeforeValidator(parse_day), WithJsonSchema({"anyOf": _DAY})]
 HolidayDay = Annotated[
-    tuple[Minutes, ...] | Literal["inherit"],
+    tuple[Minutes, ...] | Literal["inherit", "weekend"],
     BeforeValidator(_parse_holiday),
-    WithJsonSchema({"anyOf": [*_DAY, {"const": "inherit"}]}),
+    WithJsonSchema({"anyOf": [*_DAY, {"enum": ["inherit", "weekend"]}]}),
 ]
 
 
 class Days(Record):
-    """The windows of each kind of day; a holiday may `inherit` those of its weekday."""
+    """The windows of each kind of day; a holiday may `inherit` those of its weekday, or be as on a `weekend`."""
 
     mon_fri: Day
     sat: Day
@@ -83,7 +89,9 @@ class Days(Record):
 
     def on(self, day: date, holiday: bool) -> tuple[Minutes, ...]:
         """The windows of this local date."""
-        if holiday and self.holiday != "inherit":
-            return self.holiday
         weekday = day.weekday()
+        if holiday and self.holiday == "weekend" and weekday < 5:
+            return both(self.sat, self.sun)
+        if holiday and not isinstance(self.holiday, str):
+            return self.holiday
         return self.sat if weekday == 5 else self.sun if weekday == 6 else self.mon_fri

@@ -1,25 +1,20 @@
-"""When a customer may be contacted: the rules as their author wrote them, and the permitted windows in UTC."""
+"""When a customer may be contacted: the permitted windows in UTC, by rules of hours and emergency bans."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import IntEnum
 from functools import lru_cache
-from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-
-from waves.calendars import countries_of, country_of, holidays_between, known_jurisdictions
+from waves.bans import Ban, binding_bans
+from waves.calendars import holidays_between
 from waves.day_hours import Days, in_words
+from waves.hours_set import HoursRow, HoursSet, binding, candidates, without_a_row
 from waves.message import CHANNEL_CODES
-from waves.plan import Record
 
-EVERYWHERE = "everywhere"
 MARGIN = timedelta(days=2)
 """Local days on either side of a span in UTC that are looked at, so that no zone's day is missed or cut."""
 
@@ -45,94 +40,6 @@ def kind_of(channel: int) -> Kind:
     return Kind.CALL if channel in CALLS else Kind.MESSAGE
 
 
-def _known_place(place: str) -> str:
-    if place in known_jurisdictions():
-        return place
-    country = country_of(place)
-    instead = ", ".join(sorted(one for one in known_jurisdictions() if country_of(one) == country))
-    said = f"there is no jurisdiction {place} with a calendar of holidays"
-    raise ValueError(f"{said}; write {f'one of {instead}' if instead else 'such as US, US-TX or GB'}")
-
-
-def _row_place(place: str) -> str:
-    if place == EVERYWHERE:
-        return place
-    if country_of(place) not in known_jurisdictions():
-        raise ValueError(f"there is no jurisdiction {place}; write {EVERYWHERE}, or such as US, US-TX or GB")
-    return _known_place(place)
-
-
-def _parse_review(value: object) -> object:
-    if isinstance(value, Mapping | Review | None):
-        return value
-    if value in ("no", False):
-        return None
-    raise ValueError("write {by: NAME, on: DATE}, or no as long as nobody has read every line of this row")
-
-
-Place = Annotated[str, AfterValidator(_known_place)]
-RowPlace = Annotated[str, AfterValidator(_row_place)]
-
-
-class Review(Record):
-    """Who read every line of a row, and when."""
-
-    by: str = Field(min_length=1, max_length=200)
-    on: date
-
-
-class HoursRow(Record):
-    """The hours of one jurisdiction, or of everywhere; one that nobody reviewed allows nothing."""
-
-    place: RowPlace = Field(alias="for")
-    messages: Days
-    calls: Days
-    holidays: Literal["local", "none"] | tuple[Place, ...] = "local"
-    source: str = Field(min_length=1, max_length=500)
-    as_of: date
-    reviewed: Annotated[Review | None, BeforeValidator(_parse_review)]
-
-    def days(self, kind: Kind) -> Days:
-        """The hours that a message or a call keeps."""
-        return self.messages if kind == Kind.MESSAGE else self.calls
-
-
-class HoursSet(Record):
-    """A named set of rows: the one for everywhere binds every customer, and so does each of their jurisdictions'."""
-
-    title: str = Field(min_length=1, max_length=200)
-    rows: tuple[HoursRow, ...]
-
-    @model_validator(mode="after")
-    def _somewhere_to_fall_back(self) -> HoursSet:
-        if all(row.place != EVERYWHERE for row in self.rows):
-            raise ValueError(f"no row of this set is `for: {EVERYWHERE}`; write one, it binds every customer")
-        return self
-
-
-def rules_id(rules: HoursSet) -> int:
-    """The first 60 bits of the SHA-256 of what the set says; texts that say the same have the same."""
-    canonical = json.dumps(rules.model_dump(mode="json", by_alias=True), sort_keys=True, ensure_ascii=False)
-    return int(hashlib.sha256(canonical.encode()).hexdigest()[:15], 16)
-
-
-def candidates(zones: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
-    """Every jurisdiction the customer may be in: those given, their countries, and those of zones in none of these."""
-    return _candidates(tuple(zones), tuple(given))
-
-
-@lru_cache(maxsize=65_536)
-def _candidates(zones: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
-    countries = {country_of(place) for place in given}
-    strays = [found for zone in zones if not (found := countries_of(zone)) & countries]
-    return tuple(sorted(countries.union(given, *strays)))
-
-
-def binding(rules: HoursSet, places: Collection[str]) -> list[HoursRow]:
-    """The rows that bind a customer of these jurisdictions: all must allow a contact."""
-    return [row for row in rules.rows if row.place == EVERYWHERE or row.place in places]
-
-
 @dataclass(frozen=True, slots=True)
 class Blocked:
     """One row that is shut in one of the customer's zones, and what its day allows."""
@@ -151,22 +58,39 @@ class _Unknown(Exception):
     """The hours of a customer cannot be told."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A rule that binds in one zone, and when it allows a contact; `why` it does not, where that is not its hours."""
+
+    place: str
+    zone: str
+    spans: tuple[Span, ...]
+    row: HoursRow | None = None
+    why: str = ""
+
+
 def open_windows(
-    rules: HoursSet, kind: Kind, zones: Sequence[str], jurisdictions: Sequence[str], start: datetime, end: datetime
+    rules: HoursSet,
+    kind: Kind,
+    zones: Sequence[str],
+    jurisdictions: Sequence[str],
+    start: datetime,
+    end: datetime,
+    bans: Sequence[Ban] = (),
 ) -> list[Span] | None:
-    """When every binding row allows a contact in every zone, sorted and merged within [start, end); None: unknown.
+    """When every binding row and ban allows a contact in every zone, merged within [start, end); None: unknown.
 
     Unknown: no zone, one that does not exist, or a rule about holidays with no calendar to ask. Where clocks change,
     a window that would begin in the hour that is skipped begins after it, one in the hour that comes twice at the
     second; it ends before the one and at the first of the other.
     """
     try:
-        asked = _asked(rules, kind, zones, jurisdictions, start, end)
+        asked = _asked(rules, kind, zones, jurisdictions, bans, start, end)
     except _Unknown:
         return None
     allowed = [(start.astimezone(UTC), end.astimezone(UTC))] if start < end else []
-    for _, _, spans in asked:
-        allowed = _overlap(allowed, spans)
+    for each in asked:
+        allowed = _overlap(allowed, each.spans)
     return allowed
 
 
@@ -177,10 +101,11 @@ def why_unknown(
     jurisdictions: Sequence[str],
     at: datetime,
     within: timedelta = AHEAD,
+    bans: Sequence[Ban] = (),
 ) -> str | None:
     """Why nobody can tell the hours of a customer from this instant on; None when they are known."""
     try:
-        _asked(rules, kind, zones, jurisdictions, at, at + within)
+        _asked(rules, kind, zones, jurisdictions, bans, at, at + within)
     except _Unknown as unknown:
         return str(unknown)
     return None
@@ -193,9 +118,11 @@ def next_open(
     jurisdictions: Sequence[str],
     at: datetime,
     within: timedelta = AHEAD,
+    bans: Sequence[Ban] = (),
 ) -> Span | None:
     """The window that is open at this instant, from it on, or else the next; None: none within, or hours unknown."""
-    return next(iter(open_windows(rules, kind, zones, jurisdictions, at, at + within) or ()), None)
+    found = open_windows(rules, kind, zones, jurisdictions, at, at + within, bans)
+    return next(iter(found or ()), None)
 
 
 def explain(
@@ -205,36 +132,48 @@ def explain(
     jurisdictions: Sequence[str],
     at: datetime,
     within: timedelta = AHEAD,
+    bans: Sequence[Ban] = (),
 ) -> list[Blocked]:
-    """Each row and zone that shuts the customer's hours at this instant; none when open, or unknown."""
+    """Each row, ban and zone that shuts the customer's hours at this instant; none when open, or unknown."""
     try:
-        asked = _asked(rules, kind, zones, jurisdictions, at, at + within)
+        asked = _asked(rules, kind, zones, jurisdictions, bans, at, at + within)
     except _Unknown:
         return []
     places = candidates(zones, jurisdictions)
     found = []
-    for row, zone, spans in asked:
-        coming = [span for span in spans if span[1] > at]
+    for each in asked:
+        coming = [span for span in each.spans if span[1] > at]
         if not coming or coming[0][0] > at:
             until = coming[0][0] if coming and coming[0][0] < at + within else None
-            found.append(_blocked(row, kind, zone, places, at, until))
+            found.append(_blocked(each, kind, places, at, until))
     return found
 
 
-def _blocked(
-    row: HoursRow, kind: Kind, zone: str, places: Sequence[str], at: datetime, until: datetime | None
-) -> Blocked:
-    local = at.astimezone(ZoneInfo(zone))
-    names = _row_holidays(row, kind, places, local.date(), local.date()) or {}
-    day = names.get(local.date(), f"{local:%A}")
-    allowed = in_words(row.days(kind).on(local.date(), local.date() in names))
-    return Blocked(row.place, zone, local, day, allowed if row.reviewed else "nobody has reviewed this row", until)
+def _blocked(each: _Asked, kind: Kind, places: Sequence[str], at: datetime, until: datetime | None) -> Blocked:
+    local = at.astimezone(ZoneInfo(each.zone))
+    day, why = f"{local:%A}", each.why
+    if each.row is not None:
+        names = _row_holidays(each.row, kind, places, local.date(), local.date()) or {}
+        day = names.get(local.date(), day)
+        why = why or in_words(days_of(each.row, kind).on(local.date(), local.date() in names))
+    return Blocked(each.place, each.zone, local, day, why, until)
+
+
+def days_of(row: HoursRow, kind: Kind) -> Days:
+    """The hours that a message or a call keeps."""
+    return row.messages if kind == Kind.MESSAGE else row.calls
 
 
 def _asked(
-    rules: HoursSet, kind: Kind, zones: Sequence[str], given: Sequence[str], start: datetime, end: datetime
-) -> list[tuple[HoursRow, str, tuple[Span, ...]]]:
-    """Each binding row in each zone, and when it allows a contact around [start, end)."""
+    rules: HoursSet,
+    kind: Kind,
+    zones: Sequence[str],
+    given: Sequence[str],
+    bans: Sequence[Ban],
+    start: datetime,
+    end: datetime,
+) -> list[_Asked]:
+    """Each binding row and ban in each zone, and when it allows a contact around [start, end)."""
     if not zones:
         raise _Unknown("no time zone is known")
     for zone in zones:
@@ -242,17 +181,30 @@ def _asked(
             raise _Unknown(f"{zone} is no time zone")
     places = candidates(zones, given)
     rows = binding(rules, places)
-    if any(row.reviewed is None for row in rows):
-        return [(row, zone, ()) for row in rows if row.reviewed is None for zone in zones]
+    shut: list[tuple[str, HoursRow | None, str]]
+    shut = [(country, None, "this set has no row for it") for country in without_a_row(rules, places)]
+    shut += [(row.place, row, "nobody has reviewed this row") for row in rows if not rules.holds(row)]
     first, last = (start - MARGIN).date(), (end + MARGIN).date()
-    asked = []
+    asked = [
+        _Asked(ban.place, zone, _around(ban, start - MARGIN, end + MARGIN), None, f"{ban.why} ({ban.source})")
+        for ban in binding_bans(bans, kind == Kind.MESSAGE, places)
+        for zone in zones
+    ]
+    if shut:
+        return asked + [_Asked(place, zone, (), row, why) for place, row, why in shut for zone in zones]
     for row in rows:
         named = _row_holidays(row, kind, places, first, last)
         if named is None:
             raise _Unknown(f"the row for {row.place} asks for holidays, and {_no_calendar(row, places)}")
         off = frozenset(named)
-        asked += [(row, zone, _spans(row.days(kind), zone, off, first, last)) for zone in zones]
+        asked += [_Asked(row.place, zone, _spans(days_of(row, kind), zone, off, first, last), row) for zone in zones]
     return asked
+
+
+def _around(ban: Ban, start: datetime, end: datetime) -> tuple[Span, ...]:
+    """What a ban leaves of a span."""
+    before, after = (start, min(end, ban.since.at)), (max(start, ban.until.at), end)
+    return tuple((begins.astimezone(UTC), ends.astimezone(UTC)) for begins, ends in (before, after) if begins < ends)
 
 
 def _no_calendar(row: HoursRow, places: Sequence[str]) -> str:
@@ -265,7 +217,7 @@ def _no_calendar(row: HoursRow, places: Sequence[str]) -> str:
 def _row_holidays(
     row: HoursRow, kind: Kind, places: Sequence[str], first: date, last: date
 ) -> Mapping[date, str] | None:
-    if row.days(kind).holiday == "inherit" or row.holidays == "none":
+    if days_of(row, kind).holiday == "inherit" or row.holidays == "none":
         return {}
     more = () if isinstance(row.holidays, str) else row.holidays
     return holidays_between((*places, *more), first, last) if places else None

@@ -203,6 +203,18 @@ class Audience(Record):
     variant: int | None = Field(default=None, ge=0, le=1000)
 
 
+class HoursChoice(Record):
+    """A set of rules/hours.yaml; the rows of it that bind by what they say though nobody has reviewed them."""
+
+    set: str = Field(pattern=NAME)
+    accept_unreviewed: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"set": value} if isinstance(value, str) else value
+
+
 class Plan(Record):
     """A whole plan; `check` looks up what it names."""
 
@@ -215,7 +227,7 @@ class Plan(Record):
     goal: Goal
     limits: Limits | None = None
     priority: int = Field(default=50, ge=0, le=100)
-    hours: str = Field(default="house", pattern=NAME)
+    hours: HoursChoice = HoursChoice(set="house")
     in_doubt: InDoubt | dict[str, InDoubt] = "assume_sent"
     waves: tuple[Wave, ...] = Field(min_length=1, max_length=60)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 
 from channels.callbacks import CALLBACKS, Callback
-from console.web import callbacks, inbox
+from console.web import callbacks, inbox, push
 from console.web.door import Door
 
 
@@ -21,4 +21,5 @@ def make_app(door: Door, readers: Mapping[str, Callback] = CALLBACKS) -> FastAPI
 
     app.include_router(callbacks.router(door, readers))
     app.include_router(inbox.router(door))
+    app.include_router(push.router(door))
     return app

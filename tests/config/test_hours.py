@@ -12,7 +12,7 @@ from config.bundle import Bundle
 from config.hours import load_hours
 from config.loading import load_plan
 from waves.errors import PlanError
-from waves.hours import rules_id
+from waves.hours_set import rules_id
 from waves.message import Capabilities
 
 HOURS = "rules/hours.yaml"

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from tests.hours_rows import ALL_DAY, HOUSE, NINE, WEEK, days, row, rules, utc
-from waves.hours import HoursSet, Kind, kind_of, open_windows, rules_id, why_unknown
+from waves.hours import Kind, kind_of, open_windows, why_unknown
+from waves.hours_set import HoursSet, rules_id
 from waves.message import CHANNEL_CODES
 
 

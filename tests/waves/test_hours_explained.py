@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.hours_rows import ALL_DAY, HOUSE, NINE, days, row, rules, utc
-from waves.hours import Kind, candidates, explain, next_open, why_unknown
+from waves.hours import Kind, explain, next_open, why_unknown
+from waves.hours_set import candidates
 
 UNKNOWN: list[tuple[list[str], list[str]]] = [
     ([], ["GB"]),

@@ -13,7 +13,8 @@ import holidays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waves.hours import HoursSet, Kind, open_windows
+from waves.hours import Kind, open_windows
+from waves.hours_set import HoursSet
 
 STEP = timedelta(minutes=15)
 """Every zone's clock reads a quarter of an hour on a quarter of UTC, and every window drawn ends on a half."""

@@ -156,7 +156,7 @@ def test_the_waves_of_a_plan() -> None:
     assert made.wave("two") is made.waves[1]
     with pytest.raises(KeyError):
         made.wave("four")
-    assert (made.holdout, made.priority, made.hours, made.in_doubt) == (0, 50, "house", "assume_sent")
+    assert (made.holdout, made.priority, made.hours.set, made.in_doubt) == (0, 50, "house", "assume_sent")
 
 
 @pytest.mark.parametrize(
