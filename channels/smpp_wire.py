@@ -113,7 +113,7 @@ class Session(asyncio.Protocol):
         except TimeoutError:
             raise TooLate("no room in the window in time") from None
         try:
-            if steady() >= begin_by:
+            if steady() >= min(begin_by, until):
                 raise TooLate("too late to begin")
             return await self.ask(Command.SUBMIT_SM, body, until)
         finally:

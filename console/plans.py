@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,10 @@ import typer
 
 from channels.registry import CAPABILITIES, SENDERS
 from config.loading import check_plan
+from config.lookups import TEMPLATES
 from config.seeds import seed_problems
 from config.senders import sender_problems
+from config.sms_notes import sms_notes
 from console.context import (
     ByOption,
     HomeOption,
@@ -25,10 +28,13 @@ from console.context import (
     who,
 )
 from console.show import clock, counts, print_json, progress, say, screen, table
+from waves.sms_units import IN_UNITS
 
 if TYPE_CHECKING:
     from config.bundle import Bundle
+    from config.settings import Settings
     from flows.room import Room
+    from flows.samples import Sample
     from flows.starting import Forecast
     from ledger.limits import Limit
     from waves.plan import Limits, Plan
@@ -43,7 +49,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     problems += seed_problems(config_dir(settings), CAPABILITIES)
-    notes = [] if problems else repeats(bundle_of(settings, plan).plan)
+    notes = [] if problems else notes_of(bundle_of(settings, plan), config_dir(settings))
     if as_json:
         found = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
         print_json({"plan": plan, "problems": found, "notes": notes})
@@ -55,6 +61,11 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
         say("no problems" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(2)
+
+
+def notes_of(bundle: Bundle, folder: Path) -> list[str]:
+    """What to know of a plan that has no problem."""
+    return [*repeats(bundle.plan), *map(str, sms_notes(str(folder / TEMPLATES), bundle.templates))]
 
 
 def repeats(plan: Plan) -> list[str]:
@@ -79,7 +90,7 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         found = forecast(room, bundle, room.ledger.now())
         shown = samples(room, bundle, found)
     if as_json:
-        print_json(forecast_of(found, bundle.plan.priority))
+        print_json(forecast_of(found, bundle.plan.priority, shown))
         return
     chosen = bundle.plan.audience
     whom = f"who {chosen.who.replace('_', ' ')} {chosen.wave} of {chosen.campaign}" if chosen else bundle.plan.segment
@@ -95,14 +106,31 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     table("waves", ("wave", "count", "verdicts", "touches", f"from, to ({zone})", "cost"), rows)
     say("Later waves are forecasts: the most there can be, as if each outcome a rule asks for came to everybody.")
     show_overlaps(found, bundle.plan)
+    show_units(found, room.settings)
     for note in repeats(bundle.plan):
         say(f"note: {note}", markup=False)
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
     table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
     for sample in shown:
         variant = f", variant {sample.variant}" if sample.variant else ""
-        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}")
+        units = (
+            f", {sample.units} {'unit' if sample.units == 1 else 'units'} ({sample.alphabet})" if sample.units else ""
+        )
+        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}{units}")
         say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
+
+
+def show_units(found: Forecast, settings: Settings) -> None:
+    """What the text messages of each wave are billed as, and what that costs."""
+    rows = []
+    for wave in found.waves:
+        for channel, units in wave.units.items():
+            if channel in IN_UNITS:
+                price = settings.costs.get(channel)
+                cost = "not set" if price is None else f"{price * units:.2f} {settings.currency}"
+                rows.append((wave.wave, channel, wave.touches[channel], f"{units:,.0f}", cost))
+    if rows:
+        table("units expected, from messages of members", ("wave", "channel", "messages", "units", "cost"), rows)
 
 
 def show_overlaps(found: Forecast, plan: Plan) -> None:
@@ -136,7 +164,7 @@ def limit_in_words(limit: Limits | Limit | None) -> str:
     return f"{limit.contacts} in {hours / 24:g} days" if hours >= 48 else f"{limit.contacts} in {hours:g} hours"
 
 
-def forecast_of(found: Forecast, priority: int) -> dict[str, object]:
+def forecast_of(found: Forecast, priority: int, shown: Sequence[Sample]) -> dict[str, object]:
     """The dry run as `plan --json` prints it."""
     return {
         "campaign": found.campaign,
@@ -161,10 +189,23 @@ def forecast_of(found: Forecast, priority: int) -> dict[str, object]:
                 "touches": dict(wave.touches),
                 "opens": wave.opens,
                 "closes": wave.closes,
+                "units": {channel: n for channel, n in wave.units.items() if channel in IN_UNITS},
                 "cost": wave.cost,
                 "examples": dict(wave.examples),
             }
             for wave in found.waves
+        ],
+        "wordings": [
+            {
+                "wave": sample.wave,
+                "channel": sample.channel,
+                "language": sample.language,
+                "variant": sample.variant,
+                "units": sample.units,
+                "alphabet": sample.alphabet,
+            }
+            for sample in shown
+            if sample.units is not None
         ],
     }
 

@@ -31,7 +31,6 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     over = threading.Event()
     merging = threading.Thread(target=_keep_merging, args=(room, over, say), name="merging")
     merging.start()
-    listening = _listeners(room, spool, hung_up := threading.Event(), say)
     config = uvicorn.Config(
         make_app(Door(room, spool)),
         access_log=False,  # a line per request would tell when each person did what
@@ -43,6 +42,7 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     say(f"callbacks at http://{host}:{bound.getsockname()[1]}/callbacks/PROVIDER/SENDER")
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, lambda *_: None)  # uvicorn raises it anew when it has ended, and we have not
+    listening = _listeners(room, spool, hung_up := threading.Event(), say)
     try:
         uvicorn.Server(config).run(sockets=[bound])
     finally:
