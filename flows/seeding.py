@@ -97,6 +97,7 @@ def send_test_to_seeds(
         Delivery(f"test:{run}", bundle, wave, channel, is_test=True)
         for wave in bundle.plan.waves
         for channel in wave.channel_names
+        if channel != "inbox"  # where nothing leaves, and a plan that is not started shows nothing
     ]
     wanted = [(one, messages) for one in deliveries if (messages := one.wanted(found))]
     if not wanted:
@@ -194,13 +195,13 @@ def _messages(
     for one, ident in claimed.items():
         token = make_seed_token(room.token_key, ident)
         try:
-            made[one] = seed_message(room, delivery, wanted[one], one.variant, token)
+            made[one] = written_for(room, delivery, wanted[one], one.variant, token)
         except SendRefused:
             refused[one] = Receipt(token, "refused", None, Reason.CONTENT, Action.NEXT_CHANNEL)
     return made, refused
 
 
-def seed_message(room: Room, delivery: Delivery, seed: Seed, variant: int, token: str) -> Message:
+def written_for(room: Room, delivery: Delivery, seed: Seed, variant: int, token: str) -> Message:
     """What a seed gets: the wording filled with examples; SendRefused when it cannot be written."""
     bundle = delivery.bundle
     values = {name: EXAMPLES[kind] for name, kind in bundle.types.items()}
