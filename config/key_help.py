@@ -83,7 +83,7 @@ KEY_HELP: Mapping[str, str] = {
     "GoneColumn.column": "The column that says it.",
     "GoneColumn.values": "The words it says it with.",
     "HoursChoice.set": "A set of rules/hours.yaml.",
-    "HoursChoice.accept_unreviewed": "Rows of it, by their `for`, that bind by what they say though nobody reviewed them.",
+    "HoursChoice.accept_unreviewed": "Rows of it, by their `for`, that bind as they are though nobody reviewed them.",
     "Bans.bans": "Every ban; an empty list lifts all.",
     "Ban.place": "Where: a country, a part of one (US-LA), or everywhere.",
     "Ban.from": "From when, with a time zone.",
