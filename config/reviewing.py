@@ -75,8 +75,12 @@ def _value(text: str, name: str, place: int) -> tuple[int, int]:
     top: Any = YAML(typ="safe", pure=True).compose(text)
     rows = _under(_under(top, name), "rows")
     assert isinstance(rows, SequenceNode)
-    node = _under(rows.value[place], "reviewed")
-    return node.start_mark.index, node.end_mark.index
+    row = rows.value[place]
+    key, node = next(pair for pair in row.value if pair[0].value == "reviewed")
+    if node.start_mark.index < node.end_mark.index:
+        return node.start_mark.index, node.end_mark.index
+    after = text.index(":", key.end_mark.index) + 1  # nothing is written: its marks may stand lines below
+    return after, after
 
 
 def _under(node: Node, key: str) -> Node:

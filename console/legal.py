@@ -21,7 +21,14 @@ SPECIAL = {"inherit": "as on that weekday", "weekend": "as on a weekend day"}
 
 def row_values(name: str, row: HoursRow) -> dict[str, Any]:
     """A row as `hours review --json` lists it: as it is written, with its set."""
-    return {"set": name, **row.model_dump(mode="json", by_alias=True)}
+    told = {"set": name, **row.model_dump(mode="json", by_alias=True)}
+    for kind in ("messages", "calls"):
+        told[kind] = {key: _day(getattr(getattr(row, kind), key)) for key in DAYS}
+    return told
+
+
+def _day(found: Any) -> str:
+    return found if isinstance(found, str) else in_words(found)
 
 
 def row_lines(row: HoursRow) -> Iterator[str]:
@@ -30,7 +37,7 @@ def row_lines(row: HoursRow) -> Iterator[str]:
         days = getattr(row, kind)
         for key, day in DAYS.items():
             found = getattr(days, key)
-            yield f"{kind}, {day}: {SPECIAL[found] if isinstance(found, str) else in_words(found)}"
+            yield f"{kind}, {day}: {SPECIAL.get(_day(found), _day(found))}"
     asked = {"local": "those of the customer's jurisdictions", "none": "none are asked"}
     named = (
         asked[row.holidays] if isinstance(row.holidays, str) else f"local ones and those of {', '.join(row.holidays)}"
@@ -135,8 +142,9 @@ def law_sentences(law: Mapping[str, Any]) -> Iterator[str]:
         yield f"accepted unreviewed: the hours for {row['for']} ({row['source']})"
     for cap in law["caps"]:
         length = f"{cap['hours'] / 24:g} days" if cap["hours"] > 48 else f"{cap['hours']:g} hours"
-        rule = f"at most {cap['most']} {cap['counts']}" if cap["most"] else f"no call after {cap['counts']}"
-        yield f"the law of {cap['for']}: {rule} in {length} ({cap['source']})"
+        rest = f"no call for {length} after one that ended in a refusal"
+        rule = f"at most {cap['most']} {cap['counts']} in {length}" if cap["most"] else rest
+        yield f"the law of {cap['for']}: {rule} ({cap['source']})"
     for ban in law["bans"]:
         what = "calls and messages" if ban["stops"] == "both" else ban["stops"]
         when = f"from {clock(ban['from'])} until {clock(ban['until'])}"
