@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from channels import http_status
+from channels import http_status, sendgrid_events, twilio_status
 from channels.http_options import SIGNATURE, STAMP
 from waves.message import Came
 from waves.senders import Sender
@@ -26,6 +26,8 @@ class Callback:
     """Whether `read` needs the address as the provider called it: it is then among the headers as URL."""
     answer: tuple[int, str, bytes] = (202, "text/plain", b"")
     """Status, media type and body of the answer to what was kept."""
+    longest: int = 1_000_000
+    """Bytes of one request; a provider with more to say makes several."""
 
 
 URL = "x-multiwave-url"
@@ -34,5 +36,13 @@ URL = "x-multiwave-url"
 
 CALLBACKS: dict[str, Callback] = {
     "http": Callback(http_status.read_status, (STAMP.lower(), SIGNATURE.lower())),
+    "twilio": Callback(
+        twilio_status.read_status, twilio_status.HEADERS, looks_at_url=True, answer=(200, "text/xml", b"<Response/>")
+    ),
+    "sendgrid": Callback(
+        sendgrid_events.read_events,
+        (sendgrid_events.STAMP.lower(), sendgrid_events.SIGNATURE.lower()),
+        longest=8_000_000,
+    ),
 }
 """Provider -> its callbacks, at /callbacks/PROVIDER/SENDER."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from channels.call_list.cells import unguard
+from channels.cells import unguard
 from channels.spool import replace, sync_folder
 
-PERSONAL: Mapping[str, object] = {"to": "", "name": None, "language": None, "fields": {}}
+PERSONAL: Mapping[str, object] = {"to": "", "name": None, "language": None, "fields": {}, "owner": None}
 Mine = Callable[[Mapping[str, object]], bool]
 """Whether a line of an outbox is one of the person's."""
 

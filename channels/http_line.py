@@ -7,22 +7,20 @@ connection found closed too late would be in doubt for nothing.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import threading
 from collections import defaultdict, deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 from channels.http_answers import Answer
 from channels.http_wire import Wire
+from channels.own_loop import Found, OwnLoop, all_others_done
 from channels.steady import steady
 from waves.errors import MultiwaveError
 
-Found = TypeVar("Found")
 FAIR_S = 1.0
 """Whoever had less than this left of a claim to connect in says nothing of the gateway."""
 NEXT_ADDRESS_S = 0.25
@@ -86,16 +84,16 @@ class Line:
 
     def __init__(self, keep_s: float) -> None:
         self.keep_s = keep_s
-        self._guard = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._loop = OwnLoop("http-line", self._forget)
+        self._forget()
+
+    def _forget(self) -> None:
         self._idle: defaultdict[tuple[str, int, bool], deque[tuple[float, Wire]]] = defaultdict(deque)
         self._sweep: asyncio.TimerHandle | None = None
-        self._of = 0
 
     def run(self, work: Coroutine[Any, Any, Found]) -> Found:
         """What the coroutine returns or raises; the calling thread waits for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._begin()).result()
+        return self._loop.run(work)
 
     async def post(self, post: Post, most: int, within_s: float) -> Answer:
         """The answer, of at most `most` bytes; nothing here tries a second time.
@@ -115,24 +113,7 @@ class Line:
 
     def close(self) -> None:
         """Wait for what is in the air, close the connections and end the thread."""
-        with self._guard:
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is None or thread is None or self._of != os.getpid():
-            return
-        asyncio.run_coroutine_threadsafe(self._hang_up(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-    def _begin(self) -> asyncio.AbstractEventLoop:
-        with self._guard:
-            if self._loop is None or self._of != os.getpid():  # a forked child has the loop, and not its thread
-                self._loop, self._sweep, self._of = asyncio.new_event_loop(), None, os.getpid()
-                self._idle = defaultdict(deque)
-                self._thread = threading.Thread(target=self._loop.run_forever, name="http-line", daemon=True)
-                self._thread.start()
-            return self._loop
+        self._loop.close(self._hang_up)
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
@@ -182,7 +163,7 @@ class Line:
             self._sweep = asyncio.get_running_loop().call_later(self.keep_s, self._close_old)
 
     async def _hang_up(self) -> None:
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        await all_others_done()
         for idle in self._idle.values():
             for _, wire in idle:
                 wire.hang_up()

@@ -1,7 +1,7 @@
 """Provider `outbox`: sends into files that a person can open, one JSON line per message and an .eml file per e-mail.
 
 FOLDER/<channel>.jsonl is the record of sending: one write and one sync per chunk, under a lock, so that lines of
-several workers never mix. A line cut off by a killed writer was never recorded; the next writer takes it away.
+several workers never mix (channels.sent_lines).
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from pathlib import Path
 from filelock import FileLock
 
 from channels.mail_file import ADDRESS, CONTROL, head_of, is_sender, mail_bytes
+from channels.sent_lines import append, read_record, write_all
 from channels.steady import steady
-from waves.errors import SendInDoubt, SendRefused
+from waves.errors import SendRefused
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
 from waves.outcomes import Action, Reason
 
 SENDER = "multiwave <no-reply@example.com>"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 RETRY_AFTER_S = 60.0
+read_outbox = read_record
 
 
 class Outbox:
@@ -100,14 +102,14 @@ class Outbox:
         for token, mail in mails:
             handle = os.open(f"{self.mails}/{token}.eml", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
-                _write_all(handle, mail)
+                write_all(handle, mail)
             finally:
                 os.close(handle)
         if lines:
             with self.lock:
                 if steady() > begin_by:
                     return False
-                _append(self.path, lines)
+                append(self.path, lines)
         return True
 
 
@@ -133,65 +135,3 @@ def _line(message: Message, now: datetime) -> bytes:
         "at": now.astimezone(UTC).isoformat(),
     }
     return (json.dumps(record, ensure_ascii=False) + "\n").encode()
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    if os.write(handle, content) != len(content):
-        raise OSError("the disk took only a part")
-
-
-def _append(path: Path, lines: bytes) -> None:
-    """All the lines, synced; or OSError and surely none of them; or SendInDoubt."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        end = _whole_lines(handle)
-        if end == 0:
-            _sync_folder(path.parent)
-        os.ftruncate(handle, end)
-        try:
-            _write_all(handle, lines)
-            os.fsync(handle)
-        except OSError:
-            _take_back(handle, end)
-            raise
-    finally:
-        os.close(handle)
-
-
-def _take_back(handle: int, end: int) -> None:
-    try:
-        os.ftruncate(handle, end)
-        os.fsync(handle)
-    except OSError as error:
-        raise SendInDoubt(f"the outbox failed in the middle of a chunk and after it: {error.strerror}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _whole_lines(handle: int) -> int:
-    """Where the last whole line ends: the length of the file unless a writer was killed within a line."""
-    end = os.lseek(handle, 0, os.SEEK_END)
-    while end:
-        start = max(0, end - 65536)
-        cut = os.pread(handle, end - start, start).rfind(b"\n")
-        if cut >= 0:
-            return start + cut + 1
-        end = start
-    return 0
-
-
-def read_outbox(path: Path, offset: int = 0) -> tuple[list[dict[str, object]], int]:
-    """The messages recorded from byte `offset` on, and the next offset; a line not yet whole is left for later."""
-    if not path.exists():
-        return [], offset
-    with path.open("rb") as file:
-        file.seek(offset)
-        content = file.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.split(b"\n") if line], offset + len(whole)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from waves.message import Came, Event
+from waves.message import Came, Event, PushChange
 from waves.outcomes import Action, Reason
 
 OWN = "multiwave"
@@ -52,5 +52,17 @@ def read_events(body: bytes, at: datetime) -> list[Came]:
     ]
 
 
-PAGES: dict[str, PageReader] = {"event": read_events}
+def push_body(change: PushChange) -> bytes:
+    """What a browser said of its subscription as the body of a record of page `push`."""
+    said = {"act": change.act, "endpoint": change.endpoint, "value": change.value, "customer": change.customer}
+    return json.dumps(said).encode()
+
+
+def read_push(body: bytes, at: datetime) -> list[Came]:
+    """What `push_body` wrote, said at the moment it came."""
+    said = json.loads(body)
+    return [PushChange(said["act"], said["endpoint"], at, said["value"], said["customer"])]
+
+
+PAGES: dict[str, PageReader] = {"event": read_events, "push": read_push}
 """Page -> how its records are read."""

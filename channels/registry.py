@@ -8,10 +8,24 @@ from datetime import timedelta
 from pathlib import Path
 
 from channels.call_list import generic_csv
+from channels.fax_mail import FaxMail
 from channels.http import Http
 from channels.http_options import HttpOptions
+from channels.im_tasks import open_im
 from channels.opening import Opening
 from channels.outbox import Outbox
+from channels.portal import open_portal
+from channels.sendgrid import Sendgrid
+from channels.sendgrid_options import SendgridOptions
+from channels.smpp import Smpp
+from channels.smpp_options import SmppOptions
+from channels.smtp import Smtp
+from channels.smtp_options import FaxOptions, SmtpOptions
+from channels.twilio import Twilio
+from channels.twilio_options import TwilioOptions
+from channels.visit_tasks import open_visits
+from channels.webpush import Webpush
+from channels.webpush_options import WebpushOptions
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
 from waves.plan import Record
@@ -27,7 +41,12 @@ CAPABILITIES: dict[str, Capabilities] = {
     "web_push": Capabilities("web_push", "message", ("title", "url"), ("title",), "push"),
     "sms": Capabilities("sms", "message", (), (), "phone"),
     "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
+    "whatsapp": Capabilities("whatsapp", "message", (), (), "phone"),
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
+    "visit": Capabilities("visit", "message", ("subject",), ("subject",), "text"),
+    "inbox": Capabilities("inbox", "message", ("title", "url"), ("title",), "text"),
+    "im": Capabilities("im", "message", (), (), "text"),
+    "fax": Capabilities("fax", "message", ("subject",), (), "phone"),
 }
 
 Opener = Callable[[Opening], Channel]
@@ -41,14 +60,47 @@ def _http(opening: Opening) -> Channel:
     return Http(opening.capabilities, opening.sender, opening.environment)
 
 
+def _twilio(opening: Opening) -> Channel:
+    return Twilio(opening)
+
+
+def _smpp(opening: Opening) -> Channel:
+    return Smpp(opening.capabilities, opening.sender, opening.environment)
+
+
+def _smtp(opening: Opening) -> Channel:
+    return Smtp(opening.capabilities, opening.sender, opening.environment)
+
+
+def _fax_mail(opening: Opening) -> Channel:
+    return FaxMail(opening.capabilities, opening.sender, opening.environment)
+
+
+def _webpush(opening: Opening) -> Channel:
+    return Webpush(opening)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
-    "web_push": {"outbox": _outbox, "http": _http},
-    "sms": {"outbox": _outbox, "http": _http},
-    "email": {"outbox": _outbox, "http": _http},
+    "web_push": {"outbox": _outbox, "http": _http, "webpush": _webpush},
+    "sms": {"outbox": _outbox, "http": _http, "twilio": _twilio, "smpp": _smpp},
+    "email": {"outbox": _outbox, "http": _http, "sendgrid": Sendgrid, "smtp": _smtp},
+    "fax": {"outbox": _outbox, "http": _http, "fax_mail": _fax_mail},
+    "whatsapp": {"outbox": _outbox, "http": _http, "twilio": _twilio},
+    "visit": {"visit_tasks": open_visits},
+    "inbox": {"portal": open_portal},
+    "im": {"im_tasks": open_im},
 }
 """Message channel -> provider -> how to open it for a sender."""
 
-OPTIONS: dict[str, type[Record]] = {"http": HttpOptions}
+OPTIONS: dict[str, type[Record]] = {
+    "http": HttpOptions,
+    "twilio": TwilioOptions,
+    "smpp": SmppOptions,
+    "sendgrid": SendgridOptions,
+    "smtp": SmtpOptions,
+    "fax_mail": FaxOptions,
+    "webpush": WebpushOptions,
+}
 """Provider -> what it needs to know, as the key named like it in config/senders.yaml; the others need nothing."""
 
 SENDERS: dict[str, dict[str, type[Record] | None]] = {
@@ -63,7 +115,12 @@ DEFAULT_PROVIDERS: dict[str, str] = {
     "web_push": "outbox",
     "sms": "outbox",
     "email": "outbox",
+    "whatsapp": "outbox",
     "call_list": "generic_csv",
+    "visit": "visit_tasks",
+    "inbox": "portal",
+    "im": "im_tasks",
+    "fax": "outbox",
 }
 """Channel -> provider where the settings name none."""
 

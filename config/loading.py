@@ -73,24 +73,35 @@ SAMPLES: Mapping[str, str] = {
 
 
 def load_plan(
-    path: Path, config_dir: Path, capabilities: Mapping[str, Capabilities], default_language: str = "en"
+    path: Path,
+    config_dir: Path,
+    capabilities: Mapping[str, Capabilities],
+    default_language: str = "en",
+    has_pages: bool = True,
 ) -> Bundle:
-    """The plan at `path` with all it rests on; PlanError carries every problem."""
-    bundle, problems = _examine(path, config_dir, capabilities, default_language)
+    """The plan at `path` with all it rests on; PlanError carries every problem.
+
+    `has_pages`: whether our own pages have a public address, which a template may want to print.
+    """
+    bundle, problems = _examine(path, config_dir, capabilities, default_language, has_pages)
     if bundle is None or problems:
         raise PlanError(problems)
     return bundle
 
 
 def check_plan(
-    path: Path, config_dir: Path, capabilities: Mapping[str, Capabilities], default_language: str = "en"
+    path: Path,
+    config_dir: Path,
+    capabilities: Mapping[str, Capabilities],
+    default_language: str = "en",
+    has_pages: bool = True,
 ) -> list[Problem]:
     """Every problem of the plan and of the files it uses, by file and line; empty when it can be started."""
-    return sorted(set(_examine(path, config_dir, capabilities, default_language)[1]))
+    return sorted(set(_examine(path, config_dir, capabilities, default_language, has_pages)[1]))
 
 
 def _examine(
-    path: Path, config_dir: Path, capabilities: Mapping[str, Capabilities], language: str
+    path: Path, config_dir: Path, capabilities: Mapping[str, Capabilities], language: str, has_pages: bool
 ) -> tuple[Bundle | None, list[Problem]]:
     problems: list[Problem] = []
     types: dict[str, str] | None = None
@@ -110,7 +121,7 @@ def _examine(
     findings = [*plan_findings(plan, capabilities, mended.sound)]
     if types is not None:
         findings += plan_rules(plan, document, types)
-    folder = TemplateFolder(config_dir, capabilities, types, language)
+    folder = TemplateFolder(config_dir, capabilities, types, language, has_pages)
     findings += template_findings(plan, mended, folder)
     problems += folder.problems
 

@@ -107,12 +107,18 @@ class TemplateFolder:
     """The template files of a configuration, and the problems of those that a plan uses."""
 
     def __init__(
-        self, config_dir: Path, capabilities: Mapping[str, Capabilities], types: Types | None, language: str
+        self,
+        config_dir: Path,
+        capabilities: Mapping[str, Capabilities],
+        types: Types | None,
+        language: str,
+        has_pages: bool = True,
     ) -> None:
         self.folder = config_dir / TEMPLATES
         self.capabilities = capabilities
         self.types = types
         self.language = language
+        self.has_pages = has_pages
         self.files = {
             path.name: name
             for path in sorted(self.folder.glob("*.j2"))
@@ -164,7 +170,8 @@ class TemplateFolder:
         except PlanError as error:
             self.problems += error.problems
             return
-        self.problems += template_problems(str(self.folder / file), self.texts[file], capability, self.types)
+        where = str(self.folder / file)
+        self.problems += template_problems(where, self.texts[file], capability, self.types, self.has_pages)
 
     def _problem(self, file: str, message: str) -> None:
         self.problems.append(Problem(str(self.folder / file), 1, message))

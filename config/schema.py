@@ -20,7 +20,7 @@ AttributeType = Literal["integer", "number", "text", "boolean", "date", "datetim
 
 LEDGER_WORDS = frozenset(("customer", "campaign", "arm", "id", "rowid"))
 POSTGRES_WORDS = frozenset(("oid", "ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"))
-TEMPLATE_WORDS = frozenset(("name", "language", "wave", "title", "token", "body"))
+TEMPLATE_WORDS = frozenset(("name", "language", "wave", "title", "token", "body", "link", "unsubscribe"))
 RESERVED = RULE_WORDS | LEDGER_WORDS | POSTGRES_WORDS | TEMPLATE_WORDS
 """Words that an attribute cannot be named, because a rule, a template or the ledger already uses them."""
 

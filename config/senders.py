@@ -18,7 +18,7 @@ from config.yaml_lines import Document, parse_document, read_text
 from waves.errors import PlanError, Problem
 from waves.message import BEGIN_WITHIN_S, Capabilities
 from waves.plan import NAME, Record
-from waves.senders import Sender
+from waves.senders import Options, Sender
 
 FILE = Path("senders.yaml")
 SPARE = timedelta(seconds=2 * BEGIN_WITHIN_S)
@@ -43,6 +43,61 @@ SAMPLES: Mapping[str, str] = {
     "status_url": "https://gateway.example.com/status",
     "secret_env": "GATEWAY_SECRET",
     "messages": "100",
+    "twilio": f"{{account_sid: AC{'0' * 32}, secret_env: TWILIO_AUTH_TOKEN, messaging_service_sid: MG{'0' * 32}}}",
+    "account_sid": f"AC{'0' * 32}",
+    "api_key_sid": f"SK{'0' * 32}",
+    "api_key_env": "TWILIO_API_KEY_SECRET",
+    "webhook_key_env": "TWILIO_WEBHOOK_KEY",
+    "messaging_service_sid": f"MG{'0' * 32}",
+    "from": '"+15125550100"',
+    "sender_type": "toll_free",
+    "base_url": "https://api.twilio.com",
+    "smpp": "{host: smsc.example.com, port: 3550, system_id: me, password_env: SMSC_PASSWORD, source: '+15125550100'}",
+    "host": "smsc.example.com",
+    "port": "3550",
+    "tls": "true",
+    "system_id": "me",
+    "password_env": "SMSC_PASSWORD",
+    "system_type": "SMPP",
+    "source": '"+15125550100"',
+    "source_ton": "1",
+    "source_npi": "1",
+    "to_ton": "1",
+    "to_npi": "1",
+    "service_type": "CMT",
+    "window": "10",
+    "long_texts": "parts",
+    "receipt_ids": "same",
+    "keep_alive": "30s",
+    "receive": "true",
+    "sendgrid": "{secret_env: SENDGRID_API_KEY, from_address: news@example.com}",
+    "from_address": "news@example.com",
+    "from_name": "Example Shop",
+    "reply_to": "help@example.com",
+    "unsubscribe_mailto": "unsubscribe@example.com",
+    "asm_group": "12345",
+    "category": "campaign",
+    "click_tracking": "false",
+    "open_tracking": "false",
+    "sandbox": "false",
+    "reconcile": "activity",
+    "webhook_public_key": "MFkwEwYHKoZI...",
+    "webhook_fresh": "5m",
+    "share_stops": "true",
+    "smtp": "{host: smtp.example.com, user: news, secret_env: SMTP_SECRET, mail_from: Example <news@example.com>}",
+    "fax_mail": '{host: smtp.example.com, mail_from: fax@example.com, to: "{number}@fax.example.com"}',
+    "user": "news",
+    "mail_from": "Example <news@example.com>",
+    "bounces_to": "bounces@example.com",
+    "unsubscribe_to": "leave@example.com",
+    "to": "'{number}@fax.example.com'",
+    "number": "digits",
+    "webpush": "{subject: mailto:ops@example.com}",
+    "subject": "mailto:ops@example.com",
+    "urgency": "normal",
+    "key_file": "webpush-key.pem",
+    "key_env": "WEBPUSH_KEY",
+    "loopback": "false",
 }
 
 Providers = Mapping[str, Mapping[str, type[Record] | None]]
@@ -188,8 +243,8 @@ def _rivals(document: Document, settings: Settings) -> Iterable[Problem]:
         if not isinstance(channel, str) or channel in settings.providers:
             continue
         if channel in first:
-            choose = f'MULTIWAVE_PROVIDERS={{"{channel}": "{name}"}}'
-            message = f"{first[channel]} and {name} both carry {channel}; keep one, or choose with {choose}"
+            choose = f'MULTIWAVE_PROVIDERS={{"{channel}": ["{first[channel]}", "{name}"]}}'
+            message = f"{first[channel]} and {name} both carry {channel}; keep one, or say who is first: {choose}"
             yield document.problem((name, "channel"), message)
         first.setdefault(channel, name)
 
@@ -197,4 +252,6 @@ def _rivals(document: Document, settings: Settings) -> Iterable[Problem]:
 def _sender(name: str, keys: Any, options: Mapping[str, type[Record]]) -> Sender:
     own = getattr(keys, keys.provider) if keys.provider in options else None
     given = {key: getattr(keys, key) for key in keys.model_fields_set if key not in options}
+    if isinstance(own, Options) and given.get("rate") is None:
+        given = {**given, **own.sender_defaults(keys.channel)}
     return Sender(sender=name, options=own.model_dump() if own is not None else {}, **given)

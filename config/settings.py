@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -41,6 +41,26 @@ def _lease(value: object) -> timedelta:
     if length < SHORTEST_LEASE:
         raise ValueError("write 10s or more: a worker needs the time to send what it claimed")
     return length
+
+
+def _share(value: object) -> float:
+    """A share written as 0.3%; ValueError for anything else."""
+    if isinstance(value, float) and 0 < value <= 1:
+        return value
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*%", str(value).strip())
+    if not match or not 0 < float(match[1]) <= 100:
+        raise ValueError("write a share, such as 0.3% or 2%")
+    return float(match[1]) / 100
+
+
+def _in_order(value: object) -> object:
+    """One name, or several: first and then fallback."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise ValueError('write a name or a list of them, such as ["main", "spare"]')
+    if len(set(names)) < len(names):
+        raise ValueError("one name stands twice in a list; each sender has one place")
+    return tuple(names)
 
 
 class Settings(BaseSettings):
@@ -83,6 +103,15 @@ class Settings(BaseSettings):
     spool: Path | None = Field(
         default=None, description="folder where callbacks wait to be merged; else spool in the home folder"
     )
+    complaint_warn: Annotated[float, BeforeValidator(_share)] = Field(
+        default=0.001, description="share of a wave's e-mails whose complaints people are told of (0.1%)"
+    )
+    complaint_stop: Annotated[float, BeforeValidator(_share)] = Field(
+        default=0.003, description="share of a wave's e-mails whose complaints stop the wave (0.3%)"
+    )
+    filtered_pause: Annotated[float, BeforeValidator(_share)] = Field(
+        default=0.02, description="share of a wave's texts filtered by carriers that pauses the campaign (2%)"
+    )
     alert_urls: list[SecretStr] = Field(
         default=[],
         description='whom `up` tells of trouble: apprise addresses, as JSON: ["mailto://user:password@example.com"]',
@@ -99,12 +128,24 @@ class Settings(BaseSettings):
         default={}, description='cost of one touch by channel, as JSON: {"sms": 0.0075}'
     )
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", description="currency of the costs, three letters")
-    providers: dict[str, str] = Field(
-        default={}, description='provider by channel, as JSON: {"sms": "outbox"}; a channel not named uses the default'
+    providers: dict[str, Annotated[tuple[str, ...], BeforeValidator(_in_order)]] = Field(
+        default={},
+        description='senders or provider by channel, first and then fallback, as JSON: {"sms": ["main", "spare"]}; '
+        "a channel not named uses the default",
+    )
+    failover: dict[str, Literal["never", "stopped", "not_sent"]] = Field(
+        default={},
+        description="when a channel's next sender takes over, as JSON: "
+        '{"sms": "stopped"}; never, stopped (while the one before is paused) or not_sent (that, and what it surely '
+        "did not take), which is the default",
     )
     public_url: str | None = Field(
         default=None,
         description="address under which `serve` is reached from outside, for links, pages and callbacks; https://...",
+    )
+    site_origins: list[str] = Field(
+        default=[],
+        description='sites whose pages may call `serve` from a browser, as JSON: ["https://www.example.com"]',
     )
     token_key: SecretStr | None = Field(
         default=None,
@@ -136,6 +177,14 @@ class Settings(BaseSettings):
         ):
             raise ValueError("write https://HOST, such as https://go.example.com; http:// is for this machine only")
         return url.rstrip("/")
+
+    @field_validator("site_origins")
+    @classmethod
+    def _origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not re.fullmatch(r"(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:\d{1,5})?", origin):
+                raise ValueError("write origins as browsers do: https://www.example.com, lower case, no path, no slash")
+        return origins
 
     @property
     def spool_folder(self) -> Path:

@@ -11,8 +11,9 @@ from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError, meta, nod
 from jinja2.exceptions import SecurityError
 
 from config.nearest import write_instead
-from config.templates import ENVIRONMENT, LOADING, OFFERED, Part, split_parts
+from config.templates import ENVIRONMENT, LINK, LOADING, OFFERED, Missing, Part, is_plain_link, linked, split_parts
 from waves.errors import Problem
+from waves.links import MOST, TOKEN, is_destination
 from waves.message import Capabilities
 
 SAMPLE_VALUES: Mapping[str, object] = {
@@ -26,12 +27,17 @@ SAMPLE_VALUES: Mapping[str, object] = {
 """One value of each attribute type, for the trial run."""
 
 
-def template_problems(file: str, text: str, capability: Capabilities, types: Mapping[str, str] | None) -> list[Problem]:
-    """Every problem of a template on its channel; `types` are the declared attributes, None when they are not known."""
+def template_problems(
+    file: str, text: str, capability: Capabilities, types: Mapping[str, str] | None, has_pages: bool = True
+) -> list[Problem]:
+    """Every problem of a template on its channel; `types` are the declared attributes, None when they are not known.
+
+    `has_pages`: whether our own pages have a public address.
+    """
     parts = split_parts(text)
     problems = _header_problems(file, parts, capability)
     for part in parts:
-        problems += _part_problems(file, part, types)
+        problems += _part_problems(file, part, types, has_pages)
     return problems
 
 
@@ -58,7 +64,32 @@ def _header_problems(file: str, parts: list[Part], capability: Capabilities) -> 
     return problems
 
 
-def _part_problems(file: str, part: Part, types: Mapping[str, str] | None) -> list[Problem]:
+def _link_problems(file: str, part: Part, tree: nodes.Template) -> list[Problem]:
+    """Links whose destination is not written there: whoever could choose it would have our domain to lead people by."""
+    calls = [call for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name) and call.node.name == LINK]
+    problems = []
+    for call in calls:
+        line = part.line + call.lineno - 1
+        if not is_plain_link(call):
+            message = f'{LINK} takes one constant text; write {{{{ {LINK}("https://shop.example.com/renew") }}}}'
+            problems.append(Problem(file, line, message))
+        elif not is_destination(call.args[0].value):  # type: ignore[attr-defined]
+            message = (
+                f"this is no https address to link to; write https://HOST/PATH in plain letters, with {TOKEN} where the"
+                " shop is to read the message's token"
+            )
+            problems.append(Problem(file, line, message))
+    own = [call.node for call in calls]
+    for name in tree.find_all(nodes.Name):
+        if name.name == LINK and not any(name is one for one in own):
+            message = f'{LINK} is a word of its own; write {{{{ {LINK}("https://shop.example.com/renew") }}}}'
+            problems.append(Problem(file, part.line + name.lineno - 1, message))
+    if len(set(linked(tree))) > MOST // 32:
+        problems.append(Problem(file, part.line, f"more than {MOST // 32} different links in one text; write fewer"))
+    return problems
+
+
+def _part_problems(file: str, part: Part, types: Mapping[str, str] | None, has_pages: bool) -> list[Problem]:
     try:
         tree = ENVIRONMENT.parse(part.text)
         template = ENVIRONMENT.from_string(part.text)
@@ -70,9 +101,11 @@ def _part_problems(file: str, part: Part, types: Mapping[str, str] | None) -> li
         )
         for node in tree.find_all(LOADING)
     ]
+    problems += _link_problems(file, part, tree)
     if types is None or problems:
         return problems
     values = {**dict.fromkeys(OFFERED, "text"), **{name: SAMPLE_VALUES[kind] for name, kind in types.items()}}
+    values |= {LINK: str, "unsubscribe": "https://go.example.com/u/" if has_pages else None}
     for name in sorted(meta.find_undeclared_variables(tree) - set(values)):
         line = part.line + _first_line(part.text, name) - 1
         problems.append(Problem(file, line, f"there is no variable {name}; {write_instead(name, values)}"))
@@ -80,6 +113,9 @@ def _part_problems(file: str, part: Part, types: Mapping[str, str] | None) -> li
         return problems
     try:
         template.render(values)
+    except Missing as error:  # nothing else is missing in a trial run
+        message = "`unsubscribe` has no page to lead to; set MULTIWAVE_PUBLIC_URL, the address of `multiwave serve`"
+        problems.append(Problem(file, _failing_line(error, part), message))
     except (SecurityError, TypeError) as error:
         problems.append(Problem(file, _failing_line(error, part), f"the template cannot run: {error}"))
     except UndefinedError as error:

@@ -13,7 +13,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from waves.errors import SendRefused
 
-OFFERED = ("name", "language", "campaign", "wave", "title", "token")
+LINK = "link"
+OFFERED = ("name", "language", "campaign", "wave", "title", "token", "unsubscribe", LINK)
 """What every template may name, beside the attributes that customers.yaml declares."""
 
 NAMED = re.compile(r"(?P<message>[^.]+)\.(?P<channel>[^.]+)(?:\.(?P<language>[^.]+))?\.j2")
@@ -29,13 +30,13 @@ SAME_FOR_ALL = frozenset({"campaign", "wave", "title"})
 LOADING = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
-class _Missing(TemplateError):
+class Missing(TemplateError):
     """A template printed a value that this customer does not have."""
 
 
 def _printed(value: object) -> object:
     if value is None:
-        raise _Missing
+        raise Missing
     return value
 
 
@@ -110,6 +111,7 @@ class Templates:
         self._compiled: dict[str, tuple[tuple[str, Template, bool], ...]] = {}
         self._written: dict[tuple[object, ...], str] = {}
         self._named: dict[tuple[str, str], frozenset[str]] = {}
+        self._links: dict[tuple[str, str], tuple[str, ...]] = {}
         self._chosen: dict[tuple[str, str, str | None], str] = {}
 
     @cached_property
@@ -157,6 +159,22 @@ class Templates:
             self._named[key] = frozenset(found)
         return self._named[key]
 
+    def links(self, message: str, channel: str) -> tuple[str, ...]:
+        """The addresses that a message links to on a channel, over all its languages: a link's number is its place.
+
+        Whoever's language has changed since is led where the message they got leads.
+        """
+        key = (message, channel)
+        if key not in self._links:
+            found = dict[str, None]()
+            for file, name in sorted(self.names.items()):
+                if (name.message, name.channel) == key:
+                    with suppress(TemplateError):
+                        parts = [ENVIRONMENT.parse(part.text) for part in split_parts(self.texts[file])]
+                        found |= dict.fromkeys(url for tree in parts for url in linked(tree))
+            self._links[key] = tuple(found)
+        return self._links[key]
+
     def render(self, message: str, channel: str, language: str | None, values: Mapping[str, object]) -> dict[str, str]:
         """The message's parts by lower-case name, `body` among them; SendRefused, with no value in it, if it fails.
 
@@ -198,6 +216,20 @@ class Templates:
         return self._compiled[filename]
 
 
+def linked(tree: nodes.Template) -> Iterator[str]:
+    """The constant address of each `link("...")` in a template, in order."""
+    for call in tree.find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name == LINK and is_plain_link(call):
+            yield call.args[0].value  # type: ignore[attr-defined]
+
+
+def is_plain_link(call: nodes.Call) -> bool:
+    """Whether a call of `link` is given one constant text and nothing else."""
+    given = call.args
+    extra = call.kwargs or call.dyn_args or call.dyn_kwargs
+    return len(given) == 1 and not extra and isinstance(given[0], nodes.Const) and isinstance(given[0].value, str)
+
+
 def _is_fixed(text: str) -> bool:
     """Whether the text prints nothing but itself and what is the same for all."""
     return all(
@@ -211,6 +243,6 @@ def _is_fixed(text: str) -> bool:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, _Missing):
+    if isinstance(error, Missing):
         return "prints a value that this customer does not have; write {{ NAME | default('...') }}"
     return f"the template fails for this customer ({type(error).__name__}); run `multiwave check`"

@@ -64,21 +64,25 @@ def status(
 
 def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
     from console.doubts import show_doubts
+    from console.sender_tables import show_senders
+    from flows.sender_health import sender_health
     from ledger import aggregates
     from ledger.kill_switches import switches_on
     from ledger.workers import workers
 
     if campaign is None:
+        senders = sender_health(room, room.ledger.now())
         with room.ledger.read() as connection:
             rows = [dict(row._mapping) for row in aggregates.campaigns_at_a_glance(connection)]
             switches = switches_on(connection, room.ledger.now())
             there = workers(connection)
         if as_json:
-            print_json({"campaigns": rows, "kill_switches": switches, "workers": there})
+            print_json({"campaigns": rows, "kill_switches": switches, "workers": there, "senders": senders})
         else:
             _show_switches(switches)
             cells = [(r["name"], r["title"], r["state"], clock(r["started_at"]), r["members"]) for r in rows]
             table("campaigns", ("campaign", "title", "state", "started", "members"), cells, ("members",))
+            show_senders(senders)
             if there:
                 cells = [(w.name, w.campaign, w.wave, clock(w.seen_at), "" if w.alive else "gone") for w in there]
                 table("workers", ("worker", "campaign", "wave", "seen", ""), cells)
@@ -97,6 +101,8 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         say(f"\n[bold]{wave['wave']}[/] {wave['state']}; {when}{'; ' + books if wave['opened'] else ''}")
         if wave["alarm"]:
             say(f"  alarm     {wave['alarm']}", style="yellow")
+        for gate in wave["gates"]:
+            say(f"  {gate['gate']:9} {gate['said']}: {gate['level']} {clock(gate['since'])}", style="yellow")
         for book in ("verdicts", "states", "outcomes", "parts"):
             if wave[book]:
                 say(f"  {book:9} {counts(wave[book])}")
@@ -134,7 +140,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
     from console.doubts import doubt_values
     from flows.halting import switches_over
     from flows.running import load_running
-    from ledger import aggregates, doubts
+    from ledger import aggregates, doubts, hygiene
 
     running = load_running(room.ledger, campaign)
     goal = running.plan.goal
@@ -143,6 +149,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
         waves = aggregates.wave_statuses(connection, running.id)
         arms = aggregates.conversion_by_arm(connection, running.id, goal.event, goal.within)
         unsure = doubt_values(doubts.doubts_of(connection, running.id))
+        gates = {row.name: hygiene.gates_of_wave(connection, row.id) for row in running.rows}
     return {
         "campaign": campaign,
         "state": running.state,
@@ -157,6 +164,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
                 "closed": w.closed,
                 "stopped": running.row(w.wave).stopped_at,
                 "alarm": running.row(w.wave).alarm,
+                "gates": [asdict(gate) for gate in gates[w.wave]],
                 "verdicts": w.books.verdicts,
                 "states": w.books.states,
                 "outcomes": w.books.outcomes,

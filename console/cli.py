@@ -20,6 +20,7 @@ from console import (
     imports,
     keeping,
     plans,
+    pushing,
     recalling,
     rehearsing,
     reporting,
@@ -28,6 +29,7 @@ from console import (
     stories,
     suppressing,
     switching,
+    tasks,
 )
 from console.context import Chosen, HomeOption
 from console.show import errors
@@ -59,10 +61,12 @@ recalling.add_to(app)
 cloning.add_to(app)
 running.add_to(app)
 serving.add_to(app)
+pushing.add_to(app)
 keeping.add_to(app)
 deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
+tasks.add_to(app)
 doubting.add_to(app)
 suppressing.add_to(app)
 switching.add_to(app)

@@ -65,7 +65,8 @@ def find_plan(settings: Settings, plan: str) -> Path:
 def bundle_of(settings: Settings, plan: str) -> Bundle:
     """A checked plan with all it rests on; PlanError with every problem."""
     path = find_plan(settings, plan)
-    return load_plan(path, config_dir(settings), CAPABILITIES, settings.default_language)
+    has_pages = settings.public_url is not None
+    return load_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
 
 
 def who(by: str | None) -> str:

@@ -142,7 +142,9 @@ def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Whether every plan checks, and the rules of hours were read by somebody not long ago."""
     folder = config_dir(settings)
     plans = sorted((folder / "plans").glob("*.yaml"))
-    broken = {plan.stem: found for plan in plans if (found := check_plan(plan, folder, CAPABILITIES))}
+    language, has_pages = settings.default_language, settings.public_url is not None
+    looked_at = {plan.stem: check_plan(plan, folder, CAPABILITIES, language, has_pages) for plan in plans}
+    broken = {name: found for name, found in looked_at.items() if found}
     for name, problems in broken.items():
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         yield Finding("plans", "fail", f"{problems[0]}{more}", f"multiwave check {name}")
@@ -231,9 +233,10 @@ def senders(settings: Settings) -> Iterator[Finding]:
 
 def ledger(room: Room, now: datetime) -> Iterator[Finding]:
     """What lies about in the database."""
+    from console.sender_tables import sentence
+    from flows.sender_health import sender_health
     from ledger import health
     from ledger.kill_switches import switches_on
-    from ledger.pace import held
 
     moment = room.ledger.now()
     with room.ledger.read() as connection:
@@ -242,7 +245,8 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         found = health.books(connection)
         lost, doubted = health.expired_leases(connection, moment), health.in_doubt(connection)
         lists = health.overdue_lists(connection, moment)
-        switches, waiting = switches_on(connection, moment), held(connection, moment)
+        switches = switches_on(connection, moment)
+    health_of_senders = sender_health(room, moment)
     yield Finding("ledger", "ok", f"{room.ledger.dialect} answers, version {version}")
     if mode not in (None, "wal"):
         yield Finding("ledger", "fail", f"SQLite's journal is {mode}, not wal", "keep the home on a local disk")
@@ -268,11 +272,11 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
         yield Finding("dial lists", "ok", "no list is past its lease")
     for switch in switches:
         yield Finding("kill switches", "warn", str(switch), "see: multiwave kill-switch ls")
-    for sender in waiting:
-        said = f"{sender.name} waits until {sender.held_until:%Y-%m-%d %H:%M:%S} UTC: {sender.held_why}"
-        yield Finding("senders", "warn", said, "it goes on by itself")
-    if not switches and not waiting:
-        yield Finding("kill switches", "ok", "none is on, and no sender waits")
+    if not switches:
+        yield Finding("kill switches", "ok", "none is on")
+    for one in health_of_senders:
+        level, said, do = sentence(one)
+        yield Finding("senders", level, said, do)
     yield from workers_of(room)
     yield advanced(room, moment)
     yield from housekeeping_of(room)

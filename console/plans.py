@@ -34,7 +34,8 @@ PlanArgument = Annotated[str, typer.Argument(help="A plan: a file, or its name i
 def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Say every problem of a plan and of the files it names, as file:line; exit code 2 when there is one."""
     settings = settings_of(home)
-    problems = check_plan(find_plan(settings, plan), config_dir(settings), CAPABILITIES, settings.default_language)
+    path, has_pages = find_plan(settings, plan), settings.public_url is not None
+    problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     bundle = None if problems else bundle_of(settings, plan)
     notes = repeats(bundle.plan) if bundle else []

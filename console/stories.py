@@ -115,6 +115,7 @@ def _touch(touch: TouchStory) -> dict[str, Any]:
         "state": word(State(row.state)),
         "outcome": word(Outcome(row.outcome)) if row.outcome else None,
         "reason": word(Reason(row.reason)) if row.reason else None,
+        "said": row.provider_ref if row.state == State.REFUSED and " " in (row.provider_ref or "") else None,
         "variant": row.variant,
         "provider": row.provider,
         "not_before": row.not_before,
@@ -185,7 +186,8 @@ def _touch_sentence(touch: dict[str, Any]) -> str:
     when = f" {clock(touch['sent_at'])}" if touch["sent_at"] else ""
     if touch["state"] == "queued":
         when = f", not before {clock(touch['not_before'])}"
-    why_so = f" ({touch['reason']})" if touch["reason"] else ""
+    said = f": {touch['said']}" if touch["said"] else ""
+    why_so = f" ({touch['reason']}{said})" if touch["reason"] else ""
     return f"{touch['channel']}: {touch['state']}{when}{why_so}" + (
         f", outcome {touch['outcome']}" if touch["outcome"] else ""
     )

@@ -8,13 +8,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from flows.carriers import PATIENCE, carrier
 from flows.ending import withdraw_stopped
 from flows.halting import scopes_of
 from flows.hours import keep_hours
+from flows.hygiene import watch_senders
 from flows.lanes import side_by_side
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
-from flows.sending import PATIENCE
 from flows.starting import finish_start
 from flows.wave import fall_through, pass_ramp
 from ledger import campaigns
@@ -122,10 +123,10 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
         withdraw_stopped(room, row.id, now)
     if running.state == "running":
         fall_through(room, running, wave, now)
-        if pass_ramp(room, running, wave, now):
+        if watch_senders(room, running, wave, now) or pass_ramp(room, running, wave, now):
             return False
     with room.ledger.read() as connection:
-        scopes = scopes_of(room, running, wave)
+        scopes = scopes_of(room, running, wave, connection, now)
         open_now = {code: scopes[code] for code in scopes if _has_room(room, connection, code, now)}
         return batches_due(connection, row.id, now, open_now) > 0 or may_close(
             connection, row.id, now, aborted=running.state == "aborted"
@@ -134,7 +135,7 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
 
 def _has_room(room: Room, connection: Any, channel: int, now: datetime) -> bool:
     """Whether a channel's sender would not have to be waited for longer than a worker waits."""
-    sender = room.sender(CHANNEL_NAMES[channel])
+    sender = carrier(room, CHANNEL_NAMES[channel], connection, now)
     return not sender.is_watched or opens(connection, sender, now, room.ledger.simulated) - now <= PATIENCE
 
 

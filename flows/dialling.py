@@ -45,7 +45,7 @@ def pull(
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     valid_until = min(now + timedelta(hours=hours), row.closes)
-    within = scopes_on(room, campaign, wave_name, "call_list")
+    within = scopes_on(campaign, wave_name, room.sender("call_list"))
     ask = dial_lists.Pull(row.id, team, shift, FORMAT, size, by, valid_until, valid_until + GRACE, within)
     score = score_of(running, wave, now)
     file = room.settings.home / "dial-lists"

@@ -13,9 +13,19 @@ from flows.room import Room
 from flows.running import load_running
 from flows.sending import moment_of
 from ledger import deciding
-from ledger.doubts import CANNOT_BE_ASKED, NO_ANSWER, SAID_UNKNOWN, Unsure, any_undecided, lapse, open_cases, to_ask
+from ledger.doubts import (
+    CANNOT_BE_ASKED,
+    NO_ANSWER,
+    SAID_UNKNOWN,
+    Unsure,
+    addressed,
+    any_undecided,
+    lapse,
+    open_cases,
+    to_ask,
+)
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import CHANNEL_NAMES, Channel, Receipt
+from waves.message import CHANNEL_NAMES, Channel, Doubtful, FindsByAddress, Receipt
 from waves.outcomes import Action, Reason
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
@@ -57,17 +67,20 @@ def _whose(one: Unsure) -> tuple[int, str]:
 
 def _sender_of(room: Room, channel: str, name: str | None) -> Sender | None:
     """Who carried it: the sender of that name, else the channel's; None when it is not configured any more."""
-    current = room.sender(channel)
-    if name is None or name == current.sender:
-        return current
-    other = room.senders.get(name)
-    return other if other is not None and other.channel == channel else None
+    carrying = room.senders_of(channel)
+    if name is None:
+        return carrying[0]
+    others = [one for one in room.senders.values() if one.channel == channel]
+    return next((one for one in (*carrying, *others) if one.sender == name), None)
 
 
-def _provider_of(room: Room, sender: Sender) -> Channel:
-    if sender == room.sender(sender.channel):
-        return room.channel(sender.channel)
-    return room.open_sender(sender)
+def _found(room: Room, provider: Channel, tokens: Mapping[int, str]) -> Mapping[str, Receipt] | None:
+    """What a provider has of these touches, asked by our token or, where it has no use for that, by address."""
+    if not isinstance(provider, FindsByAddress):
+        return provider.find(list(tokens.values()))
+    with room.ledger.read() as connection:
+        known = addressed(connection, list(tokens))
+    return provider.find_messages([Doubtful(tokens[touch], *told) for touch, told in known.items()])
 
 
 def _ask(room: Room, unsure: Sequence[Unsure], now: datetime) -> None:
@@ -78,7 +91,7 @@ def _ask(room: Room, unsure: Sequence[Unsure], now: datetime) -> None:
         asked_at = moment_of(room, now)  # before the question: what it answers is no younger
         try:
             sender = _sender_of(room, CHANNEL_NAMES[unsure[0].channel], unsure[0].sender)
-            said = None if sender is None else _provider_of(room, sender).find(list(tokens.values()))
+            said = None if sender is None else _found(room, room.channel_of(sender), tokens)
         except (SendInDoubt, SendRefused):
             with room.ledger.write() as connection:
                 deciding.heard(connection, [one.touch for one in unsure[start:]], NO_ANSWER, asked_at)

@@ -11,6 +11,7 @@ from channels.forgetting import forget_in_lists, forget_in_outbox
 from channels.spool import forget as forget_in_spool
 from flows.room import Room
 from flows.spooling import merge_spool
+from flows.tasks import refresh_worklists
 from ledger import erasure
 from ledger.store import empty_log
 from waves.errors import LedgerError, TokenError
@@ -59,6 +60,7 @@ def erase_customer(room: Room, key: str, by: str, patience_s: float = PATIENCE_S
 
     lines = forget_in_outbox(room.settings.home / "outbox", mine)
     listed = forget_in_lists(room.settings.home / "dial-lists", entries)
+    refresh_worklists(room, room.ledger.now())  # from the record, in which they are nobody any more
     kept_aside = forget_in_spool(room.settings.spool_folder, [*subject.values, *tokens])
     with room.ledger.write() as connection:
         new = erasure.erase(connection, key, subject, seal, by, room.ledger.now())

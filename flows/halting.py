@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from flows.carriers import carrier
 from flows.room import Room
 from flows.running import Running, local_day, segment_clause
 from ledger.attributes import attribute_types
@@ -16,17 +17,20 @@ from waves.errors import SendRefused
 from waves.message import CHANNEL_CODES
 from waves.plan import Plan, Wave
 from waves.rules import parse_rule
+from waves.senders import Sender
 
 
-def scopes_of(room: Room, running: Running, wave: Wave) -> dict[int, tuple[str, ...]]:
+def scopes_of(room: Room, running: Running, wave: Wave, connection: Any, now: datetime) -> dict[int, tuple[str, ...]]:
     """Channel code to the switches that stop this wave there."""
-    return {CHANNEL_CODES[name]: scopes_on(room, running.name, wave.wave, name) for name in wave.channel_names}
+    return {
+        CHANNEL_CODES[name]: scopes_on(running.name, wave.wave, carrier(room, name, connection, now))
+        for name in wave.channel_names
+    }
 
 
-def scopes_on(room: Room, campaign: str, wave: str, channel: str) -> tuple[str, ...]:
-    """The switches that stop a wave of a campaign on one channel."""
-    sender = room.sender(channel)
-    return scopes(campaign, wave, channel, sender.sender, sender.provider)
+def scopes_on(campaign: str, wave: str, sender: Sender) -> tuple[str, ...]:
+    """The switches that stop a wave of a campaign on its sender's channel."""
+    return scopes(campaign, wave, sender.channel, sender.sender, sender.provider)
 
 
 def halted_segments(connection: Any, running: Running, now: datetime) -> Halted | None:
@@ -50,7 +54,7 @@ def refuse_halted(room: Room, plan: Plan, wave: str, channel: str, customer: int
     """SendRefused when a kill switch stops a message of this plan to this customer, whether it was started or not."""
     with room.ledger.read() as connection:
         switches = switches_on(connection, now)
-        within = scopes_on(room, plan.campaign, wave, channel)
+        within = scopes_on(plan.campaign, wave, carrier(room, channel, connection, now))
         named = _named_by(connection, switches, plan, now)
         stopping = [switch for switch in switches if switch.scope in within]
         if named is not None and any_of(connection, named, customer):
@@ -61,6 +65,10 @@ def refuse_halted(room: Room, plan: Plan, wave: str, channel: str, customer: int
 
 def switches_over(room: Room, running: Running, now: datetime) -> list[Switch]:
     """The switches that are on and stop something of a campaign, those of segments among them."""
-    within = {scope for wave in running.plan.waves for on in scopes_of(room, running, wave).values() for scope in on}
+    names = {name for wave in running.plan.waves for name in wave.channel_names}
+    senders = [sender for name in sorted(names) for sender in room.senders_of(name)]
+    within = {
+        scope for wave in running.plan.waves for one in senders for scope in scopes_on(running.name, wave.wave, one)
+    }
     with room.ledger.read() as connection:
         return [s for s in switches_on(connection, now) if s.scope in within or s.scope.startswith(SEGMENT)]

@@ -59,8 +59,9 @@ def launch_runs(room: Room, campaign: str, wave: str, now: datetime) -> int:
 def wanted(room: Room, campaign: str, wave: str, now: datetime) -> int:
     """How many more could work on a wave: all while it is opened and enrolled, then one for each batch that is due."""
     running = load_running(room.ledger, campaign)
-    row, scopes = running.row(wave), scopes_of(room, running, running.plan.wave(wave))
+    row = running.row(wave)
     with room.ledger.read() as connection:
+        scopes = scopes_of(room, running, running.plan.wave(wave), connection, now)
         most = room.settings.wave_workers
         if row.state in ("open", "closing"):  # one at least, to close it
             most = min(max(batches_due(connection, row.id, now, scopes), 1), most)

@@ -40,6 +40,7 @@ from ledger.store import open_ledger, read_meta, write_meta
 from waves.errors import CampaignError
 from waves.message import BEGIN_WITHIN_S, Channel, Event, Message, Receipt
 from waves.outcomes import Action, Reason
+from waves.senders import Sender
 
 TOKEN_KEY = b"a rehearsal's tokens open nothing"
 WORTH_A_POOL_S = 6.0
@@ -81,9 +82,9 @@ class Stage(Room):
 
     play: Play
 
-    def channel(self, name: str) -> Channel:
+    def open_sender(self, sender: Sender) -> Channel:
         """The world, whatever the settings say."""
-        return WorldChannel(name, self.play)
+        return WorldChannel(sender.channel, self.play)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from config.bundle import Bundle
-from config.templates import Templates
+from config.templates import LINK, Templates
 from ledger.recipients import Recipient
+from waves.links import destination, link_code
 from waves.message import Message
 from waves.plan import Wave
 
@@ -20,6 +22,19 @@ class Around:
     """Where our pages are; None: nowhere."""
     until: datetime | None = None
     """When its wave closes."""
+    tracks: bool = True
+    """Whether its links go by our own pages: those of a test have no touch to count for."""
+
+
+def linker(urls: tuple[str, ...], token: str, public_url: str | None) -> Callable[[str], str]:
+    """What `link` is in a template: our short address for each of these, or the address itself without one of ours."""
+
+    def link(url: str) -> str:
+        if public_url is None:
+            return destination(url, token)
+        return f"{public_url}/c/{link_code(token, urls.index(url))}"
+
+    return link
 
 
 def render(
@@ -33,7 +48,8 @@ def render(
     around: Around,
 ) -> Message:
     """The message in the recipient's language; SendRefused when the template cannot be filled."""
-    values = {
+    message, page = wave.messages[variant], f"{around.public_url}/u/{token}" if around.public_url else None
+    values: dict[str, object] = {
         **recipient.attributes,
         "name": recipient.name,
         "language": recipient.language,
@@ -41,19 +57,22 @@ def render(
         "title": bundle.plan.title,
         "wave": wave.wave,
         "token": token,
+        "unsubscribe": page,
     }
+    if urls := templates.links(message, channel):
+        values[LINK] = linker(urls, token, around.public_url if around.tracks else None)
     return Message(
         token=token,
         channel=channel,
         address=recipient.address,
         name=recipient.name,
         language=recipient.language,
-        fields=templates.render(wave.messages[variant], channel, recipient.language, values),
+        fields=templates.render(message, channel, recipient.language, values),
         campaign=bundle.plan.campaign,
         wave=wave.wave,
         variant=variant,
         until=around.until,
-        unsubscribe_url=f"{around.public_url}/u/{token}" if around.public_url else None,
+        unsubscribe_url=page,
         owner=recipient.owner,
         branch=recipient.branch,
     )

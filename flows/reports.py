@@ -10,11 +10,13 @@ from typing import TypeVar
 from channels.call_list.generic_csv import DispositionRow
 from channels.conversions_file import ConversionRow
 from flows.room import Room
+from ledger import provider_refs
 from ledger.calls import Call, entry_touches, record_calls
 from ledger.conversions import NewConversion, record_conversions
 from ledger.events import Recorded, record_events
+from segments.subscriptions import keep_subscriptions
 from waves.errors import TokenError
-from waves.message import Came, Event
+from waves.message import Came, Event, PushChange
 from waves.tokens import Kind, read_token
 
 
@@ -29,6 +31,8 @@ def _opened(room: Room, token: str, kind: Kind) -> int | None:
 
 CHUNK = 10_000
 """Rows of a file recorded in one transaction; a file that was cut off is imported again, and each row counts once."""
+SUBSCRIPTIONS = 200
+"""Changes of push subscriptions in one transaction; each takes a few statements."""
 T = TypeVar("T")
 
 
@@ -48,16 +52,51 @@ def total(parts: Iterable[Recorded]) -> Recorded:
 
 
 def record_reports(room: Room, events: Sequence[Event], now: datetime) -> Recorded:
-    """Store provider reports; one whose token is unknown is kept with no touch."""
-    pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events]
+    """Store provider reports; one whose token is unknown is kept with no touch.
+
+    One that names a message by its provider's reference waits while that is unknown, and counts as new.
+    """
+    pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events if not _is_by_ref(event)]
+    referring = [event for event in events if _is_by_ref(event)]
     with room.ledger.write() as connection:
+        if referring:
+            known = provider_refs.touches_of(connection, {(event.provider, event.ref or "") for event in referring})
+            found = [(event, known.get((event.provider, event.ref or ""))) for event in referring]
+            pairs += [(event, touch) for event, touch in found if touch is not None]
+            early = [event for event, touch in found if touch is None]
+            provider_refs.hold_back(connection, early, now)
+            return total([record_events(connection, pairs, now), Recorded(len(early), 0, 0)])
         return record_events(connection, pairs, now)
+
+
+def _is_by_ref(event: Event) -> bool:
+    return event.ref is not None and not event.token
+
+
+def record_early(room: Room, now: datetime) -> None:
+    """Store the reports that waited for their reference, once it is known or they have waited long enough."""
+    with room.ledger.read() as connection:
+        if not provider_refs.any_held_back(connection):
+            return
+    more = True
+    while more and not room.stopping:
+        with room.ledger.write() as connection:
+            due = provider_refs.take_due(connection, now)
+            record_events(connection, due, now)
+        more = len(due) == provider_refs.AT_ONCE
 
 
 def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
     """Store whatever providers and our own pages told, each kind its own way."""
     events = [one for one in came if isinstance(one, Event)]
-    return record_reports(room, events, now)
+    recorded = [record_reports(room, events, now)]
+    changes = [one for one in came if isinstance(one, PushChange)]
+    for start in range(0, len(changes), SUBSCRIPTIONS):
+        with room.ledger.write() as connection:
+            part = changes[start : start + SUBSCRIPTIONS]
+            kept = keep_subscriptions(connection, part)
+        recorded.append(Recorded(kept, len(part) - kept, 0))
+    return total(recorded)
 
 
 def record_dispositions(

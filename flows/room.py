@@ -8,7 +8,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -64,7 +64,7 @@ class Room:
     tell: Callable[[str], None] = _untold
     """Told what a person should hear of at once."""
     senders: Mapping[str, Sender] = field(default_factory=dict)
-    """What config/senders.yaml names; a channel's first one carries it unless the settings name another."""
+    """What config/senders.yaml names; a channel's first one carries it unless the settings name others."""
     _channels: dict[str, Channel] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,26 +79,42 @@ class Room:
         while not self.stopping and (left := ends - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
 
-    def sender(self, channel: str) -> Sender:
-        """Who carries a channel: as the settings or config/senders.yaml say, else the default provider, unlimited."""
-        own = [sender for sender in self.senders.values() if sender.channel == channel]
+    def senders_of(self, channel: str) -> tuple[Sender, ...]:
+        """Who carries a channel, first and then fallback: as the settings or config/senders.yaml say, else the default.
+
+        A provider that needs no sender of its own is unlimited.
+        """
         named = self.settings.providers.get(channel)
-        found = [sender for sender in own if named is None or sender.sender == named]
-        if found:
-            return found[0]
-        provider = named or DEFAULT_PROVIDERS[channel]
-        check_provider(channel, provider, [sender.sender for sender in own])
+        own = {name: sender for name, sender in self.senders.items() if sender.channel == channel}
+        if named is None and own:
+            return tuple(own.values())[:1]
+        return tuple(
+            own.get(name) or self._plain(channel, name, own) for name in named or (DEFAULT_PROVIDERS[channel],)
+        )
+
+    def _plain(self, channel: str, provider: str, own: Collection[str]) -> Sender:
+        check_provider(channel, provider, own)
         if provider in OPTIONS:
             where = self.settings.home / "config" / "senders.yaml"
             raise SendRefused(f"provider {provider} for {channel} has no sender; write one in {where}")
         return Sender(sender=provider, channel=channel, provider=provider, timeout=UNTIMED)
 
+    def sender(self, channel: str) -> Sender:
+        """Who carries a channel first."""
+        return self.senders_of(channel)[0]
+
     def channel(self, name: str) -> Channel:
-        """The provider chosen for a channel, opened once, whichever lane asks first."""
+        """The provider of a channel's first sender."""
+        return self.channel_of(self.sender(name))
+
+    def channel_of(self, sender: Sender) -> Channel:
+        """The provider of a sender, opened once, whichever lane asks first."""
+        first = sender == self.sender(sender.channel)
+        key = sender.channel if first else f"{sender.channel}/{sender.sender}"
         with self._opening:
-            if name not in self._channels:
-                self._channels[name] = self.open_sender(self.sender(name))
-            return self._channels[name]
+            if key not in self._channels:
+                self._channels[key] = self.open_sender(sender)
+            return self._channels[key]
 
     def open_sender(self, sender: Sender) -> Channel:
         """A sender's provider, opened anew."""

@@ -81,7 +81,8 @@ def send_test(room: Room, bundle: Bundle, key: str, by: str, now: datetime) -> l
             results.append((wave.wave, channel, variant, "no consented address"))
             continue
         token = make_token(room.token_key, Kind.TEST, customer << 12 | number)
-        made = render(bundle, wave, templates, channel, variant, token, recipient, Around(room.settings.public_url))
+        around = Around(room.settings.public_url, tracks=False)
+        made = render(bundle, wave, templates, channel, variant, token, recipient, around)
         refuse_halted(room, bundle.plan, wave.wave, channel, customer, now)
         (receipt,) = room.channel(channel).send([replace(made, campaign=f"test of {made.campaign}")], now)
         results.append((wave.wave, channel, variant, receipt.result))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,12 +10,14 @@ from datetime import datetime, timedelta
 
 from channels.steady import steady
 from config.templates import Templates
+from flows.carriers import PATIENCE, carried_by, carrier, passed_on
 from flows.halting import halted_segments, scopes_on
 from flows.render import Around, render
 from flows.room import Room
 from flows.running import Running, claim_gates
 from ledger import kill_switches, pace, touches
 from ledger.breaker import heard
+from ledger.owners import new_owner, sender_in
 from ledger.recipients import recipients
 from ledger.slots import free_slot, take_slot
 from ledger.store import keep_out_new_touches
@@ -27,9 +28,6 @@ from waves.plan import Wave
 from waves.senders import Sender
 from waves.sms_units import sms_units
 from waves.tokens import Kind, make_token
-
-PATIENCE = timedelta(seconds=5)
-"""A worker waits so long for room at its sender; for longer waits it lets the batch go, and others of its kind be."""
 
 SETTLES_WITHIN_S = 60.0
 """A worker tries so long to write down what its provider said, before that is in doubt."""
@@ -75,11 +73,13 @@ def next_batch(
     room: Room, running: Running, wave: Wave, channel: int, now: datetime, last: touches.Leased | None
 ) -> touches.Leased | None:
     """Lease the next batch of one channel that is due, after the one this worker had last; None when there is none."""
-    owner = secrets.token_urlsafe(6)  # written on every touch, so it is short; that nobody else has it is all it says
     after = (last.due, last.batch) if last else None
-    scopes = scopes_on(room, running.name, wave.wave, CHANNEL_NAMES[channel])
+    name = CHANNEL_NAMES[channel]
     with room.ledger.write() as connection:
         moment = moment_of(room, now)
+        sender = carrier(room, name, connection, moment)
+        scopes = scopes_on(running.name, wave.wave, sender)
+        owner = new_owner(sender.sender if len(room.senders_of(name)) > 1 else None)
         row, length = running.row(wave.wave).id, room.settings.lease
         return touches.lease_next(connection, row, channel, owner, moment, length, after, scopes)
 
@@ -87,10 +87,10 @@ def next_batch(
 def send_batch(room: Room, running: Running, wave_name: str, leased: touches.Leased, now: datetime) -> Sent:
     """Claim, send and settle a leased batch chunk by chunk, as its sender has room."""
     name = CHANNEL_NAMES[leased.channel]
-    wave, sender = running.plan.wave(wave_name), room.sender(name)
-    leased = replace(leased, scopes=scopes_on(room, running.name, wave_name, name))
+    wave, sender = running.plan.wave(wave_name), carried_by(room, name, sender_in(leased.owner))
+    leased = replace(leased, scopes=scopes_on(running.name, wave_name, sender))
     templates = running.bundle.open_templates()
-    sending = Sending(room, running, wave, leased, sender, room.channel(name), templates, now)
+    sending = Sending(room, running, wave, leased, sender, room.channel_of(sender), templates, now)
     placed = True
     if sender.slots is not None:
         with room.ledger.write() as connection:
@@ -101,6 +101,7 @@ def send_batch(room: Room, running: Running, wave_name: str, leased: touches.Lea
             free_slot(connection, sender, leased.owner)
         moment = sending.moment()
         touches.finish(connection, leased, moment, halted_segments(connection, running, moment))
+        full = full and carrier(room, name, connection, moment) == sender  # else the next sender has room
     return Sent(Counter(r.result for r in receipts), tuple(r.token for r in receipts if r.result != "accepted"), full)
 
 
@@ -224,7 +225,8 @@ def _write_receipts(sending: Sending, receipts: list[tuple[int, Receipt]], grant
     cost = room.settings.costs.get(sender.channel)
     why = None
     with room.ledger.write() as connection:
-        touches.settle(connection, sending.leased.owner, receipts, sender.sender, cost, now)
+        settled = passed_on(room, sender, receipts, connection, now)
+        touches.settle(connection, sending.leased.owner, settled, sender.sender, cost, now)
         if sender.is_watched:
             begun = sum(receipt.result != "not_sent" for _, receipt in receipts)
             pace.give_back(connection, sender, replace(grant, ends=None), claimed - begun)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from channels import spool
-from channels.callbacks import CALLBACKS, Callback
+from channels.callbacks import CALLBACKS, Callback, Reader
+from channels.listeners import LISTENERS
 from channels.own_pages import OWN, PAGES
 from flows.reports import record_came
 from flows.room import Room
@@ -84,12 +85,18 @@ def _read(room: Room, record: spool.Record, callbacks: Mapping[str, Callback]) -
     if record.provider == OWN:
         came: Sequence[Came] = PAGES[record.sender](record.body, record.at)
     else:
-        sender, callback = room.senders.get(record.sender), callbacks.get(record.provider)
-        if sender is None or callback is None or sender.provider != record.provider:
+        sender, read = room.senders.get(record.sender), _reader(record.provider, callbacks)
+        if sender is None or read is None or sender.provider != record.provider:
             raise MultiwaveError("no such sender any more; name it in config/senders.yaml again")
-        came = callback.read(sender, record.headers, record.body, record.at)
+        came = read(sender, record.headers, record.body, record.at)
     for one in came:
         token = one.token if isinstance(one, Event) else ""
         if not "".join((token, one.provider, one.provider_event_id)).isprintable():
             raise ValueError("a database would refuse it")
     return came
+
+
+def _reader(provider: str, callbacks: Mapping[str, Callback]) -> Reader | None:
+    """Who reads what this provider told, at the door or on a connection of its own."""
+    known = callbacks.get(provider) or LISTENERS.get(provider)
+    return None if known is None else known.read

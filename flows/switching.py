@@ -49,7 +49,7 @@ def scope_of(room: Room, kind: str, name: str) -> str:
     known: dict[str, set[str]] = {
         "channel": set(CAPABILITIES),
         "provider": {provider for names in PROVIDERS.values() for provider in names} | set(FORMATS),
-        "sender": set(room.senders) | {room.sender(channel).sender for channel in CAPABILITIES},
+        "sender": set(room.senders) | {one.sender for channel in CAPABILITIES for one in room.senders_of(channel)},
         "segment": {path.stem for path in (room.settings.home / "config" / FOLDER).glob("*.yaml")},
     }
     if kind in known and name not in known[kind]:
@@ -117,11 +117,11 @@ def _named(rule: Rule | None, types: dict[str, str], now: datetime) -> Halted | 
 
 def _channels_of(room: Room, scope: str) -> list[int]:
     """The channels that a channel's, provider's or sender's switch stops."""
-    senders = {channel: room.sender(channel) for channel in CAPABILITIES}
     return [
         CHANNEL_CODES[channel]
-        for channel, sender in senders.items()
-        if scope in (f"channel:{channel}", f"provider:{sender.provider}", f"sender:{sender.sender}")
+        for channel in CAPABILITIES
+        if scope == f"channel:{channel}"
+        or any(scope in (f"provider:{one.provider}", f"sender:{one.sender}") for one in room.senders_of(channel))
     ]
 
 

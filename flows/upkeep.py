@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from flows.doubting import clear_doubts
+from flows.reports import record_early
 from flows.room import Room
 from flows.spooling import merge_spool
+from flows.tasks import refresh_worklists
 from ledger import workers
+from ledger.provider_refs import drop_old_refs
 from ledger.retention import drop_old_raw
 from ledger.touches import sweep
 
@@ -18,10 +21,13 @@ def upkeep(room: Room, now: datetime) -> int:
     The spool comes first: what providers said decides what a lost worker's touch is, and who may be contacted now.
     """
     merge_spool(room, now)
+    record_early(room, now)
     with room.ledger.write() as connection:
         workers.forget(connection)
         gone = room.all_workers_gone and not workers.others_work(connection, room.instance, room.settings.lease)
         swept = sweep(connection, now, gone)
     clear_doubts(room, now)
+    refresh_worklists(room, now, only_if_changed=True)
     drop_old_raw(room.ledger, now - room.settings.keep_raw)
+    drop_old_refs(room.ledger, now - room.settings.keep_raw)
     return swept

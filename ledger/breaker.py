@@ -21,7 +21,9 @@ from waves.senders import Sender
 AT_ONCE = frozenset({Action.PAUSE_SENDER, Action.STOP_PROVIDER})
 """What a provider says of the sender itself: nobody counts on."""
 AT_FAULT = AT_ONCE | {Action.BUG}
-"""Refusals that speak of the sender, not of the message or its address."""
+"""Refusals, of a message or of any before it was begun, that speak of the sender and not of an address."""
+RESTS = frozenset({Reason.RATE_LIMITED, Reason.QUEUE_FULL})
+"""What is not sent for one of these reasons makes its sender wait as well."""
 UNTOLD_S = 1.0
 """How long to wait where a provider says "too fast" and not for how long."""
 
@@ -31,7 +33,8 @@ def heard(connection: Connection, sender: Sender, receipts: Sequence[Receipt], n
 
     It counts from the first failure on, over `of` attempts or one chunk, whichever is more.
     """
-    limited = [r for r in receipts if r.result == "not_sent" and r.reason is Reason.RATE_LIMITED]
+    receipts = [r for r in receipts if not r.of_address]
+    limited = [r for r in receipts if r.result == "not_sent" and r.reason in RESTS]
     longest = max((UNTOLD_S if r.retry_after_s is None else r.retry_after_s for r in limited), default=None)
     if longest is not None:
         hold(connection, sender.sender, now + timedelta(seconds=longest), "the provider asked to wait")
@@ -63,6 +66,6 @@ def heard(connection: Connection, sender: Sender, receipts: Sequence[Receipt], n
 
 
 def _is_at_fault(receipt: Receipt) -> bool:
-    if receipt.result == "refused":
-        return receipt.action in AT_FAULT
+    if receipt.result in ("refused", "not_sent") and receipt.action in AT_FAULT:
+        return True
     return receipt.result == "in_doubt" or (receipt.result == "not_sent" and receipt.reason is Reason.PROVIDER)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -49,20 +50,23 @@ def let_go() -> ColumnElement[bool]:
     return or_(~t.batch.c.rest, t.wave.c.ramp_passed.is_not(None))
 
 
-def claim_statement(gates: Gates, types: Mapping[str, str], calls: bool) -> ReturningUpdate[Any]:
+def claim_statement(gates: Gates, types: Mapping[str, str], calls: bool, several: bool) -> ReturningUpdate[Any]:
     """The UPDATE of one chunk, with parameters in_batch, on_channel, kind, owner, scopes, now and most.
+
+    `several`: its channel has several senders, and the parameter `sender` is the one that carries this chunk. What it
+    may have been given to another one for is left to that one.
 
     It returns rows of what it looked at. `kind` is that of the channel's hours (waves.hours).
 
     `calls` says whether any wave of the ledger calls.
     """
-    key = (calls, *types.items())
+    key = (calls, several, *types.items())
     if key not in gates.prepared:
-        gates.prepared[key] = _built(gates, types, calls)
+        gates.prepared[key] = _built(gates, types, calls, several)
     return gates.prepared[key]  # type: ignore[no-any-return]
 
 
-def _built(gates: Gates, types: Mapping[str, str], calls: bool) -> ReturningUpdate[Any]:
+def _built(gates: Gates, types: Mapping[str, str], calls: bool, several: bool) -> ReturningUpdate[Any]:
     assert gates.campaign is not None
     c, b, rules = t.touch.c, t.batch.c, gates.rules.id
     owner, batch = bindparam("owner", type_=b.lease_owner.type), bindparam("in_batch", type_=b.id.type)
@@ -83,6 +87,7 @@ def _built(gates: Gates, types: Mapping[str, str], calls: bool) -> ReturningUpda
         .cte("mine")
     )
     halted = gates.halted(c.customer) if gates.halted else false()
+    its_own = or_(c.provider.is_(None), c.provider == bindparam("sender", type_=c.provider.type)) if several else true()
     picked = (
         select(c.id, c.customer, c.address, c.not_after)
         .where(
@@ -91,6 +96,7 @@ def _built(gates: Gates, types: Mapping[str, str], calls: bool) -> ReturningUpda
             c.not_before <= NOW,
             c.not_after > NOW,
             select(mine.c.id).exists(),
+            its_own,
             ~halted,
         )
         .order_by(c.id)

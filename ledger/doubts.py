@@ -132,6 +132,30 @@ def to_ask(connection: Connection, now: datetime) -> list[Unsure]:
     return [Unsure(*row) for row in connection.execute(query)]
 
 
+def addressed(connection: Connection, touches: Sequence[int]) -> dict[int, tuple[str, datetime, frozenset[str], bool]]:
+    """Of each touch: where it went, when it was claimed, the references of all else that went there, and whether no
+    other message to there is in doubt (ix_address_channel_value, ix_touch_customer)."""
+    c, a = t.touch.c, t.address.c
+    same, other = t.address.alias(), t.touch.alias()
+    query = (
+        select(c.id, a.value, func.coalesce(c.claimed_at, doubt.c.since), other.c.provider_ref, other.c.state)
+        .join_from(t.touch, t.address, a.id == c.address)
+        .join(doubt, doubt.c.touch == c.id)
+        .join(same, and_(same.c.channel == a.channel, same.c.value == a.value))
+        .outerjoin(
+            other,
+            and_(other.c.customer == same.c.customer, other.c.channel == c.channel, other.c.id != c.id),
+        )
+        .where(c.id.in_(touches))
+    )
+    found: dict[int, tuple[str, datetime, frozenset[str], bool]] = {}
+    for touch, value, begun, ref, state in connection.execute(query):
+        _, _, refs, alone = found.get(touch, (value, begun, frozenset[str](), True))
+        refs = refs | {ref} if ref else refs
+        found[touch] = (value, begun, refs, alone and state != int(State.IN_DOUBT))
+    return found
+
+
 def open_cases(connection: Connection) -> list[tuple[str, int, str | None]]:
     """(campaign, channel, sender) of the touches in doubt whose provider was asked, and that nobody has decided."""
     c, d, w = t.touch.c, doubt.c, t.wave.c

@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger import tables as t
 from ledger.attributes import attribute_types
 from ledger.audit import record
+from ledger.provider_refs import forget_refs
 from ledger.retention import EMPTY
 from waves.draw import bucket_of
 from waves.errors import LedgerError
@@ -149,6 +150,7 @@ def forget_reports(connection: Connection, touches: Select[tuple[int]]) -> None:
         update(t.dial_entry).where(e.touch.in_(touches)).values(number=opaque, household=None, score=None)
     )
     connection.execute(update(t.touch).where(c.id.in_(touches), c.provider_ref.is_not(None)).values(provider_ref=None))
+    forget_refs(connection, touches)
 
 
 def anyone_erased(connection: Connection) -> bool:

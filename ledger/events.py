@@ -48,6 +48,8 @@ DROPS = frozenset({int(Action.DROP_ADDRESS), int(Action.DROP_CONSENT)})
 OWN_REASONS = (int(State.REFUSED), int(State.EXPIRED), int(State.WITHDRAWN))
 """States whose reason is ours, not a report's."""
 FROM_EVENT = "event"
+OWN_WORDS = (FROM_EVENT, "browser")
+"""Sources of consent that are the person's own act (segments.consent has the other one)."""
 CHUNK = 10_000
 RAW = json.JSONEncoder(sort_keys=True, default=lambda value: dict(value) if isinstance(value, Mapping) else str(value))
 NEW = tuple(of(t.event.c.id, bindparam(name, type_=t.event.c.id.type)) for of, name in ((gt, "mark"), (le, "last")))
@@ -315,7 +317,8 @@ def _said() -> Select[Any]:
 
 
 def _by_event() -> ColumnElement[bool]:
-    return func.coalesce(t.address.c.consent_source, "") == FROM_EVENT
+    """Whether the person said it, in a report or in the browser: then the time decides between that and a report."""
+    return func.coalesce(t.address.c.consent_source, "").in_(OWN_WORDS)
 
 
 def _latest(said: CTE, covered: ColumnElement[bool]) -> ScalarSelect[datetime]:

@@ -127,6 +127,37 @@ def held(connection: Connection, now: datetime) -> Sequence[Row[Any]]:
     return connection.execute(select(c.name, c.held_until, c.held_why).where(c.held_until > now).order_by(c.name)).all()
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is known of a sender at a moment; of one that never sent, nothing."""
+
+    held_until: datetime | None = None
+    held_why: str | None = None
+    attempts: int = 0
+    failures: int = 0
+    on_trial: bool = False
+    today: int = 0
+    age: int = 0
+    """Days since its first message."""
+
+
+def counted(connection: Connection, now: datetime) -> dict[str, Counted]:
+    """Every sender that the ledger knows, by name."""
+    day = (now - EPOCH).days
+    return {
+        row.name: Counted(
+            row.held_until if row.held_until and row.held_until > now else None,
+            row.held_why,
+            row.attempts,
+            row.failures,
+            on_trial(row),
+            row.day_count if row.day == day else 0,
+            0 if row.first_day is None else max(day - row.first_day, 0),
+        )
+        for row in connection.execute(select(table))
+    }
+
+
 def on_trial(row: Row[Any]) -> bool:
     """Whether the breaker paused this sender and nothing was taken since: more failures are noted than attempts."""
     return bool(row.failures > row.attempts)

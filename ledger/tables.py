@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.schema import SchemaItem
 
 from ledger.types import ATTRIBUTE_TYPES, Moment, Money, plain_text
+from waves.outcomes import Reason, Side
 
 metadata = MetaData(
     naming_convention={
@@ -341,6 +342,11 @@ dial_entry = _table(
     Index("ix_dial_entry_list", "list"),
     Index("ix_dial_entry_touch", "touch"),
 )
+for _name, _rare in (
+    ("ix_event_complained", event.c.outcome == int(Side.COMPLAINED)),
+    ("ix_event_filtered", event.c.reason == int(Reason.FILTERED)),
+):
+    Index(_name, event.c.touch, sqlite_where=_rare, postgresql_where=_rare)
 for _name in ("customer", "number", "household"):
     Index(
         f"uq_dial_entry_active_{_name}",

@@ -35,6 +35,8 @@ from ledger.gates import Gates, Halted
 from ledger.kill_switches import is_on
 from ledger.legal_hours import cover
 from ledger.limits import any_calls
+from ledger.owners import claimed_by_sender, sender_in
+from ledger.provider_refs import keep_refs
 from ledger.receipts import (
     accepted_statement,
     changed,
@@ -183,9 +185,11 @@ def claim(
         raise ValueError("a dry run claims nothing")
     keep_out_new_touches(connection, leased.wave)
     cover(connection, gates.rules, now, gates.closes)
-    statement = claim_statement(gates, types, any_calls(connection))
+    sender = sender_in(leased.owner)
+    statement = claim_statement(gates, types, any_calls(connection), sender is not None)
     given = {"in_batch": leased.batch, "owner": leased.owner, "scopes": leased.scopes, "now": now, "most": size}
     given |= {"on_channel": leased.channel, "kind": int(kind_of(leased.channel))}
+    given |= {} if sender is None else {"sender": sender}
     rows = connection.execute(statement, given).all()
     if not rows:
         return None
@@ -228,6 +232,7 @@ def settle(
             note_doubts(connection, touches, now)
     if refs:
         connection.execute(refs_statement(connection.dialect.name), {"refs": json.dumps(refs)})
+    keep_refs(connection, provider, [(ref, touch) for touch, receipt in receipts for ref in receipt.refs])
 
 
 def _accept(connection: Connection, touches: Sequence[int], refs: dict[int, str], given: Mapping[str, object]) -> None:
@@ -367,6 +372,7 @@ def _doubt_statement() -> ReturningUpdate[Any]:
             state=case((proven(), int(State.SENT)), else_=int(State.IN_DOUBT)),
             reason=case((proven(), c.reason), else_=literal(int(Reason.WORKER_LOST), Integer)),
             sent_at=c.claimed_at,
+            provider=claimed_by_sender(),
         )
         .returning(c.id)
     )

@@ -13,6 +13,7 @@ from phonenumbers import PhoneNumber
 from phonenumbers.timezone import time_zones_for_geographical_number, time_zones_for_number
 
 from segments.values import CONTROL, Unfit
+from waves.subscriptions import BadSubscription, read_subscription
 
 Kind = Literal["phone", "email", "push", "text"]
 
@@ -102,8 +103,18 @@ def _domain(domain: str) -> str | None:
         return None
 
 
+def push(cell: str) -> str:
+    """A push subscription as the ledger spells it, or whatever token a gateway of one's own knows; else Unfit."""
+    if not cell.startswith("{"):
+        return plain(cell)
+    try:
+        return read_subscription(cell).text
+    except BadSubscription as error:
+        raise Unfit(f"expected a push subscription: {error}") from None
+
+
 def plain(cell: str) -> str:
-    """An address that only its provider can read, such as a push subscription."""
+    """An address that only its provider can read, such as a device's token."""
     if len(cell) > LONGEST_TEXT or (not cell.isprintable() and CONTROL.search(cell)):
         raise Unfit(f"expected at most {LONGEST_TEXT} characters, none of them a control character")
     return cell

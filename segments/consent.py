@@ -12,9 +12,11 @@ UNKNOWN, GRANTED, DENIED = int(Consent.UNKNOWN), int(Consent.GRANTED), int(Conse
 
 FROM_EVENT = "event"
 """The source that the ledger writes when a STOP or a complaint came back from the address itself."""
+FROM_BROWSER = "browser"
+"""The source that the ledger writes when a person allowed pushes on a page: their own act, as good as a report."""
 INHERITED = "inherited"
 """The source of a denial that a new address takes from another address of the same customer."""
-OWN_SOURCES = frozenset({FROM_EVENT, INHERITED})
+OWN_SOURCES = frozenset({FROM_EVENT, FROM_BROWSER, INHERITED})
 
 WORDS: dict[str, int] = {
     **dict.fromkeys(("yes", "y", "true", "1", "granted"), GRANTED),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from segments.consent import DENIED, FROM_EVENT, INHERITED, NOTHING, Said, Standing, inherited, lay_over
+from segments.consent import DENIED, FROM_BROWSER, FROM_EVENT, INHERITED, NOTHING, Said, Standing, inherited, lay_over
 from segments.staging import staged
 from waves.message import AddressState
 
@@ -49,7 +49,8 @@ def merged(
             standing = lay_over(contact.standing, words, now)
             after = Contact(*at, standing, state, named[at])
         else:
-            state = REPLACED if contact.channel in covered and contact.state < REPLACED else contact.state
+            stays = contact.standing.source == FROM_BROWSER  # no file can know what a browser told us
+            state = REPLACED if contact.channel in covered and contact.state < REPLACED and not stays else contact.state
             denied = words if words is not None and words.consent == DENIED else None
             after = Contact(*at, lay_over(contact.standing, denied, now), state, contact.preference)
         if after != contact:

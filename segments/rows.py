@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from config.schema import CustomersSchema
-from segments.addresses import KINDS, Kind, Phone, email, phone, plain
+from segments.addresses import KINDS, Kind, Phone, email, phone, plain, push
 from segments.consent import GRANTED, UNKNOWN, Said, read_word
 from segments.values import READERS, Unfit, Value, moment, text
 from segments.zones import Place, country_code, whereabouts
@@ -15,6 +15,8 @@ from waves.message import CHANNEL_CODES
 
 FACTS = ("name", "language", "household", "owner", "branch")
 """The optional columns of `customer` that the schema may point at."""
+READ = {"email": email, "push": push}
+"""How the addresses of a kind are read, but for phones, which tell of zones as well, and what is plain text."""
 PLACES = ("zone", "postal", "country", "state")
 LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*")
 
@@ -241,7 +243,7 @@ def _addresses(
                 phones[number.value] = number
                 value = number.value
             else:
-                value = email(cell) if entry.kind == "email" else plain(cell)
+                value = READ.get(entry.kind, plain)(cell)
         except Unfit as unfit:
             gone.append((entry.column, f"{unfit}; address left out"))
             continue

@@ -102,6 +102,10 @@ class Receipt:
     reason: Reason | None = None
     action: Action = Action.OK
     retry_after_s: float | None = None
+    refs: tuple[str, ...] = ()
+    """The references that the provider's reports will name it by, where they do not name our token."""
+    of_address: bool = False
+    """Whether it speaks of the server behind this address alone: the sender's other messages need not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,23 @@ class Inbound:
     raw: Mapping[str, object] = field(default_factory=dict)
 
 
-Came = Event | Inbound
+@dataclass(frozen=True, slots=True)
+class PushChange:
+    """What a browser said of its push subscription; which one is meant is told by its endpoint."""
+
+    act: Literal["subscribe", "renew", "unsubscribe"]
+    endpoint: str
+    """That of the subscription; in a renewal the one it had before."""
+    at: datetime
+    value: str | None = None
+    """The subscription that holds from now on, as the ledger spells it; None when it ends."""
+    customer: int | None = None
+    """Whose it is, by a token that we signed; a renewal and an end say so by the endpoint."""
+    provider: str = "browser"
+    provider_event_id: str = ""
+
+
+Came = Event | Inbound | PushChange
 """What a provider or a page of ours can tell us."""
 
 
@@ -160,6 +180,71 @@ class Channel(Protocol):
         """What the provider has of these tokens, `accepted` or `refused`; those it does not know are left out.
 
         None: this provider cannot be asked. SendInDoubt when it does not answer now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A message in doubt, for a provider that is asked by address: it has no use for our tokens."""
+
+    token: str
+    address: str
+    begun: datetime
+    """When it was claimed: the request began within BEGIN_WITHIN_S of that, or never."""
+    known_refs: frozenset[str] = frozenset()
+    """References of other messages to that address: those are accounted for."""
+    alone: bool = True
+    """Whether no other message to that address is in doubt."""
+
+
+@runtime_checkable
+class FindsByAddress(Protocol):
+    """A provider that is asked about messages in doubt by whom they went to, instead of `find`."""
+
+    def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
+        """What the provider certainly has of them, `accepted` or `refused` by token; the others are left out.
+
+        None: it cannot be asked. SendInDoubt when it does not answer now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An address on a provider's list of those it does not send to; `outcome` says why, as an Event's does."""
+
+    address: str
+    outcome: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StopPage:
+    """A part of such a list, and whether another page follows."""
+
+    stops: Sequence[Stop]
+    more: bool
+
+
+@runtime_checkable
+class KeepsStops(Protocol):
+    """A provider with suppression lists of its own, which upkeep reads and tells of ours."""
+
+    stop_lists: tuple[str, ...]
+    """Their names, each read on its own."""
+
+    def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> StopPage:
+        """Page 0, 1, ... of what came onto the list from `after` (None: ever) to `until`.
+
+        Pages of a list do not change between the calls. SendInDoubt when the provider does not answer now.
+        """
+        ...
+
+    def add_stops(self, addresses: Sequence[str]) -> bool:
+        """Tell the provider that these want nothing any more, again is harmless; False when it is not to be told.
+
+        SendInDoubt when the provider does not answer now.
         """
         ...
 

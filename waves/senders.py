@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -45,6 +46,14 @@ class Breaker(Record):
     failures: Share = 0.5
     of: int = Field(default=100, ge=10, le=100_000)
     pause: Duration = timedelta(minutes=10)
+
+
+class Options(Record):
+    """What a provider needs to know of a sender, where that also says how fast the sender may be."""
+
+    def sender_defaults(self, channel: str) -> Mapping[str, object]:
+        """Keys of the sender, such as `rate` and `per`, that hold where its file names no `rate`."""
+        return {}
 
 
 class Sender(Record):

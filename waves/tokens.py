@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from waves.errors import TokenError
@@ -14,6 +15,9 @@ KEY_VERSION = 0
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # base32, RFC 4648
 PAIRS = [first + second for first in DIGITS for second in DIGITS]
 PLACES = range(90, -1, -10)
+PERIOD = timedelta(hours=6)
+"""What the end of a customer's token is counted in, from SINCE: 16 bits of it last to 2070."""
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Kind(IntEnum):
@@ -22,6 +26,8 @@ class Kind(IntEnum):
     TOUCH = 0
     DIAL_ENTRY = 1
     TEST = 2
+    CUSTOMER = 3
+    """A customer for a while: 32 bits of who, 16 of until when."""
 
 
 def _check(key: bytes, head: int) -> int:
@@ -55,3 +61,21 @@ def read_token(key: bytes, token: str) -> tuple[Kind, int]:
     if version != KEY_VERSION or kind not in Kind._value2member_map_:
         raise TokenError("a token of a kind or key version that this release does not know")
     return Kind(kind), head & ((1 << 48) - 1)
+
+
+def make_customer_token(key: bytes, customer: int, until: datetime) -> str:
+    """A token that names a customer until this moment, or up to six hours longer; TokenError when that is too far."""
+    ends = -((SINCE - until) // PERIOD)
+    if not 0 < customer < 1 << 32 or not 0 < ends < 1 << 16:
+        raise TokenError("a customer's token ends between 2026 and 2070")
+    return make_token(key, Kind.CUSTOMER, customer << 16 | ends)
+
+
+def read_customer_token(key: bytes, token: str, now: datetime) -> int:
+    """The customer that a token names; TokenError when it names none, or its time is over."""
+    kind, ident = read_token(key, token)
+    if kind is not Kind.CUSTOMER:
+        raise TokenError("not a customer's token")
+    if now >= SINCE + (ident & 0xFFFF) * PERIOD:
+        raise TokenError("a customer's token whose time is over; make a new one")
+    return ident >> 16

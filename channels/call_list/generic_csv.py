@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from channels.call_list.cells import PHONE, cell, unguard
+from channels.cells import PHONE, cell, unguard
 from channels.findings import Findings, read_twice, shown
 from channels.table_file import read_table
 from waves.dispositions import Disposition

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 
 from channels.callbacks import CALLBACKS, Callback
-from console.web import callbacks
+from console.web import callbacks, inbox, push
 from console.web.door import Door
 
 
@@ -20,4 +20,6 @@ def make_app(door: Door, readers: Mapping[str, Callback] = CALLBACKS) -> FastAPI
         return {"ok": True}
 
     app.include_router(callbacks.router(door, readers))
+    app.include_router(inbox.router(door))
+    app.include_router(push.router(door))
     return app

@@ -26,7 +26,7 @@ def router(door: Door, callbacks: Mapping[str, Callback] = CALLBACKS) -> APIRout
         known, found = callbacks.get(provider), door.room.senders.get(sender)
         if known is None or found is None or found.provider != provider:
             return Response(status_code=404)
-        body = await body_of(request)
+        body = await body_of(request, known.longest)
         if body is None:
             return Response(status_code=413)
         headers = {name: request.headers[name] for name in known.headers if name in request.headers}

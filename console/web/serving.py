@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 import uvicorn
 
+from channels.listeners import LISTENERS, Listen
+from channels.opening import Opening
+from channels.registry import CAPABILITIES
 from channels.spool import Spool
 from console.web.app import make_app
 from console.web.door import Door
@@ -28,6 +31,7 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     over = threading.Event()
     merging = threading.Thread(target=_keep_merging, args=(room, over, say), name="merging")
     merging.start()
+    listening = _listeners(room, spool, hung_up := threading.Event(), say)
     config = uvicorn.Config(
         make_app(Door(room, spool)),
         access_log=False,  # a line per request would tell when each person did what
@@ -42,10 +46,34 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     try:
         uvicorn.Server(config).run(sockets=[bound])
     finally:
+        hung_up.set()
+        for one in listening:
+            one.join()
         spool.close()
         over.set()
         merging.join()
         bound.close()
+
+
+def _listeners(room: Room, spool: Spool, over: threading.Event, say: Callable[[str], None]) -> list[threading.Thread]:
+    """A thread for each sender whose provider speaks on a connection of its own."""
+    threads = []
+    for sender in room.senders.values():
+        known = LISTENERS.get(sender.provider)
+        if known is not None:
+            opening = Opening(CAPABILITIES[sender.channel], sender, room.settings.home, room.settings.public_url)
+            args = (known.listen, opening, spool, over, say)
+            threads.append(threading.Thread(target=_listen, args=args, name=f"listening-{sender.sender}"))
+            threads[-1].start()
+    return threads
+
+
+def _listen(listen: Listen, opening: Opening, spool: Spool, over: threading.Event, say: Callable[[str], None]) -> None:
+    """Listen until it is over; what is wrong with one sender's options keeps the door open for the others."""
+    try:
+        listen(opening, spool, over, say)
+    except MultiwaveError as error:
+        say(f"nothing is heard of {opening.sender.sender}: {error}")
 
 
 def _keep_merging(room: Room, over: threading.Event, say: Callable[[str], None]) -> None:

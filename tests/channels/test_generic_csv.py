@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from channels.call_list.cells import cell, guard, unguard
 from channels.call_list.generic_csv import HEADER, DialRow, read_dispositions, write_list
+from channels.cells import cell, guard, unguard
 from waves.dispositions import Disposition
 from waves.errors import InputError, SendRefused
 

@@ -26,7 +26,7 @@ def test_open_the_outbox(tmp_path):
         ("smss", "outbox", "did you mean sms"),
         ("zzz", "outbox", "known: web_push, sms"),
         ("sms", "outbx", "did you mean outbox"),
-        ("sms", "twilio", "known: outbox"),
+        ("sms", "pigeon", "known: outbox"),
         ("call_list", "outbox", "known: generic_csv"),
         ("call_list", "generic_csv", "pulled as a dial list"),
     ],

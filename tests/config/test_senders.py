@@ -110,7 +110,10 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "a channel twice": (
         "channel: email",
         "channel: sms",
-        ['15: text_gateway and paper both carry sms; keep one, or choose with MULTIWAVE_PROVIDERS={"sms": "paper"}'],
+        [
+            "15: text_gateway and paper both carry sms; keep one, or say who is first: "
+            'MULTIWAVE_PROVIDERS={"sms": ["text_gateway", "paper"]}'
+        ],
     ),
     "no such provider": ("provider: http", "provider: htpt", ["3: there is no provider htpt for sms; write http"]),
     "another provider's options": ("provider: http", "provider: outbox", ["11: `http` is for provider http, and ..."]),

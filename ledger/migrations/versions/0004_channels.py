@@ -10,11 +10,77 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _provider_refs()
+    _api_keys()
+    _replies()
     _caps_of_the_law()
+    _gates()
 
 
 def downgrade() -> None:
+    _without_gates()
     _without_caps_of_the_law()
+    for table in ("reply", "api_key", "early_report", "provider_ref"):
+        op.drop_table(table)
+
+
+def _provider_refs() -> None:
+    op.create_table(
+        "provider_ref",
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("touch", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "ref", name=op.f("pk_provider_ref")),
+    )
+    op.create_index("ix_provider_ref_touch", "provider_ref", ["touch"])
+    op.create_table(
+        "early_report",
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("provider_event_id", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("came_at", sa.BigInteger(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "provider_event_id", name=op.f("pk_early_report")),
+    )
+
+
+def _plain_text() -> sa.types.TypeEngine[str]:
+    return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def _api_keys() -> None:
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", _plain_text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("taken", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unknown", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_key")),
+        sa.UniqueConstraint("digest", name=op.f("uq_api_key_digest")),
+    )
+    live = sa.text("revoked_at IS NULL")
+    op.create_index("uq_api_key_live", "api_key", ["name"], unique=True, sqlite_where=live, postgresql_where=live)
+
+
+def _replies() -> None:
+    op.create_table(
+        "reply",
+        sa.Column("event", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("channel", sa.SmallInteger(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("customer", sa.BigInteger(), nullable=True),
+        sa.Column("keyword", sa.Text(), nullable=True),
+        sa.Column("asks", sa.Text(), nullable=True),
+        sa.Column("suppression", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("event", name=op.f("pk_reply")),
+    )
+    for column in ("sealed", "customer", "suppression"):
+        op.create_index(f"ix_reply_{column}", "reply", [column])
 
 
 def _caps_of_the_law() -> None:
@@ -37,3 +103,27 @@ def _caps_of_the_law() -> None:
 def _without_caps_of_the_law() -> None:
     op.drop_index("ix_call_number", table_name="call")
     op.drop_table("legal_cap")
+
+
+RARE_EVENTS = (("ix_event_complained", "outcome = 1002"), ("ix_event_filtered", "reason = 119"))
+
+
+def _gates() -> None:
+    op.create_table(
+        "wave_gate",
+        sa.Column("wave", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("gate", sa.Text(), nullable=False),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("wave", "gate", name=op.f("pk_wave_gate")),
+    )
+    for name, rare in RARE_EVENTS:
+        op.create_index(name, "event", ["touch"], sqlite_where=sa.text(rare), postgresql_where=sa.text(rare))
+
+
+def _without_gates() -> None:
+    for name, _ in RARE_EVENTS:
+        op.drop_index(name, table_name="event")
+    op.drop_table("wave_gate")

@@ -1,0 +1,203 @@
+"""SendGrid's Signed Event Webhook: verified over the raw bytes, and each event translated once.
+
+Retries go on for a day, and nobody documents whether they are signed anew: so a request may be a day old unless the
+options say less. A recording sent in again changes nothing, since each event is kept once by its `sg_event_id`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from channels.http_answers import UnreadableAnswer, read_json
+from channels.meanings import Meaning, events
+from channels.sendgrid_mail import TOKEN_KEY
+from channels.sendgrid_options import SendgridOptions
+from waves.errors import SendRefused, WebhookRejected
+from waves.message import Event
+from waves.outcomes import Action, Outcome, Reason, Side
+from waves.senders import Sender
+
+STAMP, SIGNATURE = "X-Twilio-Email-Event-Webhook-Timestamp", "X-Twilio-Email-Event-Webhook-Signature"
+
+EVENTS: dict[str, Meaning] = {
+    "processed": Meaning(Outcome.ACCEPTED),
+    "deferred": Meaning(Outcome.DEFERRED),
+    "delivered": Meaning(Outcome.DELIVERED),
+    "bounce": Meaning(Outcome.BOUNCED_HARD, Reason.ADDRESS_GONE, Action.DROP_ADDRESS),
+    "blocked": Meaning(Outcome.BOUNCED_SOFT, Reason.BLOCKED, Action.NEXT_CHANNEL),
+    "dropped": Meaning(Outcome.REJECTED, Reason.OTHER, Action.NEXT_CHANNEL),
+    "open": Meaning(Outcome.READ),
+    "click": Meaning(Outcome.CLICKED),
+    "spamreport": Meaning(Side.COMPLAINED, None, Action.DROP_CONSENT),
+    "unsubscribe": Meaning(Side.UNSUBSCRIBED, None, Action.DROP_CONSENT),
+    "group_unsubscribe": Meaning(Side.UNSUBSCRIBED, None, Action.DROP_CONSENT),
+    "group_resubscribe": Meaning(Side.RESUBSCRIBED),
+}
+MACHINE_OPEN: dict[bool, Meaning] = {True: Meaning(Outcome.DELIVERED), False: Meaning(Outcome.READ)}
+"""`sg_machine_open` of an open: a mail program's privacy proxy, not a person."""
+BOUNCE_TYPES: dict[str, Meaning] = {"bounce": EVENTS["bounce"], "blocked": EVENTS["blocked"]}
+"""`type` of a bounce; its `status` may be missing."""
+_GONE, _NEXT = Action.DROP_ADDRESS, Action.NEXT_CHANNEL
+_OPTED_OUT = Meaning(Outcome.REJECTED, Reason.OPTED_OUT, Action.DROP_CONSENT, side=Side.UNSUBSCRIBED)
+_COMPLAINED = Meaning(Outcome.REJECTED, Reason.PREVIOUS_COMPLAINT, Action.DROP_CONSENT, side=Side.COMPLAINED)
+DROP_REASONS: dict[str, Meaning] = {
+    "invalid": Meaning(Outcome.REJECTED, Reason.INVALID_ADDRESS, _GONE),
+    "unsubscribed address": _OPTED_OUT,
+    "bounced address": Meaning(Outcome.REJECTED, Reason.PREVIOUS_BOUNCE, _GONE),
+    "bounce": Meaning(Outcome.REJECTED, Reason.PREVIOUS_BOUNCE, _GONE),
+    "spam reporting address": _COMPLAINED,
+    "spam content": Meaning(Outcome.REJECTED, Reason.CONTENT, _NEXT),
+    "spam content (if spam checker app enabled)": Meaning(Outcome.REJECTED, Reason.CONTENT, _NEXT),
+    "recipient list over package quota": Meaning(Outcome.REJECTED, Reason.ACCOUNT, Action.STOP_PROVIDER),
+    "invalid smtpapi header": Meaning(Outcome.REJECTED, Reason.CONFIG, Action.BUG),
+    "expired": Meaning(Outcome.REJECTED, Reason.UNREACHABLE, _NEXT),
+    "blocked": Meaning(Outcome.REJECTED, Reason.BLOCKED, _NEXT),
+}
+"""`reason` of a dropped in lower case, else its `type`."""
+UNKNOWN = Meaning(Side.UNKNOWN)
+KEPT: tuple[str, ...] = (
+    "event",
+    "type",
+    "status",
+    "reason",
+    "response",
+    "bounce_classification",
+    "sg_machine_open",
+    "attempt",
+)
+KEPT += ("sg_message_id", "asm_group_id")
+"""What is kept of an event: no address, network, program or link of the person. A click soon after the delivery is
+known as a scanner's by the times of both."""
+MOST = 50_000
+"""Events in one request."""
+AHEAD_S = 300
+"""How far a clock may be ahead of ours."""
+LONGEST = 200
+PRIVATE = re.compile(r"[^\s<>\"'(]*@[^\s<>\"')]*")
+OLDEST = 1_000_000_000
+"""Unix time before which no event can have been."""
+
+
+def read_events(
+    sender: Sender,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+    environment: Mapping[str, str] = os.environ,
+) -> list[Event]:
+    """The events of one request, all or none; WebhookRejected says what is wrong and shows nothing of the body.
+
+    What SendGrid adds one day is kept as `unknown`; an event of a mail that was not ours has no token.
+    """
+    options = SendgridOptions.of(sender)
+    _check_signature(options, sender, headers, body, now, environment)
+    try:
+        said = read_json(body)
+    except UnreadableAnswer:
+        raise WebhookRejected("the body is not JSON", 400) from None
+    if not isinstance(said, list) or not all(isinstance(item, dict) for item in said):
+        raise WebhookRejected("the body is no list of events", 400)
+    if len(said) > MOST:
+        raise WebhookRejected(f"{len(said)} events in one request", 413)
+    name, found, latest = sender.sender, list[Event](), now.timestamp() + 86_400
+    for item in said:
+        found += _events(name, item, now, latest)
+    return found
+
+
+def _check_signature(
+    options: SendgridOptions,
+    sender: Sender,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+    environment: Mapping[str, str],
+) -> None:
+    text = options.webhook_key(environment)
+    if text is None:
+        raise SendRefused(
+            f"sender {sender.sender} has no key to verify events with; "
+            "write webhook_public_key, or set the variable that webhook_key_env names"
+        )
+    given = {name.lower(): value for name, value in headers.items()}
+    stamp, signed = given.get(STAMP.lower(), ""), given.get(SIGNATURE.lower(), "")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12) or not signed:
+        raise WebhookRejected(f"{STAMP} or {SIGNATURE} is missing; switch the signed event webhook on", 401)
+    try:
+        signature = base64.b64decode(signed.encode("ascii", "replace"), validate=True)
+        _key(text).verify(signature, stamp.encode() + body, ECDSA(SHA256()))
+    except (InvalidSignature, ValueError):
+        raise WebhookRejected(f"{SIGNATURE} does not fit the body", 403) from None
+    if not -AHEAD_S <= now.timestamp() - int(stamp) <= options.webhook_fresh.total_seconds():
+        raise WebhookRejected(f"{STAMP} is too far from now; it may be a recording", 403)
+
+
+@lru_cache(maxsize=16)
+def _key(text: str) -> EllipticCurvePublicKey:
+    """The public key, loaded once; SendRefused for what is none."""
+    try:
+        key = load_der_public_key(base64.b64decode(text, validate=True))
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+        raise SendRefused("the verification key of the event webhook is none; copy it from SendGrid again")
+    return key
+
+
+def _events(sender: str, item: dict[str, Any], now: datetime, latest: float) -> list[Event]:
+    """The reports of one event: nearly always one."""
+    meaning, at, token = _meaning(item), item.get("timestamp"), item.get(TOKEN_KEY)
+    timed = isinstance(at, int | float) and OLDEST < at < latest
+    when = datetime.fromtimestamp(at, UTC) if timed and at is not None else now
+    if not isinstance(token, str) or not token.isprintable() or len(token) > LONGEST:
+        token = ""
+    ident, raw = item.get("sg_event_id"), _raw(item)
+    if not isinstance(ident, str) or not ident.isprintable() or not 1 <= len(ident) <= LONGEST:
+        ident = hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:40]
+    if meaning.side is not None:
+        return events(meaning, token, when, sender, ident, raw)
+    assert meaning.outcome is not None
+    return [Event(token, int(meaning.outcome), when, sender, ident, meaning.reason, meaning.action, raw)]
+
+
+def _meaning(item: dict[str, Any]) -> Meaning:
+    name = item.get("event")
+    if not isinstance(name, str):
+        return UNKNOWN
+    if name == "open":
+        return MACHINE_OPEN[item.get("sg_machine_open") in (True, "true", "True")]
+    if name == "bounce":
+        return _by(BOUNCE_TYPES, item.get("type")) or EVENTS[name]
+    if name == "dropped":
+        return _by(DROP_REASONS, item.get("reason")) or _by(DROP_REASONS, item.get("type")) or EVENTS[name]
+    return EVENTS.get(name, UNKNOWN)
+
+
+def _by(table: Mapping[str, Meaning], word: object) -> Meaning | None:
+    return table.get(word.strip().lower()) if isinstance(word, str) else None
+
+
+def _raw(item: dict[str, Any]) -> dict[str, object]:
+    """What is worth keeping, short, any address in it taken out."""
+    raw: dict[str, object] = {}
+    for name in KEPT:
+        value = item.get(name)
+        if isinstance(value, str):
+            raw[name] = (PRIVATE.sub("(address)", value) if "@" in value else value)[:LONGEST]
+        elif isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+            raw[name] = value
+    return raw

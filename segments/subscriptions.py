@@ -1,0 +1,147 @@
+"""What browsers said of their push subscriptions, laid over the addresses of channel web_push.
+
+A person's own act is heard as a report is: the latest word on an address counts, a no wins a tie, and what standing
+instructions (suppressions) say stays as it is. All of it may be told twice and changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, insert, or_, select, text, update
+
+from ledger import tables as t
+from ledger.events import OWN_WORDS, RECORD_LOCK
+from segments.consent import FROM_BROWSER, FROM_EVENT
+from segments.customers import IMPORT_LOCK
+from waves.message import CHANNEL_CODES, AddressState, Consent, PushChange
+from waves.outcomes import State
+from waves.subscriptions import starts_with
+
+CHANNEL = CHANNEL_CODES["web_push"]
+OK, REPLACED, DEAD = int(AddressState.OK), int(AddressState.REPLACED), int(AddressState.DEAD)
+GRANTED, DENIED = int(Consent.GRANTED), int(Consent.DENIED)
+
+
+def keep_subscriptions(connection: Connection, changes: Sequence[PushChange]) -> int:
+    """Lay these changes over the addresses, in the order of their times; how many of them changed anything."""
+    if changes and connection.dialect.name == "postgresql":
+        for key in (IMPORT_LOCK, RECORD_LOCK):  # the others who write addresses, row after row
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+    return sum(ACTS[change.act](connection, change) for change in sorted(changes, key=lambda change: change.at))
+
+
+def _holders(connection: Connection, endpoint: str) -> Sequence[Row[Any]]:
+    """Everybody who has or had this endpoint (ix_address_channel_value)."""
+    a, (low, high) = t.address.c, starts_with(endpoint)
+    return connection.execute(
+        select(t.address).where(a.channel == CHANNEL, a.value >= low, a.value < high).order_by(a.id)
+    ).all()
+
+
+def _subscribe(connection: Connection, change: PushChange) -> bool:
+    """This customer holds the browser from now on, and nobody else does; they said yes.
+
+    Not if somebody else said so later, nor for whoever was erased. A subscription that was refused as gone stays dead.
+    """
+    c = t.customer.c
+    live = select(c.id).where(c.id == change.customer, c.erased_at.is_(None))
+    if connection.scalar(live) is None or change.value is None:
+        return False
+    holders = _holders(connection, change.endpoint)
+    if any(row.customer != change.customer and _is_later(row, change) for row in holders):
+        return False
+    changed = _let_go(connection, [row for row in holders if not _is_its_own(row, change)])
+    mine = next((row for row in holders if _is_its_own(row, change)), None)
+    if mine is None:
+        yes = {"consent": GRANTED, "consent_source": FROM_BROWSER, "consent_at": change.at}
+        _add(connection, change.customer, change.value, {**yes, "preference": 0})
+    else:
+        changed |= _take_up(connection, mine.id, change)
+    return _prefer(connection, change) or changed or mine is None
+
+
+def _is_later(row: Row[Any], change: PushChange) -> bool:
+    return bool(row.state < REPLACED and row.consent_source == FROM_BROWSER and row.consent_at > change.at)
+
+
+def _is_its_own(row: Row[Any], change: PushChange) -> bool:
+    return bool(row.customer == change.customer and row.value == change.value)
+
+
+def _let_go(connection: Connection, rows: Sequence[Row[Any]]) -> bool:
+    """Nobody is reached at these addresses any more."""
+    a, live = t.address.c, [row.id for row in rows if row.state < REPLACED]
+    gone = update(t.address).where(a.id.in_(live)).values(state=REPLACED, shared=False)
+    return bool(live) and bool(connection.execute(gone).rowcount)
+
+
+def _add(connection: Connection, customer: int | None, value: str | None, more: Mapping[str, object]) -> int:
+    row = {"customer": customer, "channel": CHANNEL, "value": value, "state": OK, "shared": False, **more}
+    return int(connection.execute(insert(t.address).values(row).returning(t.address.c.id)).scalar_one())
+
+
+def _take_up(connection: Connection, address: int, change: PushChange) -> bool:
+    """An address that is known already is this customer's again, with their yes unless a later word stands."""
+    a = t.address.c
+    alive = case((a.state == DEAD, DEAD), else_=OK)
+    states = update(t.address).where(a.id == address, a.state.not_in([OK, DEAD]) | a.shared)
+    changed = bool(connection.execute(states.values(state=alive, shared=False)).rowcount)
+    older = or_(a.consent_at.is_(None), a.consent_at < change.at)
+    yes = update(t.address).where(a.id == address, older)
+    yes = yes.values(consent=GRANTED, consent_source=FROM_BROWSER, consent_at=change.at)
+    return bool(connection.execute(yes).rowcount) or changed
+
+
+def _prefer(connection: Connection, change: PushChange) -> bool:
+    """Of several browsers the one that was seen last is asked."""
+    a = t.address.c
+    mine = (a.customer == change.customer) & (a.channel == CHANNEL) & (a.consent_source == FROM_BROWSER)
+    other = update(t.address).where(mine, a.value != change.value, a.preference == 0, a.consent_at < change.at)
+    connection.execute(other.values(preference=1))
+    later = select(a.id).where(mine, a.value != change.value, a.preference == 0).exists()
+    this = update(t.address).where(mine, a.value == change.value, a.preference != 0, ~later)
+    return bool(connection.execute(this.values(preference=0)).rowcount)
+
+
+def _renew(connection: Connection, change: PushChange) -> bool:
+    """The browser's subscription has another endpoint: it is the same person's, with what they said of the old one.
+
+    The row of the old endpoint stays behind, so that a refusal that is still on its way does not bury the new one.
+    What is queued goes to the new one.
+    """
+    held = [row for row in _holders(connection, change.endpoint) if row.state != REPLACED]
+    if not held or change.value is None:
+        return False
+    a, c = t.address.c, t.touch.c
+    new_endpoint = str(json.loads(change.value)["endpoint"])
+    for row in held:
+        found = connection.scalar(
+            select(a.id).where(a.customer == row.customer, a.channel == CHANNEL, a.value == change.value)
+        )
+        same = {name: getattr(row, name) for name in ("consent", "consent_source", "consent_at", "preference")}
+        new = _add(connection, row.customer, change.value, same) if found is None else found
+        queued = (c.customer == row.customer, c.address == row.id, c.state == int(State.QUEUED))
+        connection.execute(update(t.touch).where(*queued).values(address=new))  # ix_touch_customer
+        _let_go(connection, [row])
+        _let_go(connection, [one for one in _holders(connection, new_endpoint) if one.customer != row.customer])
+    return True
+
+
+def _unsubscribe(connection: Connection, change: PushChange) -> bool:
+    """Whoever has this browser is not asked there any more, as after a STOP from it; their other browsers are."""
+    a, ids = t.address.c, [row.id for row in _holders(connection, change.endpoint)]
+    own = (a.consent == GRANTED) & a.consent_source.in_(OWN_WORDS)
+    heard = or_(a.consent_at.is_(None), a.consent_at < change.at, (a.consent_at == change.at) & (a.consent != DENIED))
+    no = update(t.address).where(a.id.in_(ids), or_(heard, (a.consent == GRANTED) & ~own))
+    no = no.values(consent=DENIED, consent_source=FROM_EVENT, consent_at=change.at)
+    return bool(ids) and bool(connection.execute(no).rowcount)
+
+
+ACTS: dict[str, Callable[[Connection, PushChange], bool]] = {
+    "subscribe": _subscribe,
+    "renew": _renew,
+    "unsubscribe": _unsubscribe,
+}

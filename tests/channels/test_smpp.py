@@ -1,0 +1,391 @@
+"""Provider `smpp` against a real SMSC with scripted faults: what it says of each message, and what it began."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channels.registry import CAPABILITIES
+from channels.smpp import Smpp
+from channels.smpp_codes import STATUS
+from tests.builders import DAY, T0, phone
+from tests.chaos.test_fault_matrix import certificate
+from tests.standins.smsc import PASSWORD, PASSWORD_ENV, Smsc, smpp_sender, smsc
+from waves.errors import SendRefused
+from waves.message import Message, Receipt
+from waves.outcomes import Action, Reason
+from waves.senders import Sender
+
+ENVIRONMENT = {PASSWORD_ENV: PASSWORD}
+SOON = {"timeout": timedelta(seconds=0.5)}
+LONG = "long " * 50
+"""Two parts."""
+Open = Callable[..., Smpp]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Smsc]:
+    with smsc() as made:
+        yield made
+
+
+@pytest.fixture
+def centre(running: Smsc) -> Iterator[Smsc]:
+    yield running
+    running.forget()
+
+
+@pytest.fixture
+def opened(centre: Smsc) -> Iterator[Open]:
+    made: list[Smpp] = []
+
+    def open_one(options: dict[str, Any] | None = None, **more: Any) -> Smpp:
+        made.append(Smpp(CAPABILITIES["sms"], smpp_sender(centre.port, options=options, **more), ENVIRONMENT))
+        return made[-1]
+
+    yield open_one
+    for one in made:
+        one.close()
+
+
+def message(number: int = 0, text: str = "Hello", **more: Any) -> Message:
+    token = f"token{number}"
+    fields = {"body": f"{text} {token}"}
+    return Message(token, "sms", more.pop("to", phone(number)), None, None, fields, "c", "w", **more)
+
+
+def results(receipts: list[Receipt]) -> list[str]:
+    return [f"{r.result} {r.reason.name.lower() if r.reason else ''}".strip() for r in receipts]
+
+
+def test_a_message_goes_out_as_the_options_say(centre: Smsc, opened: Open) -> None:
+    sender = opened({"service_type": "CMT", "system_type": "SMPP", "source": "Example"})
+    (said,) = sender.send([message(7, "€ {§} ~", until=T0 + DAY)], T0)
+    (one,) = centre.all("accepted")
+    assert (one["to"], one["text"], one["coding"]) == (phone(7)[1:], "€ {§} ~ token7", 0)
+    assert (one["source"], one["source_ton"], one["source_npi"], one["ton"], one["npi"]) == ("Example", 5, 0, 1, 1)
+    assert (one["registered"], one["service_type"], one["esm_class"]) == (1, "CMT", 0)
+    assert one["until"] == "2026-12-02T09:00:00.000Z"
+    assert (said.result, said.provider_ref, said.refs) == ("accepted", one["id"], (one["id"],))
+    bound = {"kind": "transmitter", "system_id": "tests", "password": PASSWORD, "system_type": "SMPP"}
+    assert centre.all("bind") == [{"saw": "bind", **bound}]
+
+
+def test_the_session_is_kept_from_chunk_to_chunk_and_unbound(centre: Smsc, opened: Open) -> None:
+    sender = opened()
+    for chunk in range(3):
+        said = sender.send([message(10 * chunk + n) for n in range(10)], T0)
+        assert results(said) == ["accepted"] * 10
+        assert [receipt.token for receipt in said] == [f"token{10 * chunk + n}" for n in range(10)]
+    sender.close()
+    assert len(centre.all("bind")) == len(centre.all("unbind")) == 1
+    assert set(centre.accepted().values()) == {1}
+    assert len(centre.accepted()) == 30
+    assert results(sender.send([message(99)], T0)) == ["accepted"]
+
+
+LONG_TEXTS = {
+    "two parts": (LONG, {}, [64, 64], 0),
+    "Chinese": ("中文" * 50, {}, [64, 64], 8),
+    "emoji": ("😀" * 40, {}, [64, 64], 8),
+    "whole, for the SMSC to cut": (LONG, {"long_texts": "payload"}, [0], 0),
+    "whole and wide": ("中文" * 100, {"long_texts": "payload"}, [0], 8),
+    "short all the same": ("Hello", {"long_texts": "payload"}, [0], 0),
+}
+
+
+@pytest.mark.parametrize("name", LONG_TEXTS)
+def test_a_long_text_is_one_message(centre: Smsc, opened: Open, name: str) -> None:
+    text, options, classes, coding = LONG_TEXTS[name]
+    (said,) = opened(options).send([message(1, text)], T0)
+    parts = centre.all("accepted")
+    assert "".join(part["text"] for part in parts) == f"{text} token1"
+    assert [part["esm_class"] for part in parts] == classes
+    assert {part["coding"] for part in parts} == {coding}
+    assert (said.result, said.refs) == ("accepted", tuple(part["id"] for part in parts))
+    assert said.provider_ref == parts[-1]["id"]
+
+
+@pytest.mark.parametrize("status", [*sorted(set(STATUS) - {0}), 0x400])
+def test_every_status_is_heeded(centre: Smsc, opened: Open, status: int) -> None:
+    centre.rules({"fault": "status", "status": status})
+    (said,) = opened().send([message()], T0)
+    meant = STATUS.get(status)
+    if meant is None:
+        assert (said.result, said.reason, said.action) == ("refused", Reason.OTHER, Action.NEXT_CHANNEL)
+    elif meant.retry_after_s is not None:
+        assert (said.result, said.reason) == ("not_sent", meant.reason)
+        assert (said.action, said.retry_after_s) == (Action.RETRY, meant.retry_after_s)
+    else:
+        assert (said.result, said.reason, said.action) == ("refused", meant.reason, meant.action)
+    assert centre.all("accepted") == []
+
+
+ONE_BY_ONE = {"window": 1}
+FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "throttled": (
+        {"at": [2], "fault": "status", "status": 0x58},
+        ["accepted", "not_sent rate_limited", "not_sent rate_limited", "not_sent rate_limited"],
+    ),
+    "queue full": (
+        {"at": [2], "fault": "status", "status": 0x14},
+        ["accepted", "not_sent queue_full", "not_sent queue_full", "not_sent queue_full"],
+    ),
+    "one bad number": (
+        {"at": [2], "fault": "status", "status": 0x0B},
+        ["accepted", "refused invalid_address", "accepted", "accepted"],
+    ),
+    "a source nobody registered": (
+        {"at": [2], "fault": "status", "status": 0x0A},
+        ["accepted", "refused sender", "not_sent provider", "not_sent provider"],
+    ),
+    "not bound any more": (
+        {"at": [2], "fault": "status", "status": 0x04},
+        ["accepted", "not_sent provider", "not_sent provider", "not_sent provider"],
+    ),
+    "dropped after accepting": (
+        {"at": [2], "fault": "accept_then_drop"},
+        ["accepted", "in_doubt provider", "not_sent provider", "not_sent provider"],
+    ),
+    "dropped before accepting": (
+        {"at": [2], "fault": "drop"},
+        ["accepted", "in_doubt provider", "not_sent provider", "not_sent provider"],
+    ),
+    "no answer": ({"at": [2], "fault": "hang"}, ["accepted", "in_doubt provider", "accepted", "accepted"]),
+    "accepted, no answer": (
+        {"at": [2], "fault": "accept_then_hang"},
+        ["accepted", "in_doubt provider", "accepted", "accepted"],
+    ),
+    "no answer to any": (
+        {"from": 1, "fault": "accept_then_hang"},
+        ["in_doubt provider", "in_doubt provider", "in_doubt provider", "not_sent provider"],
+    ),
+    "slow": ({"at": [2], "fault": "slow", "ms": 30}, ["accepted"] * 4),
+    "an id that is empty": ({"at": [2], "fault": "no_id"}, ["accepted"] * 4),
+    "a nack": (
+        {"at": [2], "fault": "nack", "status": 0x03},
+        ["accepted", "refused config", "accepted", "accepted"],
+    ),
+    "a nack that says nothing": (
+        {"at": [2], "fault": "nack", "status": 0},
+        ["accepted", "in_doubt provider", "accepted", "accepted"],
+    ),
+    "an answer to something else": (
+        {"at": [2], "fault": "wrong_answer"},
+        ["accepted", "in_doubt provider", "accepted", "accepted"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_leaves_each_message_as_certain_as_it_is(centre: Smsc, opened: Open, fault: str) -> None:
+    rule, said = FAULTS[fault]
+    centre.rules(rule)
+    sender = opened(ONE_BY_ONE, timeout=timedelta(seconds=0.2))
+    receipts = sender.send([message(n) for n in range(4)], T0)
+    assert results(receipts) == said
+    accepted = centre.accepted()
+    assert set(accepted.values()) <= {1}
+    assert {r.token for r in receipts if r.result == "accepted"} <= set(accepted)
+    assert not {r.token for r in receipts if r.result in ("not_sent", "refused")} & set(accepted)
+    centre.rules()
+    assert results(sender.send([message(n) for n in range(10, 13)], T0)) == ["accepted"] * 3
+
+
+def test_what_the_smsc_answers_while_it_unbinds_counts(centre: Smsc, opened: Open) -> None:
+    centre.rules({"at": [2], "fault": "accept_then_unbind"})
+    said = results(opened(ONE_BY_ONE).send([message(n) for n in range(4)], T0))
+    assert said == ["accepted", "accepted", "not_sent provider", "not_sent provider"]
+
+
+LATER_PARTS = {
+    "throttled": {"at": [2], "fault": "status", "status": 0x58},
+    "refused": {"at": [2], "fault": "status", "status": 0x0B},
+    "lost": {"at": [2], "fault": "hang"},
+    "cut off": {"at": [2], "fault": "drop"},
+}
+
+
+@pytest.mark.parametrize("fault", LATER_PARTS)
+def test_from_the_first_accepted_part_on_a_message_is_never_sent_again(centre: Smsc, opened: Open, fault: str) -> None:
+    centre.rules(LATER_PARTS[fault])
+    (said,) = opened(**SOON).send([message(1, LONG)], T0)
+    (part,) = centre.all("accepted")
+    assert (said.result, said.refs) == ("accepted", (part["id"],))
+
+
+def test_a_first_part_that_is_refused_is_followed_by_none(centre: Smsc, opened: Open) -> None:
+    centre.rules({"at": [1], "fault": "status", "status": 0x58})
+    assert results(opened().send([message(1, LONG)], T0)) == ["not_sent rate_limited"]
+    assert len(centre.all("submit")) == 1
+
+
+def test_ids_are_kept_as_receipts_will_spell_them(centre: Smsc, opened: Open) -> None:
+    centre.rules({"hex": True, "fault": "none", "at": []})
+    (said,) = opened({"receipt_ids": "hex_to_decimal"}).send([message(1, LONG)], T0)
+    ids = [part["id"] for part in centre.all("accepted")]
+    assert said.refs == tuple(str(int(one, 16)) for one in ids)
+    assert said.provider_ref == ids[-1]
+
+
+def test_the_window_bounds_what_has_no_answer(centre: Smsc, opened: Open) -> None:
+    centre.rules({"from": 1, "fault": "slow", "ms": 5})
+    assert results(opened({"window": 3}).send([message(n) for n in range(30)], T0)) == ["accepted"] * 30
+    assert max(one["open"] for one in centre.all("submit")) == 3
+    assert opened({"window": 50}, concurrency=8)._window == 8
+
+
+def test_an_smsc_that_answers_nothing_is_not_fed_on(centre: Smsc, opened: Open) -> None:
+    centre.rules({"from": 1, "fault": "hang"})
+    said = results(opened({"window": 3}, timeout=timedelta(seconds=0.2)).send([message(n) for n in range(9)], T0))
+    assert said == ["in_doubt provider"] * 5 + ["not_sent provider"] * 4  # two went on before the third had given up
+    assert len(centre.all("submit")) == 5
+
+
+def test_two_threads_share_one_session_and_its_window(centre: Smsc, opened: Open) -> None:
+    sender, said = opened({"window": 2}), list[str]()
+    chunks = [[message(50 * half + n) for n in range(50)] for half in range(2)]
+    threads = [threading.Thread(target=lambda c=chunk: said.extend(results(sender.send(c, T0)))) for chunk in chunks]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert said == ["accepted"] * 100
+    assert set(centre.accepted().values()) == {1}
+    assert len(centre.all("bind")) == 1
+
+
+def test_what_was_not_begun_in_time_waits_for_no_reason(centre: Smsc, opened: Open) -> None:
+    sender = opened(ONE_BY_ONE)
+    sender.send([message(0)], T0)
+    said = sender.send([message(1)], T0, within_s=0.0)
+    assert [(r.result, r.reason, r.retry_after_s) for r in said] == [("not_sent", None, 0.0)]
+    centre.rules({"from": 1, "fault": "slow", "ms": 150})
+    said = sender.send([message(n) for n in range(2, 5)], T0, within_s=0.1)
+    assert results(said) == ["accepted", "not_sent", "not_sent"]
+    assert said[1].retry_after_s == 0.0
+
+
+BINDS = {
+    0x0D: ("not_sent account", Action.STOP_PROVIDER),
+    0x0E: ("not_sent account", Action.STOP_PROVIDER),
+    0x0F: ("not_sent account", Action.STOP_PROVIDER),
+    0x05: ("not_sent provider", Action.RETRY),
+    0x58: ("not_sent rate_limited", Action.RETRY),
+    0x400: ("not_sent provider", Action.RETRY),
+}
+
+
+@pytest.mark.parametrize("status", BINDS)
+def test_a_refused_bind_sends_nothing_and_loses_nothing(centre: Smsc, opened: Open, status: int) -> None:
+    said, action = BINDS[status]
+    centre.rules({"bind": "transmitter", "status": status})
+    receipts = opened().send([message(n) for n in range(3)], T0)
+    assert results(receipts) == [said] * 3
+    assert {receipt.action for receipt in receipts} == {action}
+    assert centre.all("submit") == []
+
+
+def test_a_bind_without_an_answer_was_never_made(centre: Smsc, opened: Open) -> None:
+    centre.rules({"bind": "transmitter", "fault": "hang"})
+    sender = opened(timeout=timedelta(seconds=0.2))
+    assert results(sender.send([message()], T0)) == ["not_sent provider"]
+    centre.rules()
+    assert results(sender.send([message()], T0)) == ["accepted"]
+
+
+def test_a_bind_that_takes_longer_than_a_claim_serves_the_next_one(centre: Smsc, opened: Open) -> None:
+    centre.rules({"bind": "transmitter", "fault": "hang"})
+    said = opened().send([message()], T0, within_s=0.05)
+    assert [(r.result, r.reason, r.retry_after_s) for r in said] == [("not_sent", None, 0.0)]
+
+
+def test_no_smsc_there_is_not_sent(opened: Open, running: Smsc) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    sender = opened({"port": port})
+    assert results(sender.send([message(), message(1)], T0)) == ["not_sent provider"] * 2
+    assert sender.reachable() == "127.0.0.1 cannot be reached: Connection refused"
+    assert opened({"port": running.port}).reachable() is None
+
+
+def test_over_tls_only_to_whom_a_known_authority_vouches_for(tmp_path: Path) -> None:
+    with smsc(*certificate(tmp_path)) as secure:
+        sender = Smpp(CAPABILITIES["sms"], smpp_sender(secure.port, options={"tls": True}), ENVIRONMENT)
+        assert results(sender.send([message()], T0)) == ["not_sent provider"]
+        assert "fails the TLS handshake" in str(sender.reachable())
+        sender.close()
+        assert secure.all("bind") == []
+
+
+def test_an_idle_session_is_kept_alive_and_a_dead_one_is_noticed(centre: Smsc, opened: Open) -> None:
+    sender = opened({"keep_alive": "1s"})
+    sender.send([message(0)], T0)
+    centre.wait("enquire")
+    assert centre.ask({"do": "ask"}) == 1
+    centre.wait("alive")
+    centre.ask({"do": "drop"})
+    centre.wait("closed")
+    assert results(sender.send([message(1)], T0)) == ["accepted"]
+    assert len(centre.all("bind")) == 2
+
+
+UNSENDABLE = {
+    "no number": (message(to="ada@example.com"), Reason.INVALID_ADDRESS),
+    "a number beyond all numbers": (message(to="+" + "1" * 21), Reason.INVALID_ADDRESS),
+    "half a character": (message(text="\ud83d"), Reason.CONTENT),
+    "more than 255 parts": (message(text="a" * 40_000), Reason.TOO_LARGE),
+}
+
+
+@pytest.mark.parametrize("name", UNSENDABLE)
+def test_what_no_submit_can_carry_is_refused_alone(centre: Smsc, opened: Open, name: str) -> None:
+    bad, reason = UNSENDABLE[name]
+    said = opened().send([bad, message(5)], T0)
+    assert [(r.result, r.reason) for r in said] == [("refused", reason), ("accepted", None)]
+    assert list(centre.accepted()) == ["token5"]
+
+
+def test_a_message_in_doubt_cannot_be_asked_for(opened: Open) -> None:
+    assert opened().find(["token1"]) is None
+
+
+WRONG = {
+    "no password": ({}, {}, "MULTIWAVE_TEST_SMSC is not set; put the SMSC's password of sender smsc in it"),
+    "a long password": ({}, {PASSWORD_ENV: "nine char"}, "MULTIWAVE_TEST_SMSC holds more than 8 characters"),
+    "a plain line over the net": ({"host": "smsc.example.com"}, ENVIRONMENT, "without tls anybody on the way reads"),
+    "a password in the file": ({"password_env": "hunter2"}, ENVIRONMENT, "write the NAME of an environment variable"),
+    "a long name": ({"system_id": "a" * 16}, ENVIRONMENT, "write at most 15 characters of ASCII"),
+    "a strange source": ({"source": "a name far too long"}, ENVIRONMENT, "write a number such as"),
+    "no pause": ({"keep_alive": "0s"}, ENVIRONMENT, "write a time from 1s to 1h"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_options_are_told_and_no_secret_is_shown(name: str) -> None:
+    options, environment, why = WRONG[name]
+    with pytest.raises(SendRefused) as told:
+        Smpp(CAPABILITIES["sms"], smpp_sender(2775, options=options), environment)
+    assert why in str(told.value)
+    assert "hunter2" not in str(told.value)
+    assert "nine char" not in str(told.value)
+
+
+SOURCES: dict[str, tuple[int, int]] = {"+15125550100": (1, 1), "40404": (0, 1), "Example": (5, 0)}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_tells_its_type_by_its_look(source: str) -> None:
+    def kind(**more: Any) -> tuple[int, int]:
+        sender: Sender = smpp_sender(2775, options={"source": source, **more})
+        return Smpp(CAPABILITIES["sms"], sender, ENVIRONMENT).options.source_kind
+
+    assert kind() == SOURCES[source]
+    assert kind(source_ton=3, source_npi=8) == (3, 8)

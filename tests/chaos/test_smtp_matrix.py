@@ -1,0 +1,130 @@
+"""What each fault of a mail server leaves behind: the state of every touch, through the real engine and aiosmtpd.
+
+20 mails go out one after the other; the second one meets the fault. Then the server is well again and the wave runs to
+its end: nobody was taken twice, nobody is lost, and all that was provably not sent has gone out once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from flows.room import Room
+from ledger import health
+from ledger.engine_tables import kill_switch
+from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
+from tests.standins.smtp import Fault, MailServer, mail_server, smtp_sender
+from waves.outcomes import Reason, State, word
+from waves.senders import Breaker
+from waves.tokens import Kind, make_token
+
+WAVE = "  - {wave: notice, channels: [email], message: hello, release: 4h, listen: 1d}\n"
+PEOPLE, MINUTE = 20, timedelta(minutes=1)
+LOST = {"sent": 19, "queued provider": 1}
+DOUBT = {"sent": 18, "in_doubt provider": 1, "queued provider": 1}
+
+Said = dict[str, int]
+FAULTS: dict[str, tuple[Fault | None, Said]] = {
+    "well": (None, {"sent": 20}),
+    "an unknown user": (Fault("rcpt", "550 5.1.1 no such user"), {"sent": 19, "refused address_gone": 1}),
+    "a full mailbox": (Fault("rcpt", "552 5.2.2 full"), {"sent": 19, "queued unreachable": 1}),
+    "too fast": (Fault("rcpt", "451 4.7.1 slow down"), {"sent": 1, "queued rate_limited": 19}),
+    "blocked": (Fault("end", "554 5.7.1 spam"), {"sent": 2, "refused blocked": 1, "queued provider": 17}),
+    "no right to send": (Fault("mail", "530 5.7.0 no"), {"sent": 1, "queued account": 19}),
+    "refused at the end": (Fault("end", "550 5.6.0 odd"), {"sent": 19, "refused other": 1}),
+    "not now, at the end": (Fault("end", "450 4.3.2 later"), {"sent": 19, "queued unreachable": 1}),
+    "cut at MAIL": (Fault("mail"), LOST),
+    "cut at DATA": (Fault("data"), LOST),
+    "cut in the text": (Fault("text"), DOUBT),
+    "cut after the dot": (Fault("end"), DOUBT),
+    "taken and cut": (Fault("taken"), DOUBT),
+    "taken and silent": (Fault("taken", hangs=True), DOUBT),
+    "silent": (Fault("rcpt", hangs=True), LOST),
+}
+NEVER_COMES = {"a full mailbox"}
+"""Waits a day, and its wave closes before."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MailServer]:
+    with mail_server() as made:
+        yield made
+
+
+@dataclass
+class Case:
+    """A world whose e-mails go to a mail server."""
+
+    world: World
+    server: MailServer
+
+    def states(self) -> Said:
+        """`state reason` of the wave's touches, counted."""
+        rows = self.world.touches("notice")
+        words = [f"{word(State(r.state))} {word(Reason(r.reason)) if r.reason else ''}".strip() for r in rows]
+        return dict(Counter(words))
+
+    def tokens(self, *states: State) -> set[str]:
+        """The tokens of the touches in these states."""
+        key = self.world.room.token_key
+        return {make_token(key, Kind.TOUCH, r.id) for r in self.world.touches("notice") if r.state in states}
+
+
+@pytest.fixture
+def case(tmp_path: Path, sqlite_url: str, server: MailServer) -> Iterator[Case]:
+    server.well()
+    world = make_world(tmp_path / "home", sqlite_url)
+    put(world.ledger, [reachable(n, ["email"]) for n in range(PEOPLE)])
+    world.start(plan_text(WAVE))
+    calm = {"concurrency": 1, "timeout": timedelta(seconds=0.5), "breaker": Breaker(of=100_000)}
+    mailer = smtp_sender(server.port, **calm)
+    world.room = Room(world.room.settings, world.ledger, world.room.token_key, senders={"mailer": mailer})
+    yield Case(world, server)
+    for channel in world.room._channels.values():
+        channel.close()  # type: ignore[attr-defined]
+    world.ledger.close()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_leaves_these_states_and_nobody_twice(case: Case, fault: str) -> None:
+    rule, states = FAULTS[fault]
+    case.server.faults = {2: rule} if rule else {}
+    case.world.advance(T0)
+    assert case.states() == states
+    unsure = case.tokens(State.IN_DOUBT)
+    for minute in (2, 4, 11, 13, 16, 31):
+        case.world.advance(T0 + minute * MINUTE)
+    case.world.advance(T0 + DAY + 5 * HOUR)
+    taken = case.server.tokens()
+    assert set(taken.values()) <= {1}
+    assert set(taken) <= case.tokens(State.SENT) | unsure  # who is in doubt stays so: a mail server cannot be asked
+    assert case.tokens(State.SENT) <= set(taken)
+    assert case.tokens(State.IN_DOUBT) == unsure
+    assert not case.tokens(State.QUEUED, State.CLAIMED)
+    assert len(case.tokens(State.EXPIRED)) == (fault in NEVER_COMES)
+    assert len(case.world.touches("notice")) == PEOPLE
+    with case.world.ledger.read() as connection:
+        assert [(book.now, book.as_closed) for book in health.books(connection)] == [(True, True)]
+
+
+def test_a_server_that_lets_nobody_in_pauses_the_sender_and_costs_no_touch(case: Case) -> None:
+    case.server.always = Fault("mail", "530 5.7.0 log in first")
+    case.world.advance(T0)
+    assert case.states() == {"queued account": 20}
+    with case.world.ledger.read() as connection:
+        switch = connection.execute(select(kill_switch.c.scope, kill_switch.c.why)).one()
+    assert switch == ("sender:mailer", "its provider refuses it (account)")
+    turns = case.server.turns
+    case.world.advance(T0 + 5 * MINUTE)
+    assert case.server.turns == turns
+    case.server.always = None
+    for minute in (11, 13, 16):
+        case.world.advance(T0 + minute * MINUTE)
+    assert case.states() == {"sent": 20}
+    assert set(case.server.tokens().values()) == {1}

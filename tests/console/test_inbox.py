@@ -1,0 +1,251 @@
+"""The inbox over HTTP: a customer's messages while they hold, to whom they belong, and what pages tell of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from channels.spool import Spool
+from console.web.app import make_app
+from console.web.door import Door
+from flows.inbox import messages_for
+from flows.spooling import merge_spool
+from ledger.kill_switches import lift, switch_on
+from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
+from tests.steps import convert, set_customer, suppress, touch_of, touch_words
+from waves.message import CHANNEL_CODES
+from waves.tokens import Kind, make_customer_token, make_token
+
+SITE = "https://www.example.com"
+WAVES = "  - {wave: note, channels: [inbox], message: hello, release: 2h, listen: 1d}\n"
+TEMPLATES = {
+    "en": "Title: News for {{ name }}\nUrl: https://www.example.com/renew?t={{ token }}\n\n<b>Hello</b> {{ name }}.",
+    "uk": "Title: Новини\nUrl: https://www.example.com/uk\n\nВітаємо, {{ name }}.",
+}
+
+
+class Site:
+    """A world whose inbox is served, on its own clock."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.spool = Spool(world.room.settings.spool_folder)
+        self.app = make_app(Door(world.room, self.spool, clock=lambda: self.world.now))
+
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        async def asked() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
+                return await client.request(method, path, **more)
+
+        return asyncio.run(asked())
+
+    def customer(self, who: str, until: datetime | None = None) -> str:
+        ident = touch_of(self.world, "note", who).customer
+        return make_customer_token(self.world.room.token_key, ident, until or T0 + 30 * DAY)
+
+    def inbox(self, who: str) -> list[dict[str, Any]]:
+        said = self.ask("GET", "/inbox", headers={"Authorization": f"Bearer {self.customer(who)}"})
+        assert (said.status_code, said.headers["cache-control"]) == (200, "no-store")
+        found: list[dict[str, Any]] = said.json()["messages"]
+        return found
+
+    def token(self, who: str) -> str:
+        return make_token(self.world.room.token_key, Kind.TOUCH, touch_of(self.world, "note", who).id)
+
+    def merge(self) -> Any:
+        self.spool.close()
+        merged = merge_spool(self.world.room, self.world.now)
+        self.spool = Spool(self.world.room.settings.spool_folder)
+        self.app = make_app(Door(self.world.room, self.spool, clock=lambda: self.world.now))
+        return merged
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    yield from served(tmp_path, None)
+
+
+@pytest.fixture
+def anywhere(tmp_path: Path, ledger_url: str) -> Iterator[Site]:
+    yield from served(tmp_path, ledger_url)
+
+
+def served(tmp_path: Path, url: str | None) -> Iterator[Site]:
+    world = make_world(tmp_path / "home", url, site_origins=[SITE], public_url="https://go.example.com")
+    for language, text in TEMPLATES.items():
+        (world.config / "templates" / f"hello.inbox.{language}.j2").write_text(text)
+    put(world.ledger, [Person(f"c{n}", (("inbox", f"user-{n}"),)) for n in range(3)])
+    set_customer(world, "c1", {"language": "uk"})
+    world.start(plan_text(WAVES))
+    world.ledger.set_now(T0)
+    world.advance(T0)
+    made = Site(world)
+    yield made
+    made.spool.close()
+    world.ledger.close()
+
+
+def test_a_customer_sees_their_own_messages_in_their_language(anywhere: Site) -> None:
+    assert touch_words(anywhere.world, "note")["c0"] == [("inbox", "sent", None, None)]
+    token = anywhere.token("c0")
+    assert anywhere.inbox("c0") == [
+        {
+            "token": token,
+            "campaign": "test",
+            "wave": "note",
+            "language": None,
+            "title": "News for Name of c0",
+            "body": "<b>Hello</b> Name of c0.",
+            "link": f"https://go.example.com/inbox/go/{token}",
+            "until": "2026-12-02T11:00:00+00:00",
+        }
+    ]
+    assert [one["title"] for one in anywhere.inbox("c1")] == ["Новини"]
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["closed", "stopped", "paused", "suppressed", "unsubscribed", "switch", "segment", "erased", "aborted"],
+)
+def test_a_message_is_gone_as_soon_as_it_must_not_be_read(site: Site, what: str) -> None:
+    world = site.world
+    sql = {
+        "stopped": "UPDATE wave SET stopped_at = 1",
+        "paused": "UPDATE campaign SET state = 'paused'",
+        "aborted": "UPDATE campaign SET state = 'aborted'",
+        "unsubscribed": "UPDATE address SET consent = 2",
+        "erased": "UPDATE customer SET erased_at = 1",
+    }
+    if what == "closed":
+        world.now = T0 + DAY + 2 * HOUR
+    elif what == "suppressed":
+        suppress(world, "c0")
+    elif what in ("switch", "segment"):
+        scope, rule = ("channel:inbox", None) if what == "switch" else ("segment:old", "age = 40")
+        with world.ledger.write() as connection:
+            switch_on(connection, scope, "wrong", "tester", T0, rule=rule)
+    else:
+        with world.ledger.write() as connection:
+            connection.exec_driver_sql(sql[what])
+    assert site.inbox("c0") == []
+    assert site.ask("GET", f"/inbox/go/{site.token('c0')}").status_code == 404
+    if what == "switch":
+        with world.ledger.write() as connection:
+            lift(connection, "channel:inbox", "tester", T0)
+        assert len(site.inbox("c0")) == 1
+
+
+def test_beacons_become_outcomes_once(anywhere: Site) -> None:
+    token = anywhere.token("c0")
+    for what in ("displayed", "displayed", "clicked"):
+        said = anywhere.ask("POST", "/inbox/beacon", content=json.dumps({"token": token.lower(), "event": what}))
+        assert said.status_code == 202
+    merged = anywhere.merge()
+    assert (merged.new, merged.known, merged.aside) == (2, 1, 0)
+    assert touch_words(anywhere.world, "note")["c0"] == [("inbox", "sent", "clicked", None)]
+    assert len(anywhere.inbox("c0")) == 1
+
+
+def test_what_was_dismissed_is_not_shown_again(site: Site) -> None:
+    beacon = json.dumps({"token": site.token("c0"), "event": "dismissed"})
+    assert site.ask("POST", "/inbox/beacon", content=beacon).status_code == 202
+    site.merge()
+    assert site.inbox("c0") == []
+    assert len(site.inbox("c1")) == 1
+    assert touch_words(site.world, "note")["c0"] == [("inbox", "sent", "read", None)]
+
+
+def test_a_link_goes_where_the_message_says_and_is_counted(site: Site) -> None:
+    said = site.ask("GET", f"/inbox/go/{site.token('c0')}")
+    assert (said.status_code, said.headers["location"]) == (302, f"{SITE}/renew?t={site.token('c0')}")
+    site.merge()
+    assert touch_words(site.world, "note")["c0"] == [("inbox", "sent", "clicked", None)]
+
+
+def test_who_bought_still_reads_the_message(site: Site) -> None:
+    convert(site.world, "c0")
+    assert len(site.inbox("c0")) == 1
+
+
+@pytest.mark.parametrize("kind", ["none", "forged", "a touch's", "over", "another key's"])
+def test_a_token_that_is_no_customers_opens_nothing(site: Site, kind: str) -> None:
+    token = {
+        "none": "",
+        "forged": "A" * 20,
+        "a touch's": site.token("c0"),
+        "over": site.customer("c0", T0),
+        "another key's": make_customer_token(b"another key of sixteen", 1, T0 + DAY),
+    }[kind]
+    site.world.now = T0 + 6 * HOUR
+    assert site.ask("GET", "/inbox", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    assert site.ask("GET", "/inbox", params={"customer": token}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", 400),
+        (b"[]", 400),
+        (b"null", 400),
+        (b'{"token": 1}', 400),
+        (b'{"token": "A", "event": "displayed"}', 400),
+        (b'{"token": "%s", "event": ["displayed"]}', 400),
+        (b'{"token": "%s", "event": "agreed"}', 400),
+        (b"[" * 1900, 400),
+        (b"\xff\x00", 400),
+        (b"x" * 10_000_000, 413),
+    ],
+)
+def test_a_beacon_that_is_none_changes_nothing(site: Site, body: bytes, code: int) -> None:
+    content = body.replace(b"%s", site.token("c0").encode())
+    assert site.ask("POST", "/inbox/beacon", content=content).status_code == code
+    assert site.merge().records == 0
+
+
+def test_only_our_sites_are_answered_from_a_browser(site: Site) -> None:
+    path, ours, other = "/inbox", {"Origin": SITE}, {"Origin": "https://evil.example.com"}
+    bearer = {"Authorization": f"Bearer {site.customer('c0')}"}
+    assert site.ask("GET", path, headers=bearer | ours).headers["access-control-allow-origin"] == SITE
+    assert site.ask("GET", path, headers=bearer | {"Origin": "https://go.example.com"}).status_code == 200
+    assert site.ask("GET", path, headers=bearer | other).status_code == 403
+    said = site.ask("OPTIONS", path, headers=ours)
+    assert (said.status_code, said.headers["access-control-allow-headers"]) == (204, "Authorization, Content-Type")
+    assert site.ask("OPTIONS", "/inbox/beacon", headers=other).status_code == 403
+    beacon = json.dumps({"token": site.token("c0"), "event": "clicked"})
+    assert site.ask("POST", "/inbox/beacon", content=beacon, headers=other).status_code == 403
+    assert site.merge().records == 0
+
+
+def test_a_page_gets_a_script(site: Site) -> None:
+    said = site.ask("GET", "/inbox/client.js")
+    assert said.headers["content-type"].startswith("text/javascript")
+    assert "innerHTML" not in said.text
+
+
+def test_nobody_is_named_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    site.inbox("c0")
+    site.ask("POST", "/inbox/beacon", content=b'{"token": "x"}')
+    assert "Name of" not in caplog.text
+    assert "user-0" not in caplog.text
+
+
+def test_a_link_that_is_none_is_left_out(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "other")
+    (world.config / "templates" / "hello.inbox.j2").write_text("Title: A\nUrl: javascript:alert(1)\n\nB")
+    put(world.ledger, [Person("c0", (("inbox", "user-0"),))])
+    world.start(plan_text(WAVES))
+    world.ledger.set_now(T0)
+    world.advance(T0)
+    (shown,) = messages_for(world.room, touch_of(world, "note", "c0").customer, T0)
+    assert (shown.link, CHANNEL_CODES["inbox"]) == (None, 6)
+    world.ledger.close()

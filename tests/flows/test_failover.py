@@ -1,0 +1,224 @@
+"""The next sender takes what the one before surely did not, or while that one is stopped; never what is in doubt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from channels.registry import CAPABILITIES
+from flows.doubting import clear_doubts
+from flows.halting import scopes_on
+from flows.running import gates_of, load_running
+from flows.sending import next_batch
+from ledger import touches
+from ledger.kill_switches import lift, switch_on, switches_on
+from ledger.owners import new_owner
+from tests.builders import T0, World, make_world, plan_text, put, reachable
+from tests.steps import hold_back
+from waves.message import BEGIN_WITHIN_S, Message, Receipt
+from waves.outcomes import Action, Reason, State
+from waves.senders import Sender
+
+WAVE = "  - {wave: notice, channels: [sms], message: hello, release: 2h, listen: 1d}\n"
+MINUTE = timedelta(minutes=1)
+TAKEN = Receipt("", "accepted")
+UNREACHED = Receipt("", "not_sent", None, Reason.PROVIDER, Action.RETRY, 60.0)
+STOPPED = Receipt("", "refused", None, Reason.ACCOUNT, Action.STOP_PROVIDER)
+TOO_FAST = Receipt("", "not_sent", None, Reason.RATE_LIMITED, Action.RETRY, 600.0)
+BAD_NUMBER = Receipt("", "refused", None, Reason.INVALID_ADDRESS, Action.DROP_ADDRESS)
+CUT_OFF = Receipt("", "in_doubt", None, Reason.PROVIDER, Action.RECONCILE)
+PEOPLE = 8
+
+
+@dataclass
+class Line:
+    """A provider that answers as it is told, and knows what it took."""
+
+    answer: Receipt = TAKEN
+    provider: str = "http"
+    chunk: int = 4
+    capabilities: object = CAPABILITIES["sms"]
+    given: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def send(self, messages: Sequence[Message], now: object, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
+        self.given += [message.token for message in messages]
+        return [replace(self.answer, token=message.token) for message in messages]
+
+    def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
+        self.asked += tokens
+        return {}
+
+
+@dataclass
+class Pair:
+    """A world whose sms goes by `main` and then by `spare`."""
+
+    world: World
+    main: Line
+    spare: Line
+
+    def begin(self, **options: str) -> None:
+        put(self.world.ledger, [reachable(number) for number in range(PEOPLE)])
+        doubt = options.get("in_doubt", "assume_sent")
+        self.world.start(plan_text(WAVE).replace("hours: house\n", f"hours: house\nin_doubt: {doubt}\n"))
+
+    def tick(self, minutes: float = 0) -> None:
+        self.world.now += timedelta(minutes=minutes)
+        self.world.advance()
+
+    def states(self) -> Counter[tuple[str, str | None]]:
+        return Counter((State(row.state).name.lower(), row.provider) for row in self.world.touches("notice"))
+
+    def scopes(self) -> set[str]:
+        with self.world.ledger.read() as connection:
+            return {switch.scope for switch in switches_on(connection, self.world.now)}
+
+
+def make_pair(home: Path, url: str, **settings: object) -> Pair:
+    world = make_world(home, url, providers={"sms": ["main", "spare"]}, **settings)
+    world.room.senders = {name: Sender(sender=name, channel="sms", provider="http") for name in ("spare", "main")}
+    main, spare = Line(), Line()
+    world.room._channels.update({"sms": main, "sms/spare": spare})  # type: ignore[dict-item]
+    return Pair(world, main, spare)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, ledger_url: str) -> Iterator[Pair]:
+    made = make_pair(tmp_path / "home", ledger_url)
+    yield made
+    made.world.ledger.close()
+
+
+def test_the_first_carries_while_it_can(pair: Pair) -> None:
+    pair.begin()
+    pair.tick()
+    assert pair.states() == {("sent", "main"): PEOPLE}
+    assert not pair.spare.given
+
+
+@pytest.mark.parametrize("answer", [UNREACHED, STOPPED], ids=["unreached", "stopped"])
+def test_what_the_first_did_not_take_goes_by_the_next(pair: Pair, answer: Receipt) -> None:
+    pair.main.answer = answer
+    pair.begin()
+    pair.tick()
+    pair.tick(0.2)
+    assert pair.states() == {("sent", "spare"): PEOPLE}
+    assert len(pair.main.given) == pair.main.chunk, "it went on asking a sender that cannot"
+    assert sorted(pair.spare.given) == sorted(set(pair.spare.given))
+    assert pair.scopes() == ({"sender:main"} if answer is STOPPED else set())
+
+
+def test_a_long_wait_is_not_sat_out(pair: Pair) -> None:
+    """What was asked to wait itself waits; what comes after it does not."""
+    pair.main.answer = TOO_FAST
+    pair.begin()
+    pair.tick()
+    pair.tick(0.2)
+    assert pair.states() == {("sent", "spare"): PEOPLE - 4, ("queued", None): 4}
+
+
+def test_a_bad_number_is_bad_for_everyone(pair: Pair) -> None:
+    pair.main.answer = BAD_NUMBER
+    pair.begin()
+    pair.tick()
+    assert pair.states() == {("refused", "main"): PEOPLE}
+    assert not pair.spare.given
+
+
+@pytest.mark.parametrize("in_doubt", ["assume_sent", "hold", "resend"])
+def test_what_is_in_doubt_is_never_the_next_ones(pair: Pair, in_doubt: str) -> None:
+    """Even sent again by the plan's word, and with its sender stopped, it waits for that sender."""
+    pair.main.answer = CUT_OFF
+    pair.begin(in_doubt=in_doubt)
+    pair.tick()
+    doubted = set(pair.main.given)
+    with pair.world.ledger.write() as connection:
+        switch_on(connection, "sender:main", "trouble", "a test", pair.world.now)
+    for _ in range(4):
+        pair.tick(15)
+        clear_doubts(pair.world.room, pair.world.now)
+    assert doubted
+    assert not doubted & set(pair.spare.given)
+    assert pair.states()["sent", "spare"] == PEOPLE - len(doubted)
+    with pair.world.ledger.write() as connection:
+        lift(connection, "sender:main", "a test", pair.world.now)
+    pair.main.answer = TAKEN
+    pair.tick(1)
+    again = Counter(pair.main.given)
+    assert set(again.values()) == ({2} if in_doubt == "resend" else {1})
+
+
+def test_a_stopped_sender_is_passed_over_until_it_is_back(pair: Pair) -> None:
+    pair.begin()
+    with pair.world.ledger.write() as connection:
+        switch_on(connection, "sender:main", "trouble", "a test", pair.world.now)
+    pair.world.room.settings = pair.world.room.settings.model_copy(update={"failover": {"sms": "stopped"}})
+    pair.tick()
+    assert pair.states() == {("sent", "spare"): PEOPLE}
+    with pair.world.ledger.write() as connection:
+        lift(connection, "sender:main", "a test", pair.world.now)
+    running = load_running(pair.world.ledger, "test")
+    assert next_batch(pair.world.room, running, running.plan.wave("notice"), 2, pair.world.now, None) is None
+    assert "sender:main" in scopes_on("test", "notice", pair.world.room.sender("sms"))
+
+
+def test_when_both_are_stopped_everything_waits(pair: Pair) -> None:
+    pair.begin()
+    with pair.world.ledger.write() as connection:
+        for name in ("main", "spare"):
+            switch_on(connection, f"sender:{name}", "trouble", "a test", pair.world.now)
+    pair.tick()
+    assert pair.states() == {("queued", None): PEOPLE}
+    assert not pair.main.given + pair.spare.given
+
+
+@pytest.mark.parametrize(
+    ("policy", "answer", "states"),
+    [
+        ("never", UNREACHED, {("queued", None): PEOPLE}),
+        ("never", STOPPED, {("refused", "main"): 4, ("queued", None): 4}),
+        ("stopped", UNREACHED, {("queued", None): PEOPLE}),
+        ("stopped", STOPPED, {("sent", "spare"): PEOPLE}),
+    ],
+)
+def test_the_policy_of_the_channel(
+    tmp_path: Path, sqlite_url: str, policy: str, answer: Receipt, states: dict[tuple[str, str | None], int]
+) -> None:
+    pair = make_pair(tmp_path / "home", sqlite_url, failover={"sms": policy})
+    pair.main.answer = answer
+    pair.begin()
+    pair.tick()
+    pair.tick(0.2)
+    assert pair.states() == states
+    pair.world.ledger.close()
+
+
+def test_when_both_refuse_the_message_is_refused(pair: Pair) -> None:
+    pair.main.answer = pair.spare.answer = STOPPED
+    pair.begin()
+    pair.tick()
+    pair.tick(0.2)
+    assert pair.states() == {("refused", "spare"): 4, ("queued", None): 4}
+    assert pair.scopes() == {"sender:main", "sender:spare"}
+
+
+def test_after_a_kill_the_one_it_was_handed_to_is_asked(pair: Pair) -> None:
+    pair.begin()
+    hold_back(pair.world, "notice")
+    running = load_running(pair.world.ledger, "test")
+    with pair.world.ledger.write() as connection:
+        batch = pair.world.touches("notice")[0].batch
+        leased = touches.lease(connection, batch, new_owner("spare"), T0, pair.world.room.settings.lease)
+        assert leased is not None
+        gates = gates_of(running, running.plan.wave("notice"), T0)
+        assert touches.claim(connection, leased, gates, running.types, 4, T0)
+    pair.tick(3)
+    assert pair.states()["in_doubt", "spare"] == 4
+    assert len(pair.spare.asked) == 4
+    assert not pair.main.asked
