@@ -10,8 +10,6 @@ from waves.day_hours import in_words
 from waves.hours_set import HoursRow, HoursSet, accepted_rows
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from config.bundle import Bundle
     from flows.running import Running
 
@@ -89,14 +87,14 @@ def say_waiting(places: Sequence[str]) -> None:
         say(f"note: {said}: multiwave hours review", style="yellow", markup=False)
 
 
-def approvers(connection: Connection, bundle: Bundle) -> list[str]:
+def approvers(connection: Any, bundle: Bundle) -> list[str]:
     """Who approved a plan as it reads, with the day."""
     from ledger.campaigns import approvals
 
     return [f"{row.by} on {row.at:%Y-%m-%d}" for row in approvals(connection, bundle.plan.campaign, bundle.digest)]
 
 
-def law_of(connection: Connection, running: Running, key: str, customer: int) -> dict[str, Any]:
+def law_of(connection: Any, running: Running, key: str, customer: int) -> dict[str, Any]:
     """What the law says of one customer: rows that bind unreviewed, caps of calls, and bans, as plain values."""
     from datetime import timedelta
 
