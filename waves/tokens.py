@@ -76,3 +76,25 @@ def read_customer_token(key: bytes, token: str, now: datetime) -> int:
     if now >= SINCE + (ident & 0xFFFF) * PERIOD:
         raise TokenError("a customer's token whose time is over; make a new one")
     return ident >> 16
+
+
+SEED = 1 << 47
+"""The bit of a test's token that names a message to a seed."""
+SEED_BEGINS = DIGITS[(Kind.TEST << 2 | KEY_VERSION) << 1 | 1]
+"""What every such token begins with."""
+
+
+def make_seed_token(key: bytes, ident: int) -> str:
+    """The token of a message to a seed."""
+    return make_token(key, Kind.TEST, SEED | ident)
+
+
+def read_seed_token(key: bytes, token: str) -> int | None:
+    """The message to a seed that a token names; None for every other token, most of them at one look."""
+    if token[:1].upper() != SEED_BEGINS:
+        return None
+    try:
+        kind, ident = read_token(key, token)
+    except TokenError:
+        return None
+    return ident & ~SEED if kind is Kind.TEST and ident & SEED else None
