@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row, case, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.events import OWN_WORDS, RECORD_LOCK
+from ledger.addresses import OWN_WORDS
+from ledger.events import RECORD_LOCK
 from segments.consent import FROM_BROWSER, FROM_EVENT
 from segments.customers import IMPORT_LOCK
 from waves.message import CHANNEL_CODES, AddressState, Consent, PushChange
