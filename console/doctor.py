@@ -19,6 +19,7 @@ from config.nearest import nearest
 from config.senders import FILE as SENDERS_FILE
 from config.senders import load_senders
 from config.settings import PREFIX, Settings
+from console.coming_back import coming_back, keywords
 from console.context import config_dir
 from waves.errors import MultiwaveError, PlanError
 from waves.message import Reachable
@@ -151,6 +152,7 @@ def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
     if not broken:
         yield Finding("plans", "ok", f"{len(plans)} plans check clean")
     yield from hours(folder, now)
+    yield from keywords(folder)
 
 
 def hours(folder: Path, now: datetime) -> Iterator[Finding]:
@@ -190,7 +192,7 @@ def senders(settings: Settings) -> Iterator[Finding]:
         yield Finding("senders", "ok", f"{SENDERS_FILE} names none")
     for name, sender in named.items():
         try:
-            channel = open_channel(sender, settings.home / "outbox")
+            channel = open_channel(sender, settings.home / "outbox", settings.public_url)
         except MultiwaveError as error:
             yield Finding("senders", "fail", str(error), f"without it {sender.channel} waits")
             continue
@@ -247,9 +249,28 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
     for one in health_of_senders:
         level, said, do = sentence(one)
         yield Finding("senders", level, said, do)
+    yield from coming_back(room, moment)
+    yield from stops_of(room, moment)
     yield from workers_of(room)
     yield advanced(room, moment)
     yield from housekeeping_of(room)
+
+
+def stops_of(room: Room, now: datetime) -> Iterator[Finding]:
+    """When each provider's suppression lists were last read, and the provider told of ours."""
+    from flows.stops import DAILY, keepers, standing
+
+    for sender in keepers(room):
+        with room.ledger.read() as connection:
+            known = standing(connection, sender.sender)
+        read = ", ".join(f"{name} {at[:16].replace('T', ' ')}Z" for name, at in sorted(known.read.items()))
+        said = f"{sender.sender}: {read or 'no list was read yet'}; told of {known.told:,} of ours"
+        if known.failed_at is not None:
+            yield Finding("suppression lists", "warn", f"{said}; {known.why}", "it is tried again every 10 minutes")
+        elif known.oldest is None or now - known.oldest > 2 * DAILY:
+            yield Finding("suppression lists", "warn", said, "keep `multiwave up` running")
+        else:
+            yield Finding("suppression lists", "ok", said)
 
 
 def spool_of(settings: Settings, now: datetime) -> Finding:

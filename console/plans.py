@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from channels.registry import CAPABILITIES, SENDERS
+from config.keywords import keywords_problems
 from config.loading import check_plan
+from config.lookups import TEMPLATES
 from config.senders import sender_problems
+from config.sms_notes import sms_notes
 from console.context import (
     ByOption,
     HomeOption,
@@ -21,8 +26,12 @@ from console.context import (
     who,
 )
 from console.show import clock, counts, print_json, progress, say, screen, table
+from waves.sms_units import IN_UNITS
 
 if TYPE_CHECKING:
+    from config.bundle import Bundle
+    from config.settings import Settings
+    from flows.samples import Sample
     from flows.starting import Forecast
     from ledger.limits import Limit
     from waves.plan import Limits, Plan
@@ -35,8 +44,9 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     settings = settings_of(home)
     path, has_pages = find_plan(settings, plan), settings.public_url is not None
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
+    problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
-    notes = [] if problems else repeats(bundle_of(settings, plan).plan)
+    notes = [] if problems else notes_of(bundle_of(settings, plan), config_dir(settings))
     if as_json:
         found = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
         print_json({"plan": plan, "problems": found, "notes": notes})
@@ -48,6 +58,11 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
         say("no problems" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(2)
+
+
+def notes_of(bundle: Bundle, folder: Path) -> list[str]:
+    """What to know of a plan that has no problem."""
+    return [*repeats(bundle.plan), *map(str, sms_notes(str(folder / TEMPLATES), bundle.templates))]
 
 
 def repeats(plan: Plan) -> list[str]:
@@ -72,7 +87,7 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         found = forecast(room, bundle, room.ledger.now())
         shown = samples(room, bundle, found)
     if as_json:
-        print_json(forecast_of(found, bundle.plan.priority))
+        print_json(forecast_of(found, bundle.plan.priority, shown))
         return
     chosen = bundle.plan.audience
     whom = f"who {chosen.who.replace('_', ' ')} {chosen.wave} of {chosen.campaign}" if chosen else bundle.plan.segment
@@ -88,14 +103,31 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     table("waves", ("wave", "count", "verdicts", "touches", f"from, to ({zone})", "cost"), rows)
     say("Later waves are forecasts: the most there can be, as if each outcome a rule asks for came to everybody.")
     show_overlaps(found, bundle.plan)
+    show_units(found, room.settings)
     for note in repeats(bundle.plan):
         say(f"note: {note}", markup=False)
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
     table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
     for sample in shown:
         variant = f", variant {sample.variant}" if sample.variant else ""
-        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}")
+        units = (
+            f", {sample.units} {'unit' if sample.units == 1 else 'units'} ({sample.alphabet})" if sample.units else ""
+        )
+        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}{units}")
         say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
+
+
+def show_units(found: Forecast, settings: Settings) -> None:
+    """What the text messages of each wave are billed as, and what that costs."""
+    rows = []
+    for wave in found.waves:
+        for channel, units in wave.units.items():
+            if channel in IN_UNITS:
+                price = settings.costs.get(channel)
+                cost = "not set" if price is None else f"{price * units:.2f} {settings.currency}"
+                rows.append((wave.wave, channel, wave.touches[channel], f"{units:,.0f}", cost))
+    if rows:
+        table("units expected, from messages of members", ("wave", "channel", "messages", "units", "cost"), rows)
 
 
 def show_overlaps(found: Forecast, plan: Plan) -> None:
@@ -129,7 +161,7 @@ def limit_in_words(limit: Limits | Limit | None) -> str:
     return f"{limit.contacts} in {hours / 24:g} days" if hours >= 48 else f"{limit.contacts} in {hours:g} hours"
 
 
-def forecast_of(found: Forecast, priority: int) -> dict[str, object]:
+def forecast_of(found: Forecast, priority: int, shown: Sequence[Sample]) -> dict[str, object]:
     """The dry run as `plan --json` prints it."""
     return {
         "campaign": found.campaign,
@@ -154,10 +186,23 @@ def forecast_of(found: Forecast, priority: int) -> dict[str, object]:
                 "touches": dict(wave.touches),
                 "opens": wave.opens,
                 "closes": wave.closes,
+                "units": {channel: n for channel, n in wave.units.items() if channel in IN_UNITS},
                 "cost": wave.cost,
                 "examples": dict(wave.examples),
             }
             for wave in found.waves
+        ],
+        "wordings": [
+            {
+                "wave": sample.wave,
+                "channel": sample.channel,
+                "language": sample.language,
+                "variant": sample.variant,
+                "units": sample.units,
+                "alphabet": sample.alphabet,
+            }
+            for sample in shown
+            if sample.units is not None
         ],
     }
 

@@ -16,6 +16,7 @@ from flows.rivals import rivals_of
 from flows.room import Room
 from flows.running import Running, gates_of, groups_of, load_running, opening_of
 from flows.sending import Dispatch, next_batch
+from flows.stops import before_wave
 from ledger import campaigns, enrol, ramps, touches
 from ledger.close import CLOSING, Balance, any_claimed, begin_close, count_books, expire, may_close, store_books
 from ledger.enrol import LISTED_BY_PEOPLE
@@ -56,6 +57,7 @@ def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
     row = running.row(wave.wave)
     if row.state != "pending":
         return True
+    before_wave(room, wave, now)
     released = now + wave.release
     rest_from = now + wave.ramp.hold if wave.ramp else None
     patience = time.monotonic() + OPENS_WITHIN_S

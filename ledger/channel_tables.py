@@ -84,3 +84,11 @@ wave_gate = Table(
     Column("level", Text),  # null, warned or acted
     Column("since", Moment),
 )
+
+stop_told = Table(
+    "stop_told",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("address", BigInteger, primary_key=True, autoincrement=False),  # stands on that sender's suppression list
+    Column("told_at", Moment, nullable=False),
+)

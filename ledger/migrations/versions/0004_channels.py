@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     _provider_refs()
+    _stops_told()
     _api_keys()
     _replies()
     _caps_of_the_law()
@@ -20,7 +21,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     _without_gates()
     _without_caps_of_the_law()
-    for table in ("reply", "api_key", "early_report", "provider_ref"):
+    for table in ("stop_told", "reply", "api_key", "early_report", "provider_ref"):
         op.drop_table(table)
 
 
@@ -127,3 +128,13 @@ def _without_gates() -> None:
     for name, _ in RARE_EVENTS:
         op.drop_index(name, table_name="event")
     op.drop_table("wave_gate")
+
+
+def _stops_told() -> None:
+    op.create_table(
+        "stop_told",
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("address", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "address", name=op.f("pk_stop_told")),
+    )
