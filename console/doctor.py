@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from channels.registry import CAPABILITIES, SENDERS, open_channel
 from config.loading import check_plan
 from config.nearest import nearest
+from config.seeds import seed_problems
 from config.senders import FILE as SENDERS_FILE
 from config.senders import load_senders
 from config.settings import PREFIX, Settings
@@ -55,6 +56,7 @@ def examine(settings: Settings, environment: Mapping[str, str], now: datetime) -
     yield versions(declared())
     yield from configuration(settings, now)
     yield from senders(settings)
+    yield from seeds(settings)
     yield spool_of(settings, now)
     try:
         room = open_room(settings)
@@ -201,6 +203,13 @@ def senders(settings: Settings) -> Iterator[Finding]:
             yield Finding("senders", "ok", f"{name} carries {sender.channel} by {sender.provider}")
         else:
             yield Finding("senders", "fail", f"{name}: {why}", "until it answers, its messages wait")
+
+
+def seeds(settings: Settings) -> Iterator[Finding]:
+    """Whether each seed is written well."""
+    problems = seed_problems(config_dir(settings), CAPABILITIES)
+    for problem in problems:
+        yield Finding("seeds", "fail", str(problem), "mend it; until then no engine starts")
 
 
 def ledger(room: Room, now: datetime) -> Iterator[Finding]:

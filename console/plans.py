@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from channels.registry import CAPABILITIES, SENDERS
 from config.keywords import keywords_problems
 from config.loading import check_plan
 from config.lookups import TEMPLATES
+from config.seeds import seed_problems
 from config.senders import sender_problems
 from config.sms_notes import sms_notes
 from console.context import (
@@ -20,6 +22,7 @@ from console.context import (
     JsonOption,
     bundle_of,
     config_dir,
+    existing,
     find_plan,
     open_home,
     settings_of,
@@ -31,6 +34,7 @@ from waves.sms_units import IN_UNITS
 if TYPE_CHECKING:
     from config.bundle import Bundle
     from config.settings import Settings
+    from flows.room import Room
     from flows.samples import Sample
     from flows.starting import Forecast
     from ledger.limits import Limit
@@ -46,6 +50,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
     problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    problems += seed_problems(config_dir(settings), CAPABILITIES)
     notes = [] if problems else notes_of(bundle_of(settings, plan), config_dir(settings))
     if as_json:
         found = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
@@ -234,17 +239,32 @@ def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> N
 
 def send_test_messages(
     plan: PlanArgument,
-    to: Annotated[str, typer.Option("--to", help="Key of the customer who gets it, a colleague's for instance.")],
+    to: Annotated[
+        str, typer.Option("--to", help="A customer's key, a colleague's for instance; or seeds.csv: name, channel, ...")
+    ],
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:
-    """Send every message of a plan to one consenting customer; nothing of it counts in the campaign."""
+    """Send every message of a plan to one consenting customer, or to a CSV of seeds; nothing of it counts."""
     from flows.samples import send_test
 
     room = open_home(home)
     bundle = bundle_of(room.settings, plan)
+    if to.lower().endswith(".csv"):
+        _send_to_file(room, bundle, Path(to), who(by))
+        return
     sent = send_test(room, bundle, to, who(by), room.ledger.now())
     table("sent as a test", ("wave", "channel", "variant", "result"), sent)
+
+
+def _send_to_file(room: Room, bundle: Bundle, file: Path, by: str) -> None:
+    from channels.seeds_file import read_seeds
+    from flows.seeding import send_test_to_seeds
+
+    found = read_seeds(existing(file), CAPABILITIES)
+    sent = send_test_to_seeds(room, bundle, found, secrets.token_hex(8), by, room.ledger.now())
+    table("sent as a test", ("wave", "channel", "variant", "seed", "result"), sent)
+    say(f"what arrives: multiwave seeds report {bundle.plan.campaign}", markup=False)
 
 
 def add_to(app: typer.Typer) -> None:
