@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from tests.openapi.checker import Asked
 from tests.standins.scripted import Standin
 from tests.standins.twilio import ACCOUNT, NUMBER, SERVICE, TOKEN, TOKEN_ENV, Account, start_twilio
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import Doubtful, FindsByAddress, Reachable, Receipt
+from waves.message import Doubtful, FindsByAddress, Message, Reachable, Receipt
 from waves.outcomes import Action, Reason, word
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -126,6 +127,33 @@ def test_a_number_of_ours_carries_both_channels(
     assert results(opened(channel=channel, FROM=NUMBER).send([changed], NOW)) == {"accepted": 1}
     asked = form(standin.exchanges[-1][0])
     assert (asked["To"], asked["From"], "MessagingServiceSid" in asked) == (to, sender, False)
+
+
+TEMPLATE = "HX" + "e" * 32
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ('{"1": "Zoë \\"Q\\"", "2": "5 May"}', {"1": 'Zoë "Q"', "2": "5 May"}),
+        ("", {}),
+        ('{"1": "a name with " in it"}', None),
+        ('["no", "names"]', None),
+    ],
+)
+def test_a_template_at_twilio_goes_out_with_its_variables_or_not_at_all(
+    standin: Standin, opened: Open, variables: str, said: dict[str, str] | None
+) -> None:
+    fields = {"body": "Hello", "content-sid": TEMPLATE, "content-variables": variables}
+    message = Message("t" * 20, "whatsapp", "+15125550111", None, None, fields, "camp", "wave")
+    (receipt,) = opened(channel="whatsapp", FROM=NUMBER).send([message], NOW)
+    if said is None:
+        assert receipt == Receipt("t" * 20, "refused", None, Reason.CONTENT, Action.NEXT_CHANNEL)
+        assert standin.requests == 0
+        return
+    asked = form(standin.exchanges[-1][0])
+    assert receipt.result == "accepted"
+    assert (asked["ContentSid"], json.loads(asked["ContentVariables"]), "Body" in asked) == (TEMPLATE, said, False)
 
 
 def test_an_api_key_goes_before_the_auth_token(standin: Standin, opened: Open) -> None:

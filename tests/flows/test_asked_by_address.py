@@ -21,6 +21,12 @@ TWO_WAVES = """\
   - {wave: first, channels: [sms], message: hello, release: 2h, listen: 1d}
   - {wave: second, channels: [sms], message: hello, release: 2h, listen: 1d}
 """
+TEMPLATE = f"""\
+Content-Sid: HX{"e" * 32}
+Content-Variables: {{"1": {{{{ name | default('friend') | tojson }}}}, "2": {{{{ title | tojson }}}}}}
+
+Hello {{{{ name | default('friend') }}}}, {{{{ title }}}}
+"""
 WHATSAPP = "  - {wave: notice, channels: [whatsapp], message: hello, release: 2h, listen: 1d}\n"
 
 
@@ -73,7 +79,7 @@ def test_whatsapp_goes_out_by_the_same_account_and_what_was_cut_off_is_found(
     customers = CUSTOMERS_YAML.replace("consent:\n", "  - {column: wa, channels: [whatsapp]}\nconsent:\n")
     customers += "  whatsapp: {column: wa_ok, source: crm}\n"
     (world.config / "customers.yaml").write_text(customers)
-    (world.config / "templates" / "hello.whatsapp.j2").write_text("Hello {{ name | default('') }}")
+    (world.config / "templates" / "hello.whatsapp.j2").write_text(TEMPLATE)
     put(world.ledger, [Person(f"c{n}", (("whatsapp", f"+1202555012{n}"),)) for n in range(3)])
     sender = twilio_sender(standin.url, "whatsapp", FROM=NUMBER, concurrency=1)
     room = world.room
