@@ -11,15 +11,13 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from channels.opening import Opening
-from channels.registry import CAPABILITIES
 from channels.twilio import Twilio
 from channels.twilio_codes import CODES
 from tests.channels.twilio_desk import PUBLIC, messages, open_twilio, rows, twilio_sender
 from tests.openapi.checker import Asked
 from tests.standins.scripted import Standin
 from tests.standins.twilio import ACCOUNT, NUMBER, SERVICE, TOKEN, TOKEN_ENV, Account, start_twilio
-from waves.errors import SendInDoubt, SendRefused
+from waves.errors import SendInDoubt
 from waves.message import Doubtful, FindsByAddress, Message, Reachable, Receipt
 from waves.outcomes import Action, Reason, word
 
@@ -371,39 +369,3 @@ def test_a_list_that_cannot_be_read_leaves_all_in_doubt(standin: Standin, status
 def test_a_list_that_nobody_answers_leaves_all_in_doubt(opened: Open) -> None:
     with pytest.raises(SendInDoubt, match="NeverMade"):
         opened(url="http://127.0.0.1:9").find_messages([doubtful("a")])
-
-
-BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
-    "a sid of another kind": ({"ACCOUNT_SID": "SK" + "0" * 32}, "AC and 32 hexadecimal"),
-    "a secret in the file": ({"SECRET_ENV": "5e884898da28"}, "NAME of an environment variable"),
-    "two senders": ({"MESSAGING_SERVICE_SID": SERVICE, "FROM": NUMBER}, "either messaging_service_sid or from"),
-    "half a key": ({"API_KEY_SID": "SK" + "0" * 32}, "go together"),
-    "no number": ({"FROM": "512 555 0100 ext 7"}, "write a number"),
-    "another server": ({"BASE_URL": "https://twilio.example.com"}, "leave it out"),
-    "a server off this machine": ({"BASE_URL": "http://192.0.2.1"}, "leave it out"),
-    "a name that only ends so": ({"BASE_URL": "https://api.eviltwilio.com"}, "leave it out"),
-    "a type nobody sells": ({"SENDER_TYPE": "pigeon"}, "long_code"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_OPTIONS)
-def test_bad_options_say_what_to_write(case: str) -> None:
-    options, said = BAD_OPTIONS[case]
-    with pytest.raises(SendRefused, match=said) as refused:
-        open_twilio(twilio_sender(**options))
-    assert "5e884898da28" not in str(refused.value)
-
-
-@pytest.mark.parametrize("url", ["https://api.ie1.twilio.com", "https://api.dublin.ie1.twilio.com/", "http://[::1]:9"])
-def test_a_region_of_twilio_is_one_of_its_servers(url: str) -> None:
-    assert open_twilio(twilio_sender(url)).options.base_url == url.rstrip("/")
-
-
-def test_the_secret_must_be_there() -> None:
-    with pytest.raises(SendRefused, match=f"{TOKEN_ENV} is not set"):
-        open_twilio(twilio_sender(), environment={})
-
-
-def test_a_host_that_twilio_does_not_call_is_refused() -> None:
-    with pytest.raises(SendRefused, match="underscore"):
-        Twilio(Opening(CAPABILITIES["sms"], twilio_sender(), None, "https://my_camp.example.com", {TOKEN_ENV: TOKEN}))  # type: ignore[arg-type]
