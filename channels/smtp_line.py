@@ -27,8 +27,6 @@ LEAVES_S = 1.0
 """How long a server may take to close after our goodbye."""
 MOST_LOST = 3
 """Letters in doubt in a chunk, or connections lost one after the other, before the rest of it waits."""
-FAIR_S = 1.0
-"""Whoever had less than this left to connect in says nothing of the server."""
 ONE_WRITE = 64 * 1024
 """Bytes of a letter up to which the next one's envelope goes out with it."""
 LONGEST_ASK_S = 0.5
@@ -95,6 +93,7 @@ class SmtpLine:
 
     def _forget(self) -> None:
         self._idle: deque[tuple[float, SmtpWire]] = deque()
+        self._opening: set[asyncio.Task[SmtpWire]] = set()  # nobody waits for them, or heard yet why they failed
         self._sweep: asyncio.TimerHandle | None = None
 
     def carry(self, letters: Sequence[Letter], begin_by: float) -> dict[str, Receipt]:
@@ -138,16 +137,32 @@ class SmtpLine:
 
     async def _wire(self, chunk: _Chunk, alone: bool = True) -> SmtpWire | None:
         """A kept connection or a new one; None, and why nothing more can be begun, when there is none."""
-        kept, now = self._kept(), steady()
+        kept = self._kept()
         if kept is not None:
             return kept
+        opening = self._opening.pop() if self._opening else asyncio.create_task(self.opener.opened(self.timeout_s))
+        await asyncio.wait([opening], timeout=max(chunk.begin_by - steady(), 0.0))
+        if not opening.done():  # greeting, TLS and login are many round trips: whoever comes next has the connection
+            self._opening.add(opening)
+            opening.add_done_callback(self._keep_opened)
+            chunk.stop = chunk.stop or TOO_LATE
+            return None
         try:
-            return await self.opener.opened(max(min(chunk.begin_by - now, self.timeout_s), 0.001))
+            return opening.result()
         except NotOpened as error:
             if alone or error.stop[1] is not Action.RETRY:
-                hurried = error.timed_out and chunk.begin_by - now < FAIR_S
-                chunk.stop = chunk.stop or (TOO_LATE if hurried else error.stop)
+                chunk.stop = chunk.stop or error.stop
             return None  # where others are open, the server may only want no more of them
+
+    def _keep_opened(self, opening: asyncio.Task[SmtpWire]) -> None:
+        """A connection that came about after its chunk had ended; why one did not is left for the next to hear."""
+        if opening not in self._opening or opening.cancelled():
+            return
+        if opening.exception() is None:
+            self._opening.remove(opening)
+            self._keep(opening.result())
+        else:
+            asyncio.get_running_loop().call_later(KEEP_S, self._opening.discard, opening)  # then it is no news
 
     async def _converse(self, wire: SmtpWire, chunk: _Chunk) -> None:
         """Letters on this wire until there is none to begin or it is lost; a text leaves right after the clock."""
@@ -236,6 +251,8 @@ class SmtpLine:
         return None
 
     async def _hang_up(self) -> None:
+        for opening in self._opening:
+            opening.cancel()
         await all_others_done()
         for _, wire in self._idle:
             wire.leave()

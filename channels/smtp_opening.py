@@ -26,9 +26,9 @@ MISCONFIGURED: Stop = (Reason.CONFIG, Action.STOP_PROVIDER, 60.0)
 class NotOpened(MultiwaveError):
     """No connection is ready for a letter; the message says why in words for `doctor`."""
 
-    def __init__(self, why: str, stop: Stop = LATER, timed_out: bool = False) -> None:
+    def __init__(self, why: str, stop: Stop = LATER) -> None:
         super().__init__(why)
-        self.stop, self.timed_out = stop, timed_out
+        self.stop = stop
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Opener:
             raise _refused(host, error) from None
         except TimeoutError:
             smtp.close()
-            raise NotOpened(f"{host} does not answer within {within_s:g} s", timed_out=True) from None
+            raise NotOpened(f"{host} does not answer within {within_s:g} s") from None
         except (OSError, UnicodeError) as error:
             smtp.close()
             raise NotOpened(_unreached(host, error)) from None

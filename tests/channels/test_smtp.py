@@ -396,6 +396,34 @@ def test_a_gateway_that_has_no_place_for_the_number_is_refused(to):
         FaxMail(CAPABILITIES["fax"], fax(25, to=to), {})
 
 
+def test_a_server_slow_to_greet_is_waited_for_and_its_connection_used(server, opened):
+    server.greets_after_s = 0.5
+    smtp = opened(server.port)
+    receipts = smtp.send(mails(3), NOW, within_s=0.2)
+    assert {(r.result, r.reason, r.retry_after_s) for r in receipts} == {("not_sent", None, 0.0)}
+    assert results(smtp.send(mails(3), NOW, within_s=20.0)) == {"accepted": 3}
+    assert server.opened == 1
+
+
+def test_why_a_slow_connection_failed_is_heard_by_the_next_chunk(opened):
+    with mail_server(login=True) as server:
+        server.greets_after_s, server.refuses_login = 0.3, "535 5.7.8 no"
+        smtp = opened(server.port, LOGIN)
+        assert results(smtp.send(mails(2), NOW, within_s=0.1)) == {"not_sent": 2}
+        receipts = smtp.send(mails(2), NOW, within_s=20.0)
+        assert set(said(receipts)) == {("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)}
+        assert server.opened == 1
+        smtp.close()
+
+
+def test_a_line_is_closed_while_it_connects(server):
+    server.greets_after_s = 30.0
+    smtp = Smtp(CAPABILITIES["email"], smtp_sender(server.port), KNOWN)
+    assert results(smtp.send(mails(1), NOW, within_s=0.1)) == {"not_sent": 1}
+    smtp.close()
+    assert server.turns == 0
+
+
 def test_the_first_line_of_the_table_that_fits_counts():
     assert meaning_of(Reply.of(535, "5.7.8 Error")) == REPLIES[1][1]
     assert meaning_of(Reply.of(550, "5.7.1 blocked")).action is Action.PAUSE_SENDER

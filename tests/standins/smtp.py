@@ -56,6 +56,7 @@ class MailServer:
     logins: int = 0
     opened: int = 0
     refuses_login: str | None = None
+    greets_after_s: float = 0.0
 
     def tokens(self) -> Counter[str]:
         """Token to how often a mail with it was taken."""
@@ -68,7 +69,7 @@ class MailServer:
     def well(self) -> None:
         """No faults and no record from now on."""
         self.faults, self.always, self.turns, self.opened, self.logins = {}, None, 0, 0, 0
-        self.pipelines, self.refuses_login = True, None
+        self.pipelines, self.refuses_login, self.greets_after_s = True, None, 0.0
         self.taken.clear()
 
     async def handle_EHLO(
@@ -134,7 +135,8 @@ class Faulty(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.event_handler.opened += 1
-        super().connection_made(transport)
+        begin, wait = super().connection_made, self.event_handler.greets_after_s
+        self.loop.call_later(wait, begin, transport) if wait else begin(transport)
 
     async def smtp_DATA(self, arg: str) -> None:
         said = await met(self, "data")
