@@ -106,12 +106,12 @@ def test_from_a_site_to_the_ledger_and_back(visit: Visit) -> None:
         "Origin",
     )
     visit.merge()
-    assert address_words(visit.world, "web_push") == {value(): ("ada", "ok", "granted", "browser")}
+    assert address_words(visit.world, "web_push") == {value(): ("ada", "ok", "granted", "push_page")}
     visit.world.now = T0 + HOUR
     assert visit.post("renew", {"old": FCM, "subscription": subscription(f"{FCM}-new")}).status_code == 202
     visit.merge()
     new = value(f"{FCM}-new")
-    assert address_words(visit.world, "web_push")[new] == ("ada", "ok", "granted", "browser")
+    assert address_words(visit.world, "web_push")[new] == ("ada", "ok", "granted", "push_page")
     visit.world.now = T0 + 2 * HOUR
     assert visit.post("unsubscribe", {"endpoint": f"{FCM}-new"}).status_code == 202
     visit.merge()
