@@ -177,6 +177,14 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"at": [2], "fault": "nack", "status": 0},
         ["accepted", "in_doubt provider", "accepted", "accepted"],
     ),
+    "no PDU at all": (
+        {"at": [2], "fault": "garbage"},
+        ["accepted", "in_doubt provider", "not_sent provider", "not_sent provider"],
+    ),
+    "half an answer": (
+        {"at": [2], "fault": "half"},
+        ["accepted", "in_doubt provider", "not_sent provider", "not_sent provider"],
+    ),
     "an answer to something else": (
         {"at": [2], "fault": "wrong_answer"},
         ["accepted", "in_doubt provider", "accepted", "accepted"],
@@ -342,6 +350,19 @@ def test_an_idle_session_is_kept_alive_and_a_dead_one_is_noticed(centre: Smsc, o
     centre.wait("closed")
     assert results(sender.send([message(1)], T0)) == ["accepted"]
     assert len(centre.all("bind")) == 2
+
+
+def test_what_a_transmitter_has_no_use_for_is_turned_down(centre: Smsc, opened: Open) -> None:
+    sender = opened()
+    sender.send([message(0)], T0)
+    centre.ask({"do": "odd"})
+    said = [centre.wait("answer") for _ in range(3)]
+    assert {(one["to"], one["command"], one["status"]) for one in said} == {
+        ("data_sm", "generic_nack", 0x03),
+        ("query_sm", "generic_nack", 0x03),
+        ("deliver_sm", "deliver_sm_resp", 0x64),
+    }
+    assert results(sender.send([message(1)], T0)) == ["accepted"]
 
 
 UNSENDABLE = {
