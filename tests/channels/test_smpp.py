@@ -18,10 +18,8 @@ from channels.smpp_codes import STATUS
 from tests.builders import DAY, T0, phone
 from tests.standins.smsc import PASSWORD, PASSWORD_ENV, Smsc, smpp_sender, smsc
 from tests.standins.smtp import certificate
-from waves.errors import SendRefused
 from waves.message import Message, Receipt
 from waves.outcomes import Action, Reason
-from waves.senders import Sender
 
 ENVIRONMENT = {PASSWORD_ENV: PASSWORD}
 SOON = {"timeout": timedelta(seconds=0.5)}
@@ -393,37 +391,3 @@ def test_what_no_submit_can_carry_is_refused_alone(centre: Smsc, opened: Open, n
 
 def test_a_message_in_doubt_cannot_be_asked_for(opened: Open) -> None:
     assert opened().find(["token1"]) is None
-
-
-WRONG = {
-    "no password": ({}, {}, "MULTIWAVE_TEST_SMSC is not set; put the SMSC's password of sender smsc in it"),
-    "a long password": ({}, {PASSWORD_ENV: "nine char"}, "MULTIWAVE_TEST_SMSC holds more than 8 characters"),
-    "a plain line over the net": ({"host": "smsc.example.com"}, ENVIRONMENT, "without tls anybody on the way reads"),
-    "a password in the file": ({"password_env": "hunter2"}, ENVIRONMENT, "write the NAME of an environment variable"),
-    "a long name": ({"system_id": "a" * 16}, ENVIRONMENT, "write at most 15 characters of ASCII"),
-    "a strange source": ({"source": "a name far too long"}, ENVIRONMENT, "write a number such as"),
-    "no pause": ({"keep_alive": "0s"}, ENVIRONMENT, "write a time from 1s to 1h"),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_options_are_told_and_no_secret_is_shown(name: str) -> None:
-    options, environment, why = WRONG[name]
-    with pytest.raises(SendRefused) as told:
-        Smpp(CAPABILITIES["sms"], smpp_sender(2775, options=options), environment)
-    assert why in str(told.value)
-    assert "hunter2" not in str(told.value)
-    assert "nine char" not in str(told.value)
-
-
-SOURCES: dict[str, tuple[int, int]] = {"+15125550100": (1, 1), "40404": (0, 1), "Example": (5, 0)}
-
-
-@pytest.mark.parametrize("source", SOURCES)
-def test_a_source_tells_its_type_by_its_look(source: str) -> None:
-    def kind(**more: Any) -> tuple[int, int]:
-        sender: Sender = smpp_sender(2775, options={"source": source, **more})
-        return Smpp(CAPABILITIES["sms"], sender, ENVIRONMENT).options.source_kind
-
-    assert kind() == SOURCES[source]
-    assert kind(source_ton=3, source_npi=8) == (3, 8)
