@@ -18,9 +18,9 @@ import pytest
 from channels.spool import Spool
 from flows.room import Room
 from ledger import health
-from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
 from tests.standins.smsc import PASSWORD, PASSWORD_ENV, Smsc, ear, smpp_sender, smsc
-from waves.outcomes import Outcome, Reason, State, word
+from waves.outcomes import Outcome, Reason, State, Verdict, word
 from waves.senders import Breaker
 from waves.tokens import Kind, make_token
 
@@ -176,7 +176,7 @@ def test_receipts_find_their_touches_though_they_come_before_the_answers(either_
     folder = world.room.settings.spool_folder
     spool = Spool(folder)
     with ear(smpp_sender(centre.port), spool):
-        centre.wait("bound")
+        centre.wait("bound", kind="receiver")
         centre.rules(
             {"receipt": "tlv", "stat": "ENROUTE", "early": True},
             {"receipt": "text", "stat": "DELIVRD"},
@@ -210,3 +210,23 @@ def test_a_second_smsc_takes_what_the_first_surely_did_not(
     assert Counter(one["by"] for one in case.centre.all("accepted")) == by
     case.assumed = case.tokens(State.IN_DOUBT)
     case.finish()
+
+
+def test_a_stop_that_a_person_sends_stops_every_later_text(case: Case) -> None:
+    world, centre = case.world, case.centre
+    world.start(plan_text(WAVE + WAVE.replace("notice", "again")))
+    case.send()
+    spool = Spool(world.room.settings.spool_folder)
+    with ear(smpp_sender(centre.port), spool):
+        centre.wait("bound", kind="receiver")
+        for text in (b"STOP", b"STOP"):  # an SMSC that missed our answer delivers again
+            centre.deliver(source_addr=phone(3)[1:], source_addr_ton=1, short_message=text)
+            assert centre.wait("delivered")["status"] == 0
+    spool.close()
+    centre.rules()
+    world.advance(T0 + MINUTE)
+    world.advance(T0 + DAY + 3 * HOUR)
+    world.advance(T0 + DAY + 4 * HOUR)
+    assert world.verdicts("again")["c3"] != Verdict.GO
+    assert Counter(one["to"] for one in centre.all("accepted"))[phone(3)[1:]] == 1
+    assert len(centre.all("accepted")) == 2 * PEOPLE - 1
