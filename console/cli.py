@@ -27,6 +27,7 @@ from console import (
     rehearsing,
     reporting,
     running,
+    seeds,
     serving,
     stories,
     suppressing,
@@ -69,6 +70,7 @@ deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 tasks.add_to(app)
+seeds.add_to(app)
 doubting.add_to(app)
 suppressing.add_to(app)
 cases.add_to(app)

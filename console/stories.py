@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.context import HomeOption, JsonOption, open_home
+from console.legal import law_of, law_sentences
 from console.show import clock, print_json, say
 from waves.dispositions import Disposition
 from waves.message import CHANNEL_NAMES
@@ -32,13 +33,17 @@ def why(
     room = open_home(home)
     running = load_running(room.ledger, campaign)
     with room.ledger.read() as connection:
-        found = story(connection, running.id, customer_id(connection, customer), running.types)
-    told = tell(running, found)
+        number = customer_id(connection, customer)
+        found = story(connection, running.id, number, running.types)
+        law = law_of(connection, running, found.customer.key, number)
+    told = {**tell(running, found), "law": law}
     if as_json:
         print_json({"campaign": campaign, "customer": customer, **told})
         return
     for line in sentences(campaign, customer, told):
         say(line, markup=False)
+    for line in law_sentences(law):
+        say(f"\n{line}", style="yellow", markup=False)
 
 
 def tell(running: Running, found: Story) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from channels.call_list.generic_csv import DispositionRow
 from channels.conversions_file import ConversionRow
+from flows.arrivals import split_arrivals
 from flows.clicks import clicked, judged
 from flows.inbound import record_inbound
 from flows.room import Room
@@ -61,6 +62,7 @@ def record_reports(room: Room, events: Sequence[Event], now: datetime, watched: 
     One that names a message by its provider's reference waits while that is unknown, and counts as new.
     `watched`: they come straight from the doors, where machines follow links too (flows.clicks).
     """
+    events, seen = split_arrivals(room, events)
     pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events if not _is_by_ref(event)]
     referring = [event for event in events if _is_by_ref(event)]
     touches = clicked(pairs) if watched else set()
@@ -73,8 +75,8 @@ def record_reports(room: Room, events: Sequence[Event], now: datetime, watched: 
             pairs += [(event, touch) for event, touch in found if touch is not None]
             early = [event for event, touch in found if touch is None]
             provider_refs.hold_back(connection, early, now)
-            return total([record_events(connection, pairs, now), Recorded(len(early), 0, 0)])
-        return record_events(connection, pairs, now)
+            return total([record_events(connection, pairs, now), Recorded(len(early), 0, 0), seen])
+        return total([record_events(connection, pairs, now), seen])
 
 
 def _is_by_ref(event: Event) -> bool:
