@@ -69,17 +69,10 @@ DROP_REASONS: dict[str, Meaning] = {
 }
 """`reason` of a dropped in lower case, else its `type`."""
 UNKNOWN = Meaning(Side.UNKNOWN)
-KEPT: tuple[str, ...] = (
-    "event",
-    "type",
-    "status",
-    "reason",
-    "response",
-    "bounce_classification",
-    "sg_machine_open",
-    "attempt",
+KEPT = frozenset(
+    ["event", "type", "status", "reason", "response", "bounce_classification", "attempt", "asm_group_id"]
+    + ["sg_machine_open", "sg_message_id"]
 )
-KEPT += ("sg_message_id", "asm_group_id")
 """What is kept of an event: no address, network, program or link of the person. A click soon after the delivery is
 known as a scanner's by the times of both."""
 MOST = 50_000
@@ -194,8 +187,8 @@ def _by(table: Mapping[str, Meaning], word: object) -> Meaning | None:
 def _raw(item: dict[str, Any]) -> dict[str, object]:
     """What is worth keeping, short, any address in it taken out."""
     raw: dict[str, object] = {}
-    for name in KEPT:
-        value = item.get(name)
+    for name in KEPT.intersection(item):
+        value = item[name]
         if isinstance(value, str):
             raw[name] = (PRIVATE.sub("(address)", value) if "@" in value else value)[:LONGEST]
         elif isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
