@@ -70,8 +70,8 @@ DROP_REASONS: dict[str, Meaning] = {
 """`reason` of a dropped in lower case, else its `type`."""
 UNKNOWN = Meaning(Side.UNKNOWN)
 KEPT = frozenset(
-    "event type status reason response bounce_classification attempt asm_group_id sg_machine_open sg_message_id".split()
-)
+    ("event", "type", "status", "reason", "response", "bounce_classification", "attempt", "asm_group_id")
+) | {"sg_machine_open", "sg_message_id"}
 """What is kept of an event: no address, network, program or link of the person. A click soon after the delivery is
 known as a scanner's by the times of both."""
 MOST = 50_000
