@@ -107,14 +107,14 @@ def test_from_a_site_to_the_ledger_and_back(visit: Visit) -> None:
         "Origin",
     )
     visit.merge()
-    assert address_words(visit.world, "web_push") == {value(): ("ada", "ok", "granted", "browser")}
+    assert address_words(visit.world, "web_push") == {value(): ("ada", "ok", "granted", "push_page")}
     visit.world.now = T0 + HOUR
     renewal = {"old": FCM, "proof": said.json()["proof"], "subscription": subscription(f"{FCM}-new")}
     said = visit.post("renew", renewal)
     assert said.status_code == 202
     visit.merge()
     new = value(f"{FCM}-new")
-    assert address_words(visit.world, "web_push")[new] == ("ada", "ok", "granted", "browser")
+    assert address_words(visit.world, "web_push")[new] == ("ada", "ok", "granted", "push_page")
     visit.world.now = T0 + 2 * HOUR
     for proof in (renewal["proof"], "", None, "\ud800"):  # of another endpoint, or none
         assert visit.post("unsubscribe", {"endpoint": f"{FCM}-new", "proof": proof}).status_code == 403
