@@ -8,7 +8,9 @@ from pathlib import Path
 import typer
 
 from console import (
+    api_keys,
     campaigns,
+    cases,
     cloning,
     deploying,
     dialling,
@@ -71,6 +73,8 @@ tasks.add_to(app)
 seeds.add_to(app)
 doubting.add_to(app)
 suppressing.add_to(app)
+cases.add_to(app)
+api_keys.add_to(app)
 switching.add_to(app)
 erasing.add_to(app)
 stories.add_to(app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import metadata
@@ -20,6 +20,7 @@ from config.seeds import seed_problems
 from config.senders import FILE as SENDERS_FILE
 from config.senders import load_senders
 from config.settings import PREFIX, Settings
+from console.coming_back import coming_back, keywords
 from console.context import config_dir
 from waves.errors import MultiwaveError, PlanError
 from waves.message import Reachable
@@ -152,11 +153,23 @@ def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding("plans", "fail", f"{problems[0]}{more}", f"multiwave check {name}")
     if not broken:
         yield Finding("plans", "ok", f"{len(plans)} plans check clean")
-    yield from hours(folder, now)
+    yield from hours(folder, now, {"house", *map(_hours_named, plans)})
+    yield from keywords(folder)
 
 
-def hours(folder: Path, now: datetime) -> Iterator[Finding]:
-    """Rows of the rules of hours that nobody reviewed, which let nothing out, and those read over a year ago."""
+def _hours_named(plan: Path) -> str:
+    """The set of hours that a plan names, as far as it can be read."""
+    from config.yaml_lines import read_document
+
+    try:
+        said = read_document(plan).data.get("hours", "house")
+    except PlanError:
+        return "house"
+    return str(said.get("set", "house") if isinstance(said, dict) else said)
+
+
+def hours(folder: Path, now: datetime, named: Collection[str]) -> Iterator[Finding]:
+    """Rows of sets in use that nobody reviewed, which let nothing out, and those read over a year ago."""
     from config.lookups import HOURS, hours_problems
     from config.yaml_lines import read_document
     from waves.hours_set import HoursSet
@@ -170,14 +183,33 @@ def hours(folder: Path, now: datetime) -> Iterator[Finding]:
         yield Finding("hours", "fail", str(problems[0]), "mend it; a plan that names the set does not start")
         return
     rows = [(name, row) for name, said in document.data.items() for row in HoursSet.model_validate(said).rows]
+    idle = sum(row.reviewed is None for name, row in rows if name not in named)
+    rows = [(name, row) for name, row in rows if name in named or row.reviewed is not None]
     unread = [f"{name}, {row.place}" for name, row in rows if row.reviewed is None]
     old = [f"{name}, {row.place} (as of {row.as_of})" for name, row in rows if row.as_of < (now - OLD).date()]
     if unread:
-        yield Finding("hours", "warn", f"nobody reviewed: {'; '.join(unread)}", "read every line, then say who did")
+        yield Finding("hours", "warn", f"nobody reviewed: {'; '.join(unread)}", "read them: multiwave hours review")
     if old:
         yield Finding("hours", "warn", f"read over a year ago: {'; '.join(old)}", "read the source again")
     if not unread and not old:
-        yield Finding("hours", "ok", f"{len(rows)} rows, all reviewed")
+        wait = f"; {idle} of sets that no plan names wait: multiwave hours review" if idle else ""
+        yield Finding("hours", "ok", f"{len(rows)} rows, all reviewed{wait}")
+    yield from bans(folder)
+
+
+def bans(folder: Path) -> Iterator[Finding]:
+    """Whether the file of emergency bans can be read."""
+    from config.bans import FILE, bans_in
+    from config.yaml_lines import read_document
+
+    if not (folder / FILE).exists():
+        return
+    try:
+        found = bans_in(read_document(folder / FILE))
+    except PlanError as error:
+        yield Finding("bans", "fail", str(error), "mend it; until then nothing is sent, and the last bans hold")
+        return
+    yield Finding("bans", "ok", f"{len(found)} bans in {FILE}")
 
 
 def senders(settings: Settings) -> Iterator[Finding]:
@@ -256,6 +288,7 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
     for one in health_of_senders:
         level, said, do = sentence(one)
         yield Finding("senders", level, said, do)
+    yield from coming_back(room, moment)
     yield from stops_of(room, moment)
     yield from workers_of(room)
     yield advanced(room, moment)

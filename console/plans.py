@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from channels.registry import CAPABILITIES, SENDERS
+from config.keywords import keywords_problems
 from config.loading import check_plan
 from config.lookups import TEMPLATES
 from config.seeds import seed_problems
@@ -27,6 +28,7 @@ from console.context import (
     settings_of,
     who,
 )
+from console.legal import accepted, approvers, say_accepted, say_waiting, waiting
 from console.show import clock, counts, print_json, progress, say, screen, table
 from waves.sms_units import IN_UNITS
 
@@ -47,13 +49,20 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     settings = settings_of(home)
     path, has_pages = find_plan(settings, plan), settings.public_url is not None
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
+    problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     problems += seed_problems(config_dir(settings), CAPABILITIES)
-    notes = [] if problems else notes_of(bundle_of(settings, plan), config_dir(settings))
+    bundle = None if problems else bundle_of(settings, plan)
+    notes = notes_of(bundle, config_dir(settings)) if bundle else []
+    unread = accepted(bundle.hours) if bundle else []
+    shut = waiting(bundle.hours) if bundle else []
     if as_json:
         found = [{"file": p.file, "line": p.line, "message": p.message} for p in problems]
-        print_json({"plan": plan, "problems": found, "notes": notes})
+        told = {"plan": plan, "problems": found, "notes": notes}
+        print_json({**told, "accepted_unreviewed": unread, "unreviewed": shut})
     else:
+        say_accepted(unread)
+        say_waiting(shut)
         for note in notes:
             say(f"note: {note}", markup=False)
         for problem in problems:
@@ -89,8 +98,9 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         bar.add_task("counting", total=None)
         found = forecast(room, bundle, room.ledger.now())
         shown = samples(room, bundle, found)
+    unread = accepted(bundle.hours)
     if as_json:
-        print_json(forecast_of(found, bundle.plan.priority, shown))
+        print_json({**forecast_of(found, bundle.plan.priority, shown), "accepted_unreviewed": unread})
         return
     chosen = bundle.plan.audience
     whom = f"who {chosen.who.replace('_', ' ')} {chosen.wave} of {chosen.campaign}" if chosen else bundle.plan.segment
@@ -109,6 +119,8 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     show_units(found, room.settings)
     for note in repeats(bundle.plan):
         say(f"note: {note}", markup=False)
+    say_accepted(unread)
+    say_waiting(waiting(bundle.hours))
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
     table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
     for sample in shown:
@@ -233,6 +245,8 @@ def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> N
     plan = bundle.plan
     opens = "at once" if plan.starts.at <= room.ledger.now() else str(plan.starts)
     say(f"{plan.campaign} started with {members:,} members; its first wave opens {opens}, while `multiwave up` runs.")
+    with room.ledger.read() as connection:
+        say_accepted(accepted(bundle.hours), approvers(connection, bundle))
 
 
 def send_test_messages(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.context import HomeOption, JsonOption, open_home
+from console.legal import law_of, law_sentences
 from console.show import clock, print_json, say
 from waves.dispositions import Disposition
 from waves.message import CHANNEL_NAMES
@@ -32,13 +33,17 @@ def why(
     room = open_home(home)
     running = load_running(room.ledger, campaign)
     with room.ledger.read() as connection:
-        found = story(connection, running.id, customer_id(connection, customer), running.types)
-    told = tell(running, found)
+        number = customer_id(connection, customer)
+        found = story(connection, running.id, number, running.types)
+        law = law_of(connection, running, found.customer.key, number)
+    told = {**tell(running, found), "law": law}
     if as_json:
         print_json({"campaign": campaign, "customer": customer, **told})
         return
     for line in sentences(campaign, customer, told):
         say(line, markup=False)
+    for line in law_sentences(law):
+        say(f"\n{line}", style="yellow", markup=False)
 
 
 def tell(running: Running, found: Story) -> dict[str, Any]:
@@ -76,7 +81,13 @@ def tell(running: Running, found: Story) -> dict[str, Any]:
             for c in found.conversions
         ],
         "suppressions": [
-            {"reason": s.reason, "channel": CHANNEL_NAMES.get(s.channel, "all"), "since": s.since, "until": s.until}
+            {
+                "reason": s.reason,
+                "channel": CHANNEL_NAMES.get(s.channel, "all"),
+                "since": s.since,
+                "until": s.until,
+                "case": s.id if s.reason == "open_case" else None,
+            }
             for s in found.suppressions
         ],
         "contacts": [
@@ -168,7 +179,8 @@ def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[st
     for suppression in told["suppressions"]:
         end = f" until {clock(suppression['until'])}" if suppression["until"] else ""
         when = f"since {clock(suppression['since'])}{end}"
-        yield f"\nsuppressed on {suppression['channel']} {when}: {suppression['reason']}"
+        case = f" (multiwave case show {suppression['case']})" if suppression["case"] else ""
+        yield f"\nsuppressed on {suppression['channel']} {when}: {suppression['reason']}{case}"
 
 
 def _limited(told: dict[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from config.world_file import WorldFile
 from flows import starting
 from flows.campaign import Moved, advance_campaign
 from flows.crowd import Crowd
+from flows.hours import BANS, keep_hours
 from flows.play import PROVIDER, Play, SentMessage
 from flows.reports import record_dispositions, record_reports, record_sales
 from flows.room import Room, Tick
@@ -35,7 +36,7 @@ from flows.wave import live
 from ledger import campaigns
 from ledger.close import Balance
 from ledger.scratch import Scratch, copy_ledger, customer_count
-from ledger.store import open_ledger
+from ledger.store import open_ledger, read_meta, write_meta
 from waves.errors import CampaignError
 from waves.message import BEGIN_WITHIN_S, Channel, Event, Message, Receipt
 from waves.outcomes import Action, Reason
@@ -158,6 +159,9 @@ def scene_of(
 ) -> Iterator[Scene]:
     """The plan started on a scratch copy of the room's ledger, in a temporary folder that is gone at the end."""
     now = room.ledger.now()
+    keep_hours(room, now)
+    with room.ledger.read() as connection:
+        bans = read_meta(connection, BANS)
     with TemporaryDirectory(prefix="multiwave-rehearsal-") as name:
         folder = Path(name)
         settings = room.settings.model_copy(
@@ -168,6 +172,8 @@ def scene_of(
         scratch = Room(settings, open_ledger(settings.url), TOKEN_KEY)
         with scratch.ledger.write() as connection:
             campaigns.approve(connection, bundle.plan.campaign, bundle.digest, "rehearsal", now)
+            if bans is not None:
+                write_meta(connection, BANS, bans)
         _, members = starting.start(scratch, bundle, "rehearsal", now)
         share = customer_count(scratch.ledger) / whole  # the lottery draws about as many as were asked for
         scratch.ledger.close()

@@ -29,6 +29,7 @@ from flows.units import READERS, expected_units
 from ledger import campaigns, freeze
 from ledger.aggregates import member_count
 from ledger.attributes import attribute_types
+from ledger.audit import record
 from ledger.dry_run import WaveCount, count_members, count_verdicts, examples, one_of_each_language, some_members
 from ledger.gates import Gates, Rival
 from ledger.legal_hours import Rules, cover
@@ -38,6 +39,7 @@ from ledger.recipients import without_address
 from ledger.store import read_meta
 from ledger.types import Span
 from waves.errors import CampaignError, LedgerError
+from waves.hours_set import accepted_rows
 from waves.message import CHANNEL_NAMES
 from waves.outcomes import Verdict
 from waves.plan import Wave
@@ -205,6 +207,9 @@ def start(room: Room, bundle: Bundle, by: str, now: datetime) -> tuple[int, int]
     choose = _chosen(room, bundle, new.types, now)
     with room.ledger.write() as connection:  # a small campaign is started by this one transaction
         row = freeze.begin_start(connection, new, by, now)
+        unread = " ".join(each.place for each in accepted_rows(bundle.hours))
+        if unread and row.started_at == now:
+            record(connection, now, by, "hours accepted unreviewed", new.name, after=unread)
         if row.started_at == now:
             frozen = freeze.freeze_range(connection, row.id, new, choose, stride.size)
             if frozen.done:

@@ -115,6 +115,13 @@ def approve(connection: Connection, campaign: str, digest: str, by: str, now: da
     return True
 
 
+def approvals(connection: Connection, campaign: str, digest: str) -> Sequence[Row[Any]]:
+    """Who approved the plan of exactly this digest, and when."""
+    a = t.approval.c
+    query = select(a.by, a.at).where(a.campaign == campaign, a.digest == digest)
+    return connection.execute(query.order_by(a.id)).all()
+
+
 def names(connection: Connection) -> Sequence[str]:
     """The names of all campaigns that were started."""
     return connection.scalars(select(t.campaign.c.name).order_by(t.campaign.c.name)).all()

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     case,
+    false,
     func,
     literal,
     select,
@@ -101,6 +102,8 @@ def used_up(
     c = legal_cap.c
     since = type_coerce(literal((until - EPOCH) // MICROSECOND, BigInteger) - c.within_us, CONTACT.c.sent_at.type)
     asked = [what for what in sorted(counted) if what is not Counted.PHONE or who.number is not None]
+    if not asked:
+        return false()
     counts = {what: _count(what, since, who, held) for what in asked}
     reached = case(*[(c.counted == inline(what), count) for what, count in counts.items()], else_=literal(0, Integer))
     found = select(c.calls).where(

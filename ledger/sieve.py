@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from ledger import tables as t
 from ledger.gates import PASSES, Gates, Members, address_gate, drawn, live_members, member_gate, suppressed
-from ledger.law_caps import Called, used_up
+from ledger.law_caps import Called, Counted, used_up
 from ledger.legal_hours import first_hours
 from ledger.limits import CALL, Pressure, room_left
 from ledger.sql import greatest, once, unindexed
@@ -90,7 +90,7 @@ def sieved(
         pressure = Pressure(gates.now, gates.priority, gates.limit, len(gates.groups), kept_for)
         short, room = room_left(connection, RANGE, pressure)
         pressed = None if short is None else keep("pressed", short, left_over=Integer)
-        calls = CALL in gates.channels and gates.rules.counted
+        calls = CALL in gates.channels and gates.rules.counted - {Counted.PHONE}
         capped = keep_built("capped", partial(_barred, first, gates)) if calls else None
         columns = {f"hour_{code}": Moment for code in gates.channels} | {
             f"place_{code}": BigInteger for code in gates.channels

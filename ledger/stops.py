@@ -26,9 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.addresses import FROM_EVENT
 from ledger.channel_tables import stop_told
 from ledger.erasure import anyone_erased, known_again
-from ledger.events import FROM_EVENT
 from ledger.types import Moment
 from waves.message import AddressState, Consent, Stop
 from waves.outcomes import Outcome, Side

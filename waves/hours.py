@@ -52,6 +52,8 @@ class Blocked:
     why: str
     until: datetime | None
     """When this row opens in this zone; None: not within the days looked at."""
+    ban: bool = False
+    """Whether it is a ban and no row."""
 
 
 class _Unknown(Exception):
@@ -67,6 +69,7 @@ class _Asked:
     spans: tuple[Span, ...]
     row: HoursRow | None = None
     why: str = ""
+    ban: bool = False
 
 
 def open_windows(
@@ -156,7 +159,7 @@ def _blocked(each: _Asked, kind: Kind, places: Sequence[str], at: datetime, unti
         names = _row_holidays(each.row, kind, places, local.date(), local.date()) or {}
         day = names.get(local.date(), day)
         why = why or in_words(days_of(each.row, kind).on(local.date(), local.date() in names))
-    return Blocked(each.place, each.zone, local, day, why, until)
+    return Blocked(each.place, each.zone, local, day, why, until, each.ban)
 
 
 def days_of(row: HoursRow, kind: Kind) -> Days:
@@ -186,7 +189,7 @@ def _asked(
     shut += [(row.place, row, "nobody has reviewed this row") for row in rows if not rules.holds(row)]
     first, last = (start - MARGIN).date(), (end + MARGIN).date()
     asked = [
-        _Asked(ban.place, zone, _around(ban, start - MARGIN, end + MARGIN), None, f"{ban.why} ({ban.source})")
+        _Asked(ban.place, zone, _around(ban, start - MARGIN, end + MARGIN), None, f"{ban.why} ({ban.source})", True)
         for ban in binding_bans(bans, kind == Kind.MESSAGE, places)
         for zone in zones
     ]

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from console.doubts import doubt_values
+from console.legal import accepted, approvers
 from console.review.definitions import BY_ID, DEFINITIONS, RATES
 from console.review.holdouts import comparison
 from ledger import report
@@ -99,6 +100,9 @@ def report_of(connection: Any, running: Running, lens: Lens, currency: str, tick
         "not_opened": [row.name for row in running.rows if row.name not in {wave.name for wave in waves}],
         "comparisons": comparisons,
         "flow": flow,
+        "accepted_unreviewed": [
+            {**row, "approved_by": approvers(connection, running.bundle)} for row in accepted(running.bundle.hours)
+        ],
         "in_doubt": doubt_values(doubts_of(connection, running.id, lens.as_of), lens.as_of),
         "definitions": [asdict(definition) for definition in DEFINITIONS],
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from console.doubts import show_doubts
+from console.legal import say_accepted
 from console.review.definitions import BY_ID, DEFINITIONS, RATES
 from console.review.numbers import FUNNEL, LATE
 from console.review.wording import (
@@ -34,6 +35,8 @@ def show(found: Mapping[str, Any]) -> None:
     say(f"{found['title']} ({found['campaign']}), as of {clock(found['as_of'])}", markup=False)
     say(top["text"], style="bold", markup=False)
     say(top["rests"] + "\n", markup=False)
+    for row in found["accepted_unreviewed"]:
+        say_accepted([row], row["approved_by"])
     for first in range(0, len(found["waves"]), ABREAST):
         _show_waves(found["waves"][first : first + ABREAST])
     _show_effects(found)

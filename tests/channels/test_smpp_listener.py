@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from channels.callbacks import CALLBACKS
 from channels.listeners import LISTENERS
 from channels.opening import Opening
 from channels.registry import CAPABILITIES, OPTIONS
@@ -147,5 +148,6 @@ def test_without_its_password_it_says_so(folder: Path) -> None:
     spool.close()
 
 
-def test_every_listener_is_a_provider_with_options() -> None:
+def test_a_listener_is_a_provider_that_nobody_may_call_back() -> None:
     assert set(LISTENERS) <= set(OPTIONS)
+    assert not set(LISTENERS) & set(CALLBACKS)  # what comes at the door is signed; what comes on a bound session is not

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from config.schema import load_schema
 from ledger import tables as t
-from segments.subscriptions import keep_subscriptions
+from segments.customers import import_customers
+from segments.subscriptions import keep_subscriptions, spelled
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
-from tests.steps import address_words, hold_back, touch_words
+from tests.steps import address_words, hold_back, suppress, touch_words
 from waves.message import AddressState, PushChange
-from waves.outcomes import Outcome, Side
+from waves.outcomes import Outcome, Side, Verdict
 from waves.subscriptions import Subscription, from_unpadded
 
 POINT = from_unpadded("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4")
@@ -199,3 +201,46 @@ def test_a_dead_subscription_stays_dead_and_an_erased_customer_away(world: World
     with world.ledger.write() as connection:
         connection.execute(update(t.customer).where(t.customer.c.key == "bob").values(erased_at=T0))
     assert keep(world, yes(ids["bob"], LAPTOP)) == 0
+
+
+def test_what_stands_against_an_address_stands_against_the_renewed_one(world: World, ids: dict[str, int]) -> None:
+    keep(world, yes(ids["ada"], PHONE, T0 - DAY))
+    with world.ledger.read() as connection:
+        assert spelled(connection, PHONE) == [text(PHONE)]
+        assert spelled(connection, LAPTOP) == [LAPTOP]
+        assert spelled(connection, "+12015550123") == ["+12015550123"]
+    suppress(world, channel="web_push", value=text(PHONE))
+    for _ in range(2):
+        keep(world, renewal(PHONE, NEW))
+    with world.ledger.read() as connection:
+        stand = connection.execute(select(t.suppression.c.value, t.suppression.c.reason)).all()
+    assert sorted(tuple(row) for row in stand) == sorted([(text(PHONE), "asked"), (text(NEW), "asked")])
+    world.start(plan_text(WAVE))
+    world.advance()
+    assert world.verdicts("notice")["ada"] == Verdict.NO_CONSENT
+
+
+FILE = "customer_id,full_name,lang,push,push_ok\nada,Ada,en,{push},{ok}\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "stands"),
+    [
+        ({"push": "", "ok": ""}, ("ok", GRANTED)),
+        ({"push": "", "ok": "yes"}, ("ok", GRANTED)),
+        ({"push": "device-7", "ok": "yes"}, ("ok", GRANTED)),
+        ({"push": "", "ok": "no"}, ("ok", DENIED)),
+    ],
+)
+def test_no_file_takes_a_browser_away_but_a_no_is_heard(
+    sqlite_url: str, tmp_path: Path, row: dict[str, str], stands: tuple[str, int]
+) -> None:
+    world = make_world(tmp_path / "home", sqlite_url)
+    ada = put(world.ledger, [Person("ada")])["ada"]
+    keep(world, yes(ada, PHONE))
+    path = tmp_path / "customers.csv"
+    path.write_text(FILE.format(**row))
+    schema = load_schema(world.config)
+    import_customers(world.ledger, schema, path, tmp_path / "rejects.csv", T0 + DAY, delta=True)
+    assert [(one[2], one[3]) for one in rows(world) if one[1] == "phone"] == [stands]
+    world.ledger.close()

@@ -13,8 +13,9 @@ import holidays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from waves.bans import Ban
 from waves.hours import Kind, open_windows
-from waves.hours_set import HoursSet
+from waves.hours_set import HoursSet, accepting
 
 STEP = timedelta(minutes=15)
 """Every zone's clock reads a quarter of an hour on a quarter of UTC, and every window drawn ends on a half."""
@@ -62,7 +63,18 @@ def a_day(draw: st.DrawFn) -> Day:
 def a_row(draw: st.DrawFn, place: str) -> dict[str, Any]:
     week = {"mon_fri": draw(a_day()), "sat": draw(a_day()), "sun": draw(a_day())}
     asked = draw(st.sampled_from(["local", "none", ["US-TX"]]))
-    return {"for": place, **week, "holiday": draw(st.just("inherit") | a_day()), "holidays": asked}
+    holiday = draw(st.sampled_from(["inherit", "weekend"]) | a_day())
+    reviewed = draw(st.sampled_from([True, True, True, False]))
+    return {"for": place, **week, "holiday": holiday, "holidays": asked, "reviewed": reviewed}
+
+
+@st.composite
+def a_ban(draw: st.DrawFn, start: datetime) -> dict[str, Any]:
+    """Around the days that are looked at, sometimes over all of them."""
+    begins = start + STEP * draw(st.integers(-80, 120))
+    stops = draw(st.sampled_from(["calls", "messages", "both"]))
+    ends = begins + STEP * draw(st.integers(1, 120))
+    return {"place": draw(st.sampled_from((*PLACES, "everywhere"))), "from": begins, "until": ends, "stops": stops}
 
 
 @st.composite
@@ -77,6 +89,10 @@ def a_case(draw: st.DrawFn) -> dict[str, Any]:
         "places": draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2)),
         "start": start,
         "end": start + STEP * draw(st.integers(1, 200)),
+        "accepted": draw(st.lists(st.sampled_from(("everywhere", *PLACES)), max_size=2)),
+        "elsewhere": draw(st.sampled_from(["open", "open", "closed"])),
+        "bans": draw(st.lists(a_ban(start), max_size=2)),
+        "kind": draw(st.sampled_from(list(Kind))),
     }
 
 
@@ -88,7 +104,7 @@ def written(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row as its author would write it."""
 
     def windows(day: Any) -> Any:
-        return day if day == "inherit" else [[half_hours(a), half_hours(b)] for a, b in day] or None
+        return day if isinstance(day, str) else [[half_hours(a), half_hours(b)] for a, b in day] or None
 
     hours = {kind: windows(row[kind]) for kind in ("mon_fri", "sat", "sun", "holiday")}
     review = {"by": "a test", "on": "2026-11-24"}
@@ -97,7 +113,7 @@ def written(row: Mapping[str, Any]) -> dict[str, Any]:
         "holidays": row["holidays"],
         "source": "drawn",
         "as_of": "2026-11-24",
-        "reviewed": review,
+        "reviewed": review if row["reviewed"] else "no",
     }
     return {"messages": hours, "calls": hours, **more}
 
@@ -123,9 +139,14 @@ def is_holiday(row: Mapping[str, Any], places: Collection[str], day: date) -> bo
 def reads_open(row: Mapping[str, Any], places: Collection[str], wall: datetime) -> bool:
     """Whether a clock on the wall that reads this is inside one of the row's windows."""
     day: Any = row["sat"] if wall.weekday() == 5 else row["sun"] if wall.weekday() == 6 else row["mon_fri"]
-    if row["holiday"] != "inherit" and is_holiday(row, places, wall.date()):
-        day = row["holiday"]
-    return any(a <= wall.hour * 2 + wall.minute // 30 < b for a, b in day)
+    half_hour, holiday = wall.hour * 2 + wall.minute // 30, is_holiday(row, places, wall.date())
+
+    def within(windows: Day) -> bool:
+        return any(a <= half_hour < b for a, b in windows)
+
+    if holiday and row["holiday"] == "weekend":
+        return within(day) if wall.weekday() > 4 else within(row["sat"]) and within(row["sun"])
+    return within(row["holiday"] if holiday and row["holiday"] != "inherit" else day)
 
 
 def allows(row: Mapping[str, Any], places: Collection[str], zone: str, at: datetime) -> bool:
@@ -149,20 +170,64 @@ def allows(row: Mapping[str, Any], places: Collection[str], zone: str, at: datet
     return opens(at)
 
 
-@settings(max_examples=120, deadline=None)
+def may_be_there(place: str, places: Collection[str]) -> bool:
+    country, _, part = place.partition("-")
+    parts = [each for each in places if each.startswith(f"{country}-")]
+    return place in places or bool(part and country in places and not parts)
+
+
+def binding_rows(case: Mapping[str, Any], places: Collection[str]) -> list[Mapping[str, Any]]:
+    strict = case["elsewhere"] == "closed"
+    return [
+        row
+        for row in case["rows"]
+        if row["for"] in ("everywhere", *places) or (strict and may_be_there(row["for"], places))
+    ]
+
+
+def lets_nobody_out(case: Mapping[str, Any], places: Collection[str]) -> bool:
+    """A binding row that nobody reviewed and the plan does not accept, or a country of which the set says nothing."""
+    told = {row["for"].partition("-")[0] for row in case["rows"]}
+    unread = [row for row in binding_rows(case, places) if not row["reviewed"] and row["for"] not in case["accepted"]]
+    return bool(unread) or (case["elsewhere"] == "closed" and not {place.partition("-")[0] for place in places} <= told)
+
+
+def banned(case: Mapping[str, Any], places: Collection[str], at: datetime) -> bool:
+    kinds = ("both", "messages" if case["kind"] == Kind.MESSAGE else "calls")
+    return any(
+        ban["from"] <= at < ban["until"]
+        and ban["stops"] in kinds
+        and (ban["place"] == "everywhere" or may_be_there(ban["place"], places))
+        for ban in case["bans"]
+    )
+
+
+@settings(max_examples=150, deadline=None)
 @given(case=a_case())
 def test_an_instant_is_permitted_exactly_when_every_clock_and_calendar_allow_it(case: dict[str, Any]) -> None:
-    chosen = HoursSet.model_validate({"title": "Drawn", "rows": [written(row) for row in case["rows"]]})
-    found = open_windows(chosen, Kind.MESSAGE, case["zones"], case["places"], case["start"], case["end"])
+    """And nothing of it is banned, and no row that binds is left unreviewed, unless the plan accepts it by name."""
+    rows = [written(row) for row in case["rows"]]
+    chosen = HoursSet.model_validate({"title": "Drawn", "elsewhere": case["elsewhere"], "rows": rows})
+    taken = accepting(chosen, case["accepted"])
+    bans = [
+        Ban.model_validate(
+            {**ban, "why": "drawn", "source": "drawn"}
+            | {key: f"{ban[key]:%Y-%m-%d %H:%M} UTC" for key in ("from", "until")}
+        )
+        for ban in case["bans"]
+    ]
+    asked = (case["kind"], case["zones"], case["places"], case["start"], case["end"])
+    found = open_windows(taken, *asked, bans)
     assert found is not None
     assert all(case["start"] <= opens < closes <= case["end"] for opens, closes in found)
     assert all(one[1] < two[0] for one, two in pairwise(found))
 
     places = candidate_places(case["zones"], case["places"])
-    binding = [row for row in case["rows"] if row["for"] in ("everywhere", *places)]
+    binding, shut = binding_rows(case, places), lets_nobody_out(case, places)
     at = case["start"]
     while at < case["end"]:
-        allowed = all(allows(row, places, zone, at) for row in binding for zone in case["zones"])
+        allowed = not shut and not banned(case, places, at)
+        allowed = allowed and all(allows(row, places, zone, at) for row in binding for zone in case["zones"])
         inside = any(opens <= at and at + STEP <= closes for opens, closes in found)
         touched = any(opens < at + STEP and at < closes for opens, closes in found)
         assert (inside, touched) == (allowed, allowed), at
