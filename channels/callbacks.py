@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from channels import http_status, sendgrid_events, twilio_status
 from channels.http_options import SIGNATURE, STAMP
-from waves.message import Came
+from waves.message import Came, Event, Inbound
 from waves.senders import Sender
 
 Reader = Callable[[Sender, Mapping[str, str], bytes, datetime], Sequence[Came]]
@@ -28,6 +28,17 @@ class Callback:
     """Status, media type and body of the answer to what was kept."""
     longest: int = 1_000_000
     """Bytes of one request; a provider with more to say makes several."""
+
+
+def is_storable(came: Iterable[Came]) -> bool:
+    """Whether every report can be kept by its names: a database refuses control characters and halves of letters."""
+    return all("".join((*_names(one), one.provider, one.provider_event_id)).isprintable() for one in came)
+
+
+def _names(one: Came) -> tuple[str, ...]:
+    if isinstance(one, Event):
+        return (one.token, one.ref or "")
+    return (one.address,) if isinstance(one, Inbound) else ()
 
 
 URL = "x-multiwave-url"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from channels.conversions_http import read_kept
 from waves.message import Came, Event, PushChange
 from waves.outcomes import Action, Reason
 
@@ -64,5 +65,5 @@ def read_push(body: bytes, at: datetime) -> list[Came]:
     return [PushChange(said["act"], said["endpoint"], at, said["value"], said["customer"])]
 
 
-PAGES: dict[str, PageReader] = {"event": read_events, "push": read_push}
+PAGES: dict[str, PageReader] = {"event": read_events, "push": read_push, "conversion": read_kept}
 """Page -> how its records are read."""

@@ -108,6 +108,9 @@ SENDERS: dict[str, dict[str, type[Record] | None]] = {
 }
 """Channel -> provider -> its options, as config/senders.yaml may name them."""
 
+STOP_KEEPERS = frozenset({"sendgrid"})
+"""Providers with suppression lists of their own (waves.message.KeepsStops)."""
+
 FORMATS = {"generic_csv": generic_csv}
 """Dial list format -> the module that writes the list and reads the dispositions."""
 

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 
 from channels.http_line import NEXT_ADDRESS_S, NeverMade, TooLate
 from channels.meanings import Meaning
@@ -56,7 +55,7 @@ async def bind(login: Login, command: Command, window: int = 1, take: Taker | No
                 lambda: Session(options.keep_alive.total_seconds(), login.timeout_s, window, take),
                 options.host,
                 options.port,
-                ssl=_trust() if options.tls else None,
+                ssl=ssl.create_default_context() if options.tls else None,
                 happy_eyeballs_delay=NEXT_ADDRESS_S,
             )
             body = bind_body(options.system_id, login.password, options.system_type)
@@ -71,11 +70,6 @@ async def bind(login: Login, command: Command, window: int = 1, take: Taker | No
     finally:
         if session is not None and not bound:
             session.hang_up()
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 class Session(asyncio.Protocol):
@@ -113,7 +107,7 @@ class Session(asyncio.Protocol):
         except TimeoutError:
             raise TooLate("no room in the window in time") from None
         try:
-            if steady() >= begin_by:
+            if steady() >= min(begin_by, until):
                 raise TooLate("too late to begin")
             return await self.ask(Command.SUBMIT_SM, body, until)
         finally:

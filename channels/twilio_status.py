@@ -61,10 +61,11 @@ def read_status(
     return [*events(meaning, token, now, sender.sender, ident, _impersonal(fields), sid)]
 
 
-class _Fields(dict[str, list[str]]):
+class Fields(dict[str, list[str]]):
     """A form as the SDK's validator wants it: every value of a name."""
 
     def getall(self, name: str) -> list[str]:
+        """Every value of a name, as the validator asks for them; KeyError for an unknown one."""
         return self[name]
 
 
@@ -79,7 +80,7 @@ def _signed_fields(
         secret = options.webhook_key(sender, environment)
     else:
         raise WebhookRejected("signed with a shared key; name its variable in webhook_key_env", 403)
-    form = _Fields()
+    form = Fields()
     try:
         for name, text in parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS):
             form.setdefault(name, []).append(text)

@@ -13,9 +13,13 @@ from pydantic import TypeAdapter
 from config.bans import SAMPLES as BANS_SAMPLES
 from config.hours import SAMPLES as HOURS_SAMPLES
 from config.key_help import KEY_HELP
+from config.keywords import SAMPLES as KEYWORDS_SAMPLES
+from config.keywords import Words
 from config.loading import SAMPLES as PLAN_SAMPLES
 from config.schema import SAMPLES as CUSTOMERS_SAMPLES
 from config.schema import CustomersSchema
+from config.seeds import KEYS as SEED_KEYS
+from config.seeds import SAMPLES as SEEDS_SAMPLES
 from config.segment import SAMPLES as SEGMENT_SAMPLES
 from config.segment import Segment
 from config.senders import SAMPLES as SENDERS_SAMPLES
@@ -37,6 +41,8 @@ FILES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
     "segment": ("A segment of multiwave", Segment, SEGMENT_SAMPLES),
     "customers": ("What the columns of a customers file mean", CustomersSchema, CUSTOMERS_SAMPLES),
     "hours": ("When customers may be contacted: sets of hours by name", dict[str, HoursSet], HOURS_SAMPLES),
+    "keywords": ("What people write back, by language", dict[str, Words], KEYWORDS_SAMPLES),
+    "seeds": ("Our own addresses that tell what arrives", dict[str, SEED_KEYS], SEEDS_SAMPLES),  # type: ignore[valid-type]
     "bans": ("Emergency bans: where nobody is contacted for a while", Bans, BANS_SAMPLES),
 }
 SHORT: Mapping[str, Callable[[Schema], Schema]] = {
@@ -127,6 +133,9 @@ def _name_words(records: Mapping[str, Schema], channels: list[str]) -> None:
         top["delimiter"]["enum"] += ["tab", "\\t"]
     if "GoneColumn" in records:
         records["GoneColumn"]["properties"]["values"]["items"] = {"type": ["string", "boolean", "integer"]}
+    if "Seed" in records:
+        records["Seed"]["properties"]["channel"] = {**records["Seed"]["properties"]["channel"], **channel}
+        records["top"]["type"] = ["object", "null"]
     if "Sender" in records:
         records["Sender"]["properties"]["channel"] = {**records["Sender"]["properties"]["channel"], **channel}
         records["top"]["type"] = ["object", "null"]

@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         default=2, ge=1, le=100, description="how many flow runs work on one wave side by side, on any machines"
     )
     costs: dict[str, Annotated[Decimal, Field(ge=0)]] = Field(
-        default={}, description='cost of one touch by channel, as JSON: {"sms": 0.0075}'
+        default={}, description='cost of one touch by channel, of one segment for sms, as JSON: {"sms": 0.0075}'
     )
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", description="currency of the costs, three letters")
     providers: dict[str, Annotated[tuple[str, ...], BeforeValidator(_in_order)]] = Field(

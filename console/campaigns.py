@@ -107,6 +107,8 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
             if wave[book]:
                 say(f"  {book:9} {counts(wave[book])}")
     show_doubts(found["in_doubt"], campaign)
+    if found["open_cases"]:
+        say(f"{found['open_cases']:,} members wait for an answer of a person: multiwave case ls", style="yellow")
     arms = [arms_row(a) for a in found["conversion"]]
     columns = ("from", "treated", "conv.", "rate", "held out", "conv. ", "rate ", "points")
     table("conversions within the goal's window, of everybody assigned", columns, arms, columns[1:])
@@ -141,6 +143,7 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
     from flows.halting import switches_over
     from flows.running import load_running
     from ledger import aggregates, doubts, hygiene
+    from ledger.cases import count_cases
 
     running = load_running(room.ledger, campaign)
     goal = running.plan.goal
@@ -149,12 +152,14 @@ def status_of(room: Any, campaign: str) -> dict[str, Any]:
         waves = aggregates.wave_statuses(connection, running.id)
         arms = aggregates.conversion_by_arm(connection, running.id, goal.event, goal.within)
         unsure = doubt_values(doubts.doubts_of(connection, running.id))
+        open_cases, _ = count_cases(connection, room.ledger.now(), running.id)
         gates = {row.name: hygiene.gates_of_wave(connection, row.id) for row in running.rows}
     return {
         "campaign": campaign,
         "state": running.state,
         "members": members,
         "kill_switches": switches_over(room, running, room.ledger.now()),
+        "open_cases": open_cases,
         "waves": [
             {
                 "wave": w.wave,

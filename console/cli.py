@@ -8,7 +8,9 @@ from pathlib import Path
 import typer
 
 from console import (
+    api_keys,
     campaigns,
+    cases,
     cloning,
     deploying,
     dialling,
@@ -25,6 +27,7 @@ from console import (
     rehearsing,
     reporting,
     running,
+    seeds,
     serving,
     stories,
     suppressing,
@@ -67,8 +70,11 @@ deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
 tasks.add_to(app)
+seeds.add_to(app)
 doubting.add_to(app)
 suppressing.add_to(app)
+cases.add_to(app)
+api_keys.add_to(app)
 switching.add_to(app)
 erasing.add_to(app)
 stories.add_to(app)

@@ -16,9 +16,11 @@ from packaging.requirements import Requirement
 from channels.registry import CAPABILITIES, SENDERS, open_channel
 from config.loading import check_plan
 from config.nearest import nearest
+from config.seeds import seed_problems
 from config.senders import FILE as SENDERS_FILE
 from config.senders import load_senders
 from config.settings import PREFIX, Settings
+from console.coming_back import coming_back, keywords
 from console.context import config_dir
 from waves.errors import MultiwaveError, PlanError
 from waves.message import Reachable
@@ -54,6 +56,7 @@ def examine(settings: Settings, environment: Mapping[str, str], now: datetime) -
     yield versions(declared())
     yield from configuration(settings, now)
     yield from senders(settings)
+    yield from seeds(settings)
     yield spool_of(settings, now)
     try:
         room = open_room(settings)
@@ -151,6 +154,7 @@ def configuration(settings: Settings, now: datetime) -> Iterator[Finding]:
     if not broken:
         yield Finding("plans", "ok", f"{len(plans)} plans check clean")
     yield from hours(folder, now, {"house", *map(_hours_named, plans)})
+    yield from keywords(folder)
 
 
 def _hours_named(plan: Path) -> str:
@@ -220,7 +224,7 @@ def senders(settings: Settings) -> Iterator[Finding]:
         yield Finding("senders", "ok", f"{SENDERS_FILE} names none")
     for name, sender in named.items():
         try:
-            channel = open_channel(sender, settings.home / "outbox")
+            channel = open_channel(sender, settings.home / "outbox", settings.public_url)
         except MultiwaveError as error:
             yield Finding("senders", "fail", str(error), f"without it {sender.channel} waits")
             continue
@@ -229,6 +233,13 @@ def senders(settings: Settings) -> Iterator[Finding]:
             yield Finding("senders", "ok", f"{name} carries {sender.channel} by {sender.provider}")
         else:
             yield Finding("senders", "fail", f"{name}: {why}", "until it answers, its messages wait")
+
+
+def seeds(settings: Settings) -> Iterator[Finding]:
+    """Whether each seed is written well."""
+    problems = seed_problems(config_dir(settings), CAPABILITIES)
+    for problem in problems:
+        yield Finding("seeds", "fail", str(problem), "mend it; until then no engine starts")
 
 
 def ledger(room: Room, now: datetime) -> Iterator[Finding]:
@@ -277,9 +288,28 @@ def ledger(room: Room, now: datetime) -> Iterator[Finding]:
     for one in health_of_senders:
         level, said, do = sentence(one)
         yield Finding("senders", level, said, do)
+    yield from coming_back(room, moment)
+    yield from stops_of(room, moment)
     yield from workers_of(room)
     yield advanced(room, moment)
     yield from housekeeping_of(room)
+
+
+def stops_of(room: Room, now: datetime) -> Iterator[Finding]:
+    """When each provider's suppression lists were last read, and the provider told of ours."""
+    from flows.stops import DAILY, keepers, standing
+
+    for sender in keepers(room):
+        with room.ledger.read() as connection:
+            known = standing(connection, sender.sender)
+        read = ", ".join(f"{name} {at[:16].replace('T', ' ')}Z" for name, at in sorted(known.read.items()))
+        said = f"{sender.sender}: {read or 'no list was read yet'}; told of {known.told:,} of ours"
+        if known.failed_at is not None:
+            yield Finding("suppression lists", "warn", f"{said}; {known.why}", "it is tried again every 10 minutes")
+        elif known.oldest is None or now - known.oldest > 2 * DAILY:
+            yield Finding("suppression lists", "warn", said, "keep `multiwave up` running")
+        else:
+            yield Finding("suppression lists", "ok", said)
 
 
 def spool_of(settings: Settings, now: datetime) -> Finding:

@@ -16,7 +16,7 @@ def schemas(
     out: Annotated[Path | None, typer.Option("--out", help="The folder (default: the home's config/schemas).")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Write JSON Schemas of plan, segment, customers, hours, bans and senders files, for an editor to explain."""
+    """Write JSON Schemas of every kind of file that people write, for editors to complete and explain."""
     from config.editor import write_schemas
 
     for path in write_schemas(out or config_dir(settings_of(home)) / "schemas", CAPABILITIES, OPTIONS):

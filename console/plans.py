@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from channels.registry import CAPABILITIES, SENDERS
+from config.keywords import keywords_problems
 from config.loading import check_plan
+from config.lookups import TEMPLATES
+from config.seeds import seed_problems
 from config.senders import sender_problems
+from config.sms_notes import sms_notes
 from console.context import (
     ByOption,
     HomeOption,
     JsonOption,
     bundle_of,
     config_dir,
+    existing,
     find_plan,
     open_home,
     settings_of,
@@ -22,8 +30,13 @@ from console.context import (
 )
 from console.legal import accepted, approvers, say_accepted, say_waiting, waiting
 from console.show import clock, counts, print_json, progress, say, screen, table
+from waves.sms_units import IN_UNITS
 
 if TYPE_CHECKING:
+    from config.bundle import Bundle
+    from config.settings import Settings
+    from flows.room import Room
+    from flows.samples import Sample
     from flows.starting import Forecast
     from ledger.limits import Limit
     from waves.plan import Limits, Plan
@@ -36,9 +49,11 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     settings = settings_of(home)
     path, has_pages = find_plan(settings, plan), settings.public_url is not None
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
+    problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    problems += seed_problems(config_dir(settings), CAPABILITIES)
     bundle = None if problems else bundle_of(settings, plan)
-    notes = repeats(bundle.plan) if bundle else []
+    notes = notes_of(bundle, config_dir(settings)) if bundle else []
     unread = accepted(bundle.hours) if bundle else []
     shut = waiting(bundle.hours) if bundle else []
     if as_json:
@@ -55,6 +70,11 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
         say("no problems" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(2)
+
+
+def notes_of(bundle: Bundle, folder: Path) -> list[str]:
+    """What to know of a plan that has no problem."""
+    return [*repeats(bundle.plan), *map(str, sms_notes(str(folder / TEMPLATES), bundle.templates))]
 
 
 def repeats(plan: Plan) -> list[str]:
@@ -80,7 +100,7 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         shown = samples(room, bundle, found)
     unread = accepted(bundle.hours)
     if as_json:
-        print_json({**forecast_of(found, bundle.plan.priority), "accepted_unreviewed": unread})
+        print_json({**forecast_of(found, bundle.plan.priority, shown), "accepted_unreviewed": unread})
         return
     chosen = bundle.plan.audience
     whom = f"who {chosen.who.replace('_', ' ')} {chosen.wave} of {chosen.campaign}" if chosen else bundle.plan.segment
@@ -96,6 +116,7 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     table("waves", ("wave", "count", "verdicts", "touches", f"from, to ({zone})", "cost"), rows)
     say("Later waves are forecasts: the most there can be, as if each outcome a rule asks for came to everybody.")
     show_overlaps(found, bundle.plan)
+    show_units(found, room.settings)
     for note in repeats(bundle.plan):
         say(f"note: {note}", markup=False)
     say_accepted(unread)
@@ -104,8 +125,24 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     table("one customer for each verdict", ("wave", "verdict", "customer"), examples)
     for sample in shown:
         variant = f", variant {sample.variant}" if sample.variant else ""
-        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}")
+        units = (
+            f", {sample.units} {'unit' if sample.units == 1 else 'units'} ({sample.alphabet})" if sample.units else ""
+        )
+        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}{units}")
         say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
+
+
+def show_units(found: Forecast, settings: Settings) -> None:
+    """What the text messages of each wave are billed as, and what that costs."""
+    rows = []
+    for wave in found.waves:
+        for channel, units in wave.units.items():
+            if channel in IN_UNITS:
+                price = settings.costs.get(channel)
+                cost = "not set" if price is None else f"{price * units:.2f} {settings.currency}"
+                rows.append((wave.wave, channel, wave.touches[channel], f"{units:,.0f}", cost))
+    if rows:
+        table("units expected, from messages of members", ("wave", "channel", "messages", "units", "cost"), rows)
 
 
 def show_overlaps(found: Forecast, plan: Plan) -> None:
@@ -139,7 +176,7 @@ def limit_in_words(limit: Limits | Limit | None) -> str:
     return f"{limit.contacts} in {hours / 24:g} days" if hours >= 48 else f"{limit.contacts} in {hours:g} hours"
 
 
-def forecast_of(found: Forecast, priority: int) -> dict[str, object]:
+def forecast_of(found: Forecast, priority: int, shown: Sequence[Sample]) -> dict[str, object]:
     """The dry run as `plan --json` prints it."""
     return {
         "campaign": found.campaign,
@@ -164,10 +201,23 @@ def forecast_of(found: Forecast, priority: int) -> dict[str, object]:
                 "touches": dict(wave.touches),
                 "opens": wave.opens,
                 "closes": wave.closes,
+                "units": {channel: n for channel, n in wave.units.items() if channel in IN_UNITS},
                 "cost": wave.cost,
                 "examples": dict(wave.examples),
             }
             for wave in found.waves
+        ],
+        "wordings": [
+            {
+                "wave": sample.wave,
+                "channel": sample.channel,
+                "language": sample.language,
+                "variant": sample.variant,
+                "units": sample.units,
+                "alphabet": sample.alphabet,
+            }
+            for sample in shown
+            if sample.units is not None
         ],
     }
 
@@ -201,17 +251,32 @@ def start(plan: PlanArgument, home: HomeOption = None, by: ByOption = None) -> N
 
 def send_test_messages(
     plan: PlanArgument,
-    to: Annotated[str, typer.Option("--to", help="Key of the customer who gets it, a colleague's for instance.")],
+    to: Annotated[
+        str, typer.Option("--to", help="A customer's key, a colleague's for instance; or seeds.csv: name, channel, ...")
+    ],
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:
-    """Send every message of a plan to one consenting customer; nothing of it counts in the campaign."""
+    """Send every message of a plan to one consenting customer, or to a CSV of seeds; nothing of it counts."""
     from flows.samples import send_test
 
     room = open_home(home)
     bundle = bundle_of(room.settings, plan)
+    if to.lower().endswith(".csv"):
+        _send_to_file(room, bundle, Path(to), who(by))
+        return
     sent = send_test(room, bundle, to, who(by), room.ledger.now())
     table("sent as a test", ("wave", "channel", "variant", "result"), sent)
+
+
+def _send_to_file(room: Room, bundle: Bundle, file: Path, by: str) -> None:
+    from channels.seeds_file import read_seeds
+    from flows.seeding import send_test_to_seeds
+
+    found = read_seeds(existing(file), CAPABILITIES)
+    sent = send_test_to_seeds(room, bundle, found, secrets.token_hex(8), by, room.ledger.now())
+    table("sent as a test", ("wave", "channel", "variant", "seed", "result"), sent)
+    say(f"what arrives: multiwave seeds report {bundle.plan.campaign}", markup=False)
 
 
 def add_to(app: typer.Typer) -> None:

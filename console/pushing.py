@@ -22,11 +22,7 @@ def keys(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the key pair that web pushes are signed with (VAPID), once, or show its public half; nothing is overwritten.
-
-    The private half stays in the home, readable by its owner alone. Browsers bind their subscription to the public
-    half: with another pair every customer has to subscribe again, so keep a copy of the file where you keep secrets.
-    """
+    """Make the key pair that web pushes are signed with (VAPID), or show its public half; never overwrites one."""
     from channels.webpush_crypto import public_text
     from channels.webpush_keys import KEY_FILE, make_key, read_key
 
@@ -55,15 +51,13 @@ def _used(path: Path) -> list[str]:
 
 def push_token(
     customers: Annotated[list[str], typer.Argument(help="Keys of customers, as they were imported.")],
-    lasts: Annotated[str, typer.Option("--for", help="How long it may be used: 6h, 1d, 30d.")] = "1d",
+    lasts: Annotated[
+        str, typer.Option("--for", help="How long it may be used (6h, 1d, 30d), rounded up to six hours.")
+    ] = "1d",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the token by which a page of your site ties a browser to a customer; one line for each customer named.
-
-    Your server asks for it when the customer is logged in and writes it into their page. It ends after --for, or up to
-    six hours later, and is good for nothing but subscribing that customer's browser.
-    """
+    """Make the tokens by which pages of your site tie a browser to a customer: one line for each customer named."""
     from config.settings import read_duration
     from ledger.suppressions import customer_id
     from waves.tokens import make_customer_token

@@ -81,7 +81,13 @@ def tell(running: Running, found: Story) -> dict[str, Any]:
             for c in found.conversions
         ],
         "suppressions": [
-            {"reason": s.reason, "channel": CHANNEL_NAMES.get(s.channel, "all"), "since": s.since, "until": s.until}
+            {
+                "reason": s.reason,
+                "channel": CHANNEL_NAMES.get(s.channel, "all"),
+                "since": s.since,
+                "until": s.until,
+                "case": s.id if s.reason == "open_case" else None,
+            }
             for s in found.suppressions
         ],
         "contacts": [
@@ -173,7 +179,8 @@ def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[st
     for suppression in told["suppressions"]:
         end = f" until {clock(suppression['until'])}" if suppression["until"] else ""
         when = f"since {clock(suppression['since'])}{end}"
-        yield f"\nsuppressed on {suppression['channel']} {when}: {suppression['reason']}"
+        case = f" (multiwave case show {suppression['case']})" if suppression["case"] else ""
+        yield f"\nsuppressed on {suppression['channel']} {when}: {suppression['reason']}{case}"
 
 
 def _limited(told: dict[str, Any]) -> bool:

@@ -42,13 +42,16 @@ def suppress(
 ) -> None:
     """Never contact this customer or address: acts at the next claim, in every campaign, queued messages included."""
     from ledger import suppressions
+    from segments.subscriptions import spelled
 
     _one_of(customer, address)
     code, end = _channel(channel), moment(until) if until else None
     room = open_home(home)
     with room.ledger.write() as connection:
         ident = suppressions.customer_id(connection, customer) if customer else None
-        new = suppressions.suppress(connection, ident, address, code, reason, who(by), room.ledger.now(), end)
+        now, values = room.ledger.now(), spelled(connection, address) if address else [None]
+        told = [suppressions.suppress(connection, ident, one, code, reason, who(by), now, end) for one in values]
+        new = any(told)
     say("suppressed" if new else "was suppressed for this reason already")
 
 
@@ -61,6 +64,7 @@ def unsuppress(
 ) -> None:
     """Lift the standing instructions on a customer or an address; what was withdrawn meanwhile stays withdrawn."""
     from ledger import suppressions
+    from segments.subscriptions import spelled
     from waves.seals import sealer
 
     _one_of(customer, address)
@@ -68,7 +72,9 @@ def unsuppress(
     room = open_home(home)
     with room.ledger.write() as connection:
         ident = suppressions.customer_id(connection, customer) if customer else None
-        lifted = suppressions.unsuppress(connection, ident, address, code, who(by), room.ledger.now())
+        values = spelled(connection, address) if address else [None]
+        now = room.ledger.now()
+        lifted = sum(suppressions.unsuppress(connection, ident, one, code, who(by), now) for one in values)
         if address:
             sealed = sealer(room.token_key)("address", address)
             lifted += suppressions.unsuppress(connection, None, sealed, code, who(by), room.ledger.now())

@@ -16,6 +16,7 @@ from flows.hygiene import watch_senders
 from flows.lanes import side_by_side
 from flows.room import Room
 from flows.running import Running, current_wave, load_running
+from flows.seeding import seeds_wait
 from flows.starting import finish_start
 from flows.wave import fall_through, pass_ramp
 from ledger import campaigns
@@ -128,9 +129,11 @@ def stirs(room: Room, name: str, wave: Wave, now: datetime) -> bool:
     with room.ledger.read() as connection:
         scopes = scopes_of(room, running, wave, connection, now)
         open_now = {code: scopes[code] for code in scopes if _has_room(room, connection, code, now)}
-        return batches_due(connection, row.id, now, open_now) > 0 or may_close(
-            connection, row.id, now, aborted=running.state == "aborted"
-        )
+        if batches_due(connection, row.id, now, open_now) > 0:
+            return True
+        if may_close(connection, row.id, now, aborted=running.state == "aborted"):
+            return True
+    return running.state == "running" and row.stopped_at is None and seeds_wait(room, running, wave, now)
 
 
 def _has_room(room: Room, connection: Any, channel: int, now: datetime) -> bool:

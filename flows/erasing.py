@@ -16,6 +16,7 @@ from ledger import erasure
 from ledger.store import empty_log
 from waves.errors import LedgerError, TokenError
 from waves.seals import sealer
+from waves.subscriptions import endpoint_in
 from waves.tokens import Kind, make_token, read_token
 
 PATIENCE_S = 20.0
@@ -61,7 +62,8 @@ def erase_customer(room: Room, key: str, by: str, patience_s: float = PATIENCE_S
     lines = forget_in_outbox(room.settings.home / "outbox", mine)
     listed = forget_in_lists(room.settings.home / "dial-lists", entries)
     refresh_worklists(room, room.ledger.now())  # from the record, in which they are nobody any more
-    kept_aside = forget_in_spool(room.settings.spool_folder, [*subject.values, *tokens])
+    endpoints = [found for found in map(endpoint_in, subject.values) if found]  # its quotes are written otherwise there
+    kept_aside = forget_in_spool(room.settings.spool_folder, [*subject.values, *endpoints, *tokens])
     with room.ledger.write() as connection:
         new = erasure.erase(connection, key, subject, seal, by, room.ledger.now())
     empty_log(room.ledger)

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from flows.halting import refuse_halted
+from flows.halting import refuse_halted, scopes_on
 from flows.render import Around, render
 from flows.room import Room
 from flows.running import load_running
+from flows.seeding import Delivery, written_for
+from ledger.kill_switches import switches_on
 from ledger.recipients import recipients
+from ledger.seeds import is_sending, seed_message
 from ledger.task_states import Waiting, known_reports, waiting_in_inbox, waiting_touch
 from waves.errors import SendRefused, TokenError
-from waves.message import CHANNEL_CODES
-from waves.outcomes import Outcome
-from waves.tokens import Kind, make_token, read_token
+from waves.message import CHANNEL_CODES, Message
+from waves.outcomes import Outcome, State
+from waves.tokens import Kind, make_seed_token, make_token, read_seed_token, read_token
 
 CHANNEL = "inbox"
 PROVIDER = "portal"
@@ -63,8 +66,36 @@ def messages_for(room: Room, customer: int, now: datetime) -> list[Shown]:
     return [one for one in made if one is not None]
 
 
+def messages_for_seed(room: Room, ident: int, now: datetime) -> list[Shown]:
+    """The message that a seed of the inbox got, as long as its wave shows it to customers."""
+    with room.ledger.read() as connection:
+        row = seed_message(connection, ident)
+        if row is None or row.channel != CHANNEL_CODES[CHANNEL] or row.state != State.SENT:
+            return []
+        run, _, wave = row.run.partition(":")
+        if run != "wave" or not is_sending(connection, int(wave)):
+            return []
+        switches = switches_on(connection, now)
+    running = load_running(room.ledger, row.campaign)
+    closes = running.row(row.wave).closes
+    seed = next((one for one in room.seeds if (one.seed, one.channel) == (row.seed, CHANNEL)), None)
+    within = scopes_on(row.campaign, row.wave, room.sender(CHANNEL))
+    if seed is None or closes <= now or any(switch.scope in within for switch in switches):
+        return []
+    delivery = Delivery(row.run, running.bundle, running.plan.wave(row.wave), CHANNEL, closes)
+    try:
+        token = make_seed_token(room.token_key, ident)
+        made = written_for(room, delivery, seed, row.variant, token)
+    except SendRefused:
+        return []
+    return [_page(made, closes)]
+
+
 def link_of(room: Room, token: str, now: datetime) -> str | None:
     """Where the link of a message that may be shown leads; None for every other."""
+    ident = read_seed_token(room.token_key, token)
+    if ident is not None:
+        return next((one.link for one in messages_for_seed(room, ident, now)), None)
     try:
         kind, touch = read_token(room.token_key, token)
     except TokenError:
@@ -90,7 +121,11 @@ def _shown(room: Room, one: Waiting, token: str, now: datetime) -> Shown | None:
         made = render(running.bundle, wave, templates, CHANNEL, one.variant, token, recipient, around)
     except SendRefused:
         return None
+    return _page(made, one.closes)
+
+
+def _page(made: Message, closes: datetime) -> Shown:
     link = made.fields.get("url", "")
     safe = link if urlsplit(link).scheme in ("https", "http") else None
     title, body = made.fields["title"], made.fields["body"]
-    return Shown(token, one.campaign, one.wave, made.language, title, body, safe, one.closes)
+    return Shown(made.token, made.campaign, made.wave, made.language, title, body, safe, closes)

@@ -9,14 +9,19 @@ from typing import TypeVar
 
 from channels.call_list.generic_csv import DispositionRow
 from channels.conversions_file import ConversionRow
+from flows.arrivals import split_arrivals
+from flows.clicks import clicked, judged
+from flows.inbound import record_inbound
 from flows.room import Room
 from ledger import provider_refs
+from ledger.api_keys import count_conversions
 from ledger.calls import Call, entry_touches, record_calls
-from ledger.conversions import NewConversion, record_conversions
+from ledger.conversions import NewConversion, customer_keys, record_conversions
 from ledger.events import Recorded, record_events
+from ledger.links import followed
 from segments.subscriptions import keep_subscriptions
 from waves.errors import TokenError
-from waves.message import Came, Event, PushChange
+from waves.message import Came, Conversion, Event, Inbound, PushChange
 from waves.tokens import Kind, read_token
 
 
@@ -51,22 +56,27 @@ def total(parts: Iterable[Recorded]) -> Recorded:
     return found
 
 
-def record_reports(room: Room, events: Sequence[Event], now: datetime) -> Recorded:
+def record_reports(room: Room, events: Sequence[Event], now: datetime, watched: bool = False) -> Recorded:
     """Store provider reports; one whose token is unknown is kept with no touch.
 
     One that names a message by its provider's reference waits while that is unknown, and counts as new.
+    `watched`: they come straight from the doors, where machines follow links too (flows.clicks).
     """
+    events, seen = split_arrivals(room, events)
     pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events if not _is_by_ref(event)]
     referring = [event for event in events if _is_by_ref(event)]
+    touches = clicked(pairs) if watched else set()
     with room.ledger.write() as connection:
+        if touches:
+            pairs = judged(pairs, followed(connection, touches))
         if referring:
             known = provider_refs.touches_of(connection, {(event.provider, event.ref or "") for event in referring})
             found = [(event, known.get((event.provider, event.ref or ""))) for event in referring]
             pairs += [(event, touch) for event, touch in found if touch is not None]
             early = [event for event, touch in found if touch is None]
             provider_refs.hold_back(connection, early, now)
-            return total([record_events(connection, pairs, now), Recorded(len(early), 0, 0)])
-        return record_events(connection, pairs, now)
+            return total([record_events(connection, pairs, now), Recorded(len(early), 0, 0), seen])
+        return total([record_events(connection, pairs, now), seen])
 
 
 def _is_by_ref(event: Event) -> bool:
@@ -89,7 +99,13 @@ def record_early(room: Room, now: datetime) -> None:
 def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
     """Store whatever providers and our own pages told, each kind its own way."""
     events = [one for one in came if isinstance(one, Event)]
-    recorded = [record_reports(room, events, now)]
+    replies = [one for one in came if isinstance(one, Inbound)]
+    conversions = [one for one in came if isinstance(one, Conversion)]
+    recorded = [
+        record_reports(room, events, now, watched=True),
+        record_inbound(room, replies, now),
+        _record_conversions(room, conversions, now),
+    ]
     changes = [one for one in came if isinstance(one, PushChange)]
     for start in range(0, len(changes), SUBSCRIPTIONS):
         with room.ledger.write() as connection:
@@ -97,6 +113,29 @@ def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
             kept = keep_subscriptions(connection, part)
         recorded.append(Recorded(kept, len(part) - kept, 0))
     return total(recorded)
+
+
+def _record_conversions(room: Room, came: Sequence[Conversion], now: datetime) -> Recorded:
+    """Store what keys brought, and count it with the key; of unknown customers nothing is stored."""
+    if not came:
+        return Recorded(0, 0, 0)
+    touches = [_opened(room, one.token, Kind.TOUCH) if one.token else None for one in came]
+    counted: dict[str, tuple[int, int]] = {}
+    found = Recorded(0, 0, 0)
+    with room.ledger.write() as connection:
+        keys = customer_keys(connection, {touch for touch in touches if touch is not None})
+        by_source: dict[str, list[NewConversion]] = {}
+        for one, touch in zip(came, touches, strict=True):
+            customer = one.customer or (keys.get(touch) if touch is not None else None) or ""
+            worth = (one.goal, one.at, one.value, one.currency, one.provider, one.provider_event_id)
+            conversion = NewConversion(customer, *worth, one.product, one.reversed_at)
+            by_source.setdefault(one.provider, []).append(conversion)
+        for source, conversions in by_source.items():
+            new, known, unknown = record_conversions(connection, conversions)
+            counted[source] = (new + known, unknown)
+            found = total([found, Recorded(new, known, 0)])
+        count_conversions(connection, counted, now)
+    return found
 
 
 def record_dispositions(

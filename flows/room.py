@@ -14,11 +14,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from channels.registry import CAPABILITIES, DEFAULT_PROVIDERS, OPTIONS, SENDERS, check_provider, open_channel
+from config.seeds import load_seeds
 from config.senders import load_senders
 from config.settings import Settings
 from ledger.store import Ledger, keep_meta, open_ledger, read_meta
 from waves.errors import LedgerError, SendRefused
 from waves.message import Channel
+from waves.seeds import Seed
 from waves.senders import Sender
 
 UNTIMED = timedelta(seconds=1)
@@ -65,6 +67,8 @@ class Room:
     """Told what a person should hear of at once."""
     senders: Mapping[str, Sender] = field(default_factory=dict)
     """What config/senders.yaml names; a channel's first one carries it unless the settings name others."""
+    seeds: tuple[Seed, ...] = ()
+    """Whom every wave's message goes to besides its customers (config/seeds.yaml)."""
     _channels: dict[str, Channel] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
@@ -177,14 +181,15 @@ def own_key(settings: Settings, ledger: Ledger) -> None:
 def open_room(settings: Settings) -> Room:
     """Open the engine over the home's ledger; LedgerError when `init` has not made one, or with another key.
 
-    PlanError for bad senders.
+    PlanError for bad senders or seeds.
     """
     senders = load_senders(settings.home / "config", CAPABILITIES, SENDERS, settings)
+    seeds = load_seeds(settings.home / "config", CAPABILITIES)
     ledger = open_ledger(settings.url)
     try:
         key = read_token_key(settings)
         check_token_key(ledger, key)
-        return Room(settings, ledger, key, senders=senders)
+        return Room(settings, ledger, key, senders=senders, seeds=seeds)
     except LedgerError:
         ledger.close()
         raise

@@ -12,15 +12,15 @@ from flows.render import Around, render
 from flows.room import Room
 from flows.running import groups_of
 from flows.starting import Forecast
+from flows.units import SHOWN_TOKEN
 from ledger.audit import record
 from ledger.recipients import consenting, without_address
 from ledger.suppressions import customer_id
 from waves.errors import SendRefused
 from waves.message import CHANNEL_CODES
 from waves.plan import Wave
+from waves.sms_units import IN_UNITS, foreign, sms_units
 from waves.tokens import Kind, make_token
-
-SHOWN_TOKEN = "TOKENOFTHISMESSAGE22"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,16 @@ class Sample:
     language: str
     variant: int
     fields: Mapping[str, str]
+
+    @property
+    def units(self) -> int | None:
+        """The segments that this text is billed as; None on a channel that has none."""
+        return sms_units(self.fields["body"]) if self.channel in IN_UNITS else None
+
+    @property
+    def alphabet(self) -> str:
+        """The alphabet that a text message of it goes out in."""
+        return "UCS-2" if foreign(self.fields["body"]) else "GSM-7"
 
 
 def wordings(bundle: Bundle) -> Iterator[tuple[Wave, str, int, str]]:

@@ -26,7 +26,7 @@ from waves.message import BEGIN_WITHIN_S, CHANNEL_NAMES, Channel, Message, Recei
 from waves.outcomes import Reason
 from waves.plan import Wave
 from waves.senders import Sender
-from waves.sms_units import sms_units
+from waves.sms_units import IN_UNITS, sms_units
 from waves.tokens import Kind, make_token
 
 SETTLES_WITHIN_S = 60.0
@@ -172,7 +172,8 @@ def _send_chunk(
     """Send one claimed chunk, no transaction open; its receipts, and how many of it could not be begun in time."""
     room, leased = sending.room, sending.leased
     messages, receipts = _rendered(sending, claimed)
-    _charge(sending, [message for _, message in messages])
+    units = _units(sending, messages)
+    _charge(sending, units)
     left_s = begins_by - steady()
     if left_s <= 0 or sending.moment() >= leased.until:  # not every system has a clock that counts its sleep
         with room.ledger.write() as connection:
@@ -180,19 +181,24 @@ def _send_chunk(
         messages = []
     said = sending.channel.send([m for _, m in messages], sending.moment(), left_s) if messages else []
     receipts += [(touch, receipt) for (touch, _), receipt in zip(messages, said, strict=True)]
-    _settle(sending, receipts, grant, len(claimed))
+    _settle(sending, receipts, grant, len(claimed), units)
     unbegun = len(claimed) - len(receipts) + sum(r.result == "not_sent" and not r.retry_after_s for r in said)
     return [receipt for _, receipt in receipts], unbegun
 
 
-def _charge(sending: Sending, messages: list[Message]) -> None:
+def _units(sending: Sending, messages: list[tuple[int, Message]]) -> dict[int, int]:
+    """How many units each message takes, by touch, where they are paid for or counted."""
+    channel = sending.sender.channel
+    counts = channel in IN_UNITS and (sending.sender.per == "unit" or channel in sending.room.settings.costs)
+    return {touch: sms_units(message.fields["body"]) for touch, message in messages} if counts else {}
+
+
+def _charge(sending: Sending, units: dict[int, int]) -> None:
     """Where the rate counts SMS segments, those beyond one a message make the next ones wait."""
-    if sending.sender.per != "unit":
-        return
-    units = sum(sms_units(message.fields["body"]) - 1 for message in messages)
-    if units:
+    more = sum(units.values()) - len(units)
+    if sending.sender.per == "unit" and more:
         with sending.room.ledger.write() as connection:
-            pace.charge(connection, sending.sender, units)
+            pace.charge(connection, sending.sender, more)
 
 
 def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int, Message]], list[tuple[int, Receipt]]]:
@@ -216,26 +222,30 @@ def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int,
     return messages, refused
 
 
-def _settle(sending: Sending, receipts: list[tuple[int, Receipt]], grant: pace.Grant, claimed: int) -> None:
+def _settle(
+    sending: Sending, receipts: list[tuple[int, Receipt]], grant: pace.Grant, claimed: int, units: dict[int, int]
+) -> None:
     """Write what came of a chunk; while the ledger is gone, as in a restart, its worker waits rather than forget it."""
     until = time.monotonic() + SETTLES_WITHIN_S
     while True:
         try:
-            return _write_receipts(sending, receipts, grant, claimed)
+            return _write_receipts(sending, receipts, grant, claimed, units)
         except LedgerError:
             if sending.room.stopping or time.monotonic() >= until:
                 raise
         sending.room.wait(0.5)
 
 
-def _write_receipts(sending: Sending, receipts: list[tuple[int, Receipt]], grant: pace.Grant, claimed: int) -> None:
+def _write_receipts(
+    sending: Sending, receipts: list[tuple[int, Receipt]], grant: pace.Grant, claimed: int, units: dict[int, int]
+) -> None:
     """Settle a chunk, and count what it says of its sender."""
     room, sender, now = sending.room, sending.sender, sending.moment()
     cost = room.settings.costs.get(sender.channel)
     why = None
     with room.ledger.write() as connection:
         settled = passed_on(room, sender, receipts, connection, now)
-        touches.settle(connection, sending.leased.owner, settled, sender.sender, cost, now)
+        touches.settle(connection, sending.leased.owner, settled, sender.sender, cost, now, units)
         if sender.is_watched:
             begun = sum(receipt.result != "not_sent" for _, receipt in receipts)
             pace.give_back(connection, sender, replace(grant, ends=None), claimed - begun)

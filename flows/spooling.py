@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from channels import spool
-from channels.callbacks import CALLBACKS, Callback, Reader
+from channels.callbacks import CALLBACKS, Callback, Reader, is_storable
 from channels.listeners import LISTENERS
 from channels.own_pages import OWN, PAGES
 from flows.reports import record_came
 from flows.room import Room
 from waves.errors import MultiwaveError
-from waves.message import Came, Event
+from waves.message import Came
 
 CHUNK = 2000
 """Reports recorded in one transaction, which holds other writers up for a fraction of a second."""
@@ -89,10 +89,8 @@ def _read(room: Room, record: spool.Record, callbacks: Mapping[str, Callback]) -
         if sender is None or read is None or sender.provider != record.provider:
             raise MultiwaveError("no such sender any more; name it in config/senders.yaml again")
         came = read(sender, record.headers, record.body, record.at)
-    for one in came:
-        token = one.token if isinstance(one, Event) else ""
-        if not "".join((token, one.provider, one.provider_event_id)).isprintable():
-            raise ValueError("a database would refuse it")
+    if not is_storable(came):
+        raise ValueError("a database would refuse it")
     return came
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from config.bundle import Bundle
 from flows.hours import BANS, KEY, keep_hours
+from flows.render import Around
 from flows.rivals import rivals_of
 from flows.room import Room
 from flows.running import (
@@ -24,15 +25,17 @@ from flows.running import (
     rules_of,
     segment_clause,
 )
+from flows.units import READERS, expected_units
 from ledger import campaigns, freeze
 from ledger.aggregates import member_count
 from ledger.attributes import attribute_types
 from ledger.audit import record
-from ledger.dry_run import WaveCount, count_members, count_verdicts, examples, one_of_each_language
+from ledger.dry_run import WaveCount, count_members, count_verdicts, examples, one_of_each_language, some_members
 from ledger.gates import Gates, Rival
 from ledger.legal_hours import Rules, cover
 from ledger.overlap import Overlap, overlaps
 from ledger.recall import audience, audience_within
+from ledger.recipients import without_address
 from ledger.store import read_meta
 from ledger.types import Span
 from waves.errors import CampaignError, LedgerError
@@ -57,6 +60,8 @@ class WaveForecast:
     verdicts: Mapping[str, int]
     touches: Mapping[str, int]
     cost: Decimal | None
+    units: Mapping[str, Decimal]
+    """What the messages are billed as, by channel: the segments expected of text messages, else messages."""
     examples: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -119,6 +124,7 @@ def forecast(room: Room, bundle: Bundle, now: datetime) -> Forecast:
     rules = cover_plan(room, bundle, now, opens, rivals)
     with room.ledger.read() as connection:
         treated, held_out = count_members(connection, members)
+        sampled = without_address(connection, some_members(connection, members, READERS), bundle.types)
         shared = overlaps(connection, members)
         for wave in plan.waves:
             if found:
@@ -131,7 +137,13 @@ def forecast(room: Room, bundle: Bundle, now: datetime) -> Forecast:
             gates = _dry_gates(bundle, wave, rule if exact or not rule else rule.at_most(), now, opens, rules)
             gates = replace(gates, rivals=rivals) if exact else gates
             counted = count_verdicts(connection, members, gates)
-            found.append(_wave_forecast(room, wave, exact, opens, closes, counted, examples(connection, counted)))
+            around = Around(room.settings.public_url, closes)
+            units = {
+                name: expected_units(bundle, wave, name, sampled, around, n)
+                for name, n in ((CHANNEL_NAMES[code], n) for code, n in counted.touches.items())
+            }
+            shown = examples(connection, counted)
+            found.append(_wave_forecast(room, wave, exact, opens, closes, counted, units, shown))
         readers = one_of_each_language(connection, members)
     return Forecast(plan.campaign, bundle.digest, treated, held_out, tuple(found), tuple(readers), tuple(shared))
 
@@ -176,15 +188,16 @@ def _wave_forecast(
     opens: datetime,
     closes: datetime,
     counted: WaveCount,
+    units: Mapping[str, Decimal],
     shown: Mapping[Verdict, str],
 ) -> WaveForecast:
     touches = {CHANNEL_NAMES[code]: n for code, n in counted.touches.items()}
     costs = room.settings.costs
     unknown = [name for name in touches if name not in costs]
-    cost = None if unknown else sum((costs[name] * n for name, n in touches.items()), Decimal(0))
+    cost = None if unknown else sum((costs[name] * n for name, n in units.items()), Decimal(0))
     verdicts = {verdict.name.lower(): n for verdict, n in sorted(counted.verdicts.items())}
     named = {verdict.name.lower(): key for verdict, key in shown.items()}
-    return WaveForecast(wave.wave, exact, opens, closes, verdicts, touches, cost, named)
+    return WaveForecast(wave.wave, exact, opens, closes, verdicts, touches, cost, units, named)
 
 
 def start(room: Room, bundle: Bundle, by: str, now: datetime) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from flows.doubting import clear_doubts
 from flows.reports import record_early
 from flows.room import Room
 from flows.spooling import merge_spool
+from flows.stops import keep_stops
 from flows.tasks import refresh_worklists
 from ledger import workers
 from ledger.provider_refs import drop_old_refs
@@ -16,7 +17,7 @@ from ledger.touches import sweep
 
 
 def upkeep(room: Room, now: datetime) -> int:
-    """Merge, sweep, clear doubts, drop old texts; how many touches of lost workers are in doubt or proved sent.
+    """Merge, sweep, clear doubts, keep lists; how many touches of lost workers are in doubt or proved sent.
 
     The spool comes first: what providers said decides what a lost worker's touch is, and who may be contacted now.
     """
@@ -27,6 +28,7 @@ def upkeep(room: Room, now: datetime) -> int:
         gone = room.all_workers_gone and not workers.others_work(connection, room.instance, room.settings.lease)
         swept = sweep(connection, now, gone)
     clear_doubts(room, now)
+    keep_stops(room, now)
     refresh_worklists(room, now, only_if_changed=True)
     drop_old_raw(room.ledger, now - room.settings.keep_raw)
     drop_old_refs(room.ledger, now - room.settings.keep_raw)

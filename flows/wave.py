@@ -15,7 +15,9 @@ from flows.lanes import side_by_side
 from flows.rivals import rivals_of
 from flows.room import Room
 from flows.running import Running, gates_of, groups_of, load_running, opening_of
+from flows.seeding import seeds_wait, send_to_seeds
 from flows.sending import Dispatch, next_batch
+from flows.stops import before_wave
 from ledger import campaigns, enrol, ramps, touches
 from ledger.close import CLOSING, Balance, any_claimed, begin_close, count_books, expire, may_close, store_books
 from ledger.enrol import LISTED_BY_PEOPLE
@@ -56,6 +58,7 @@ def open_wave(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
     row = running.row(wave.wave)
     if row.state != "pending":
         return True
+    before_wave(room, wave, now)
     released = now + wave.release
     rest_from = now + wave.ramp.hold if wave.ramp else None
     patience = time.monotonic() + OPENS_WITHIN_S
@@ -124,21 +127,26 @@ def pass_ramp(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
 
 
 def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: Dispatch) -> None:
-    """Lease and send every batch that is due, one task a batch; the channels of a wave side by side."""
+    """Lease and send every batch that is due, one task a batch; the channels of a wave side by side.
+
+    The seeds hidden in the wave get its message when its first batch goes.
+    """
     with room.ledger.read() as connection:
         due = len(touches.due_batches(connection, running.row(wave.wave).id, now))
     done = count(1)
+    channels = [CHANNEL_CODES[name] for name in wave.channel_names if CHANNEL_CODES[name] not in LISTED_BY_PEOPLE]
 
     def send_channel(channel: int) -> None:
+        if room.seeds:
+            send_to_seeds(room, running, wave, channel, now)
         leased = next_batch(room, running, wave, channel, now, None)
         while leased is not None:
             sent = dispatch(room, running, wave.wave, leased, now)
             room.tick(wave.wave, min(next(done), due), due)
             leased = None if room.is_over or sent.full else next_batch(room, running, wave, channel, now, leased)
 
-    if due:
+    if due or seeds_wait(room, running, wave, now):
         room.tick(wave.wave, 0, due)
-        channels = [CHANNEL_CODES[name] for name in wave.channel_names if CHANNEL_CODES[name] not in LISTED_BY_PEOPLE]
         for _ in side_by_side([partial(send_channel, code) for code in channels], alone=room.ledger.simulated):
             pass
 

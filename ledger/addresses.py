@@ -6,12 +6,33 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, case, func, or_, select, update
 
 from ledger import tables as t
 from ledger.sql import among
 from waves.message import AddressState, Consent
 from waves.outcomes import Action
+
+FROM_EVENT = "event"
+"""The source of a consent that the person gave or took back."""
+OWN_WORDS = (FROM_EVENT, "browser")
+"""Sources of consent that are the person's own act (segments.consent has the other one)."""
+
+
+def by_event() -> ColumnElement[bool]:
+    """Whether the person said it, in a report or in the browser: then the time decides between that and a report."""
+    return func.coalesce(t.address.c.consent_source, "").in_(OWN_WORDS)
+
+
+def yields_to_denial(latest: Any) -> ColumnElement[bool]:
+    """Whether an address's consent gives way to a no of this moment: a later yes of the person's own stays."""
+    a = t.address.c
+    granted = a.consent == int(Consent.GRANTED)
+    return case(
+        (granted & by_event(), a.consent_at <= latest),
+        (granted, True),
+        else_=func.coalesce(a.consent_at < latest, True),
+    )
 
 
 def burial(gone: Select[Any]) -> Update:

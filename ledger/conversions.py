@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.sql import among
 
 CHUNK = 10_000
 
@@ -39,6 +40,14 @@ def customers_by_key(connection: Connection, keys: set[str]) -> dict[str, int]:
         rows = connection.execute(select(c.key, c.id).where(c.key.in_(ordered[start : start + CHUNK])))
         found.update((row.key, row.id) for row in rows)
     return found
+
+
+def customer_keys(connection: Connection, touches: set[int]) -> dict[int, str]:
+    """The key of the customer behind each touch; those who were erased are left out."""
+    c, p = t.touch.c, t.customer.c
+    query = select(c.id, p.key).join_from(t.touch, t.customer, p.id == c.customer).where(p.erased_at.is_(None))
+    rows = connection.execute(query.where(among(c.id, touches))).all() if touches else []
+    return {row.id: row.key for row in rows}
 
 
 def record_conversions(connection: Connection, conversions: Sequence[NewConversion]) -> tuple[int, int, int]:

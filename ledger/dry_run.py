@@ -88,3 +88,10 @@ def one_of_each_language(connection: Connection, members: Members) -> list[str]:
         .subquery("first")
     )
     return list(connection.scalars(select(c.key).join(first, first.c.customer == c.id).order_by(c.id)))
+
+
+def some_members(connection: Connection, members: Members, count: int) -> list[str]:
+    """The keys of so many treated members, the same ones each time and drawn regardless of who they are."""
+    c = t.customer.c
+    drawn = select(c.key).join_from(members, t.customer, c.id == members.c.customer).where(members.c.arm == 0)
+    return list(connection.scalars(drawn.order_by(c.bucket, c.id).limit(count)))

@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger import tables as t
 from ledger.attributes import attribute_types
 from ledger.audit import record
+from ledger.channel_tables import reply
 from ledger.provider_refs import forget_refs
 from ledger.retention import EMPTY
 from waves.draw import bucket_of
@@ -105,6 +106,7 @@ def erase(connection: Connection, key: str, subject: Subject, seal: Seal, by: st
     if empty:
         connection.execute(update(member).where(member.c.customer == subject.id).values(empty))  # ix_member_customer
     forget_reports(connection, select(t.touch.c.id).where(t.touch.c.customer == subject.id))
+    forget_replies(connection, subject.id, [seal("address", value) for value in subject.values])
     record(connection, now, by, "erase", f"customer {subject.id}")
     return True
 
@@ -151,6 +153,14 @@ def forget_reports(connection: Connection, touches: Select[tuple[int]]) -> None:
     )
     connection.execute(update(t.touch).where(c.id.in_(touches), c.provider_ref.is_not(None)).values(provider_ref=None))
     forget_refs(connection, touches)
+
+
+def forget_replies(connection: Connection, customer: int, sealed: Sequence[str]) -> None:
+    """Empty what this customer wrote, or what came from their addresses before anybody knew whose those were."""
+    ev, r = t.event.c, reply.c
+    theirs = select(r.event).where(or_(r.customer == customer, r.sealed.in_(sealed)))
+    connection.execute(update(t.event).where(ev.id.in_(theirs), ev.raw != EMPTY).values(raw=EMPTY))
+    connection.execute(update(reply).where(r.customer == customer).values(suppression=None))
 
 
 def anyone_erased(connection: Connection) -> bool:

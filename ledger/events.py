@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from ledger import tables as t
-from ledger.addresses import burial
+from ledger.addresses import FROM_EVENT, burial, by_event, yields_to_denial
 from ledger.doubts import queued_again, since
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, add_events, stored
@@ -47,9 +47,6 @@ DROPS = frozenset({int(Action.DROP_ADDRESS), int(Action.DROP_CONSENT)})
 """Outcomes and actions that speak of an address or of consent, beyond the touch."""
 OWN_REASONS = (int(State.REFUSED), int(State.EXPIRED), int(State.WITHDRAWN))
 """States whose reason is ours, not a report's."""
-FROM_EVENT = "event"
-OWN_WORDS = (FROM_EVENT, "browser")
-"""Sources of consent that are the person's own act (segments.consent has the other one)."""
 CHUNK = 10_000
 RAW = json.JSONEncoder(sort_keys=True, default=lambda value: dict(value) if isinstance(value, Mapping) else str(value))
 NEW = tuple(of(t.event.c.id, bindparam(name, type_=t.event.c.id.type)) for of, name in ((gt, "mark"), (le, "last")))
@@ -72,12 +69,17 @@ def insert_events(connection: Connection, rows: Sequence[EventRow]) -> int:
 
     Until the transaction ends nobody else records any.
     """
-    if connection.dialect.name == "postgresql":
-        # Two who fold reports of one touch at once would each see their own, and the last would win, not the highest.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORD_LOCK})
+    record_alone(connection)
     mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0))) or 0
     add_events(connection, rows)
     return int(mark)
+
+
+def record_alone(connection: Connection) -> None:
+    """Until the transaction ends nobody else records reports."""
+    if connection.dialect.name == "postgresql":
+        # Two who fold reports of one touch at once would each see their own, and the last would win, not the highest.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORD_LOCK})
 
 
 def event_row(event: Event, touch: int | None, received_at: int) -> EventRow:
@@ -278,7 +280,6 @@ def _denied() -> tuple[Update, Update]:
     A denial covers every address of the customer on that channel and everybody else's row with the same value.
     """
     a = t.address.c
-    by_event, granted = _by_event(), a.consent == int(Consent.GRANTED)
     no = _said().cte("no")  # a CTE: SQLite would else group anew for every address
     both = (
         (a.customer == no.c.customer) & (a.channel == no.c.channel),
@@ -287,12 +288,7 @@ def _denied() -> tuple[Update, Update]:
 
     def denial(covered: ColumnElement[bool]) -> Update:
         latest = _latest(no, covered)
-        older = case(
-            (granted & by_event, a.consent_at <= latest),
-            (granted, True),
-            else_=func.coalesce(a.consent_at < latest, True),
-        )
-        return _consent(no, covered, Consent.DENIED, latest, older)
+        return _consent(no, covered, Consent.DENIED, latest, yields_to_denial(latest))
 
     return denial(both[0]), denial(both[1])
 
@@ -305,7 +301,7 @@ def _granted() -> Update:
     covered = (a.customer == yes.c.customer) & (a.channel == yes.c.channel)
     latest = _latest(yes, covered)
     granted = a.consent == int(Consent.GRANTED)
-    older = case((granted & ~_by_event(), True), else_=func.coalesce(a.consent_at < latest, True))
+    older = case((granted & ~by_event(), True), else_=func.coalesce(a.consent_at < latest, True))
     return _consent(yes, covered, Consent.GRANTED, latest, older)
 
 
@@ -314,11 +310,6 @@ def _said() -> Select[Any]:
     said = select(c.customer, c.channel, a.value, func.max(ev.at).label("at"))
     said = said.join_from(t.event, t.touch, c.id == ev.touch).join(t.address, a.id == c.address)
     return said.where(among(ev.id, IDS)).group_by(c.customer, c.channel, a.value)
-
-
-def _by_event() -> ColumnElement[bool]:
-    """Whether the person said it, in a report or in the browser: then the time decides between that and a report."""
-    return func.coalesce(t.address.c.consent_source, "").in_(OWN_WORDS)
 
 
 def _latest(said: CTE, covered: ColumnElement[bool]) -> ScalarSelect[datetime]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache
 
 from sqlalchemy import (
@@ -32,9 +33,13 @@ def changed(
     action: Action,
     wait: float | None,
     provider: str,
+    price: Decimal | None,
     now: datetime,
 ) -> dict[str, object]:
-    """The columns of a touch that was refused, not sent or left in doubt, and what they become."""
+    """The columns of a touch that was refused, not sent or left in doubt, and what they become.
+
+    One in doubt keeps its price: its text is forgotten by the time that is decided.
+    """
     why = int(reason) if reason else None
     if result == "refused":
         state = case((resent(), int(State.IN_DOUBT)), else_=int(State.REFUSED))
@@ -51,6 +56,7 @@ def changed(
         "state": case((came_first, int(State.SENT)), else_=int(State.IN_DOUBT)),
         "provider": provider,
         "sent_at": now,
+        "cost": price,
         "reason": case((came_first, t.touch.c.reason), else_=literal(why, Integer)),
     }
 

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Connection, Select, func, literal, select, ty
 from ledger import tables as t
 from ledger.types import EPOCH
 from waves.message import CHANNEL_CODES, CHANNEL_NAMES
+from waves.outcomes import State
 
 HOUR_US = 3_600_000_000
 CALL = CHANNEL_CODES["call_list"]
@@ -54,4 +55,5 @@ def calls_made(connection: Connection, campaign: int) -> int:
 def spent(connection: Connection, campaign: int) -> Decimal:
     """What the campaign's messages cost, by the prices at their sending."""
     query = select(func.sum(t.touch.c.cost)).join(t.wave, t.wave.c.id == t.touch.c.wave)
-    return connection.scalar(query.where(t.wave.c.campaign == campaign)) or Decimal(0)
+    handed = t.touch.c.state.in_([int(State.SENT), int(State.IN_DOUBT)])
+    return connection.scalar(query.where(t.wave.c.campaign == campaign, handed)) or Decimal(0)

@@ -209,21 +209,27 @@ def settle(
     provider: str,
     cost: Decimal | None,
     now: datetime,
+    units: Mapping[int, int] | None = None,
 ) -> None:
-    """Write what the provider said of a chunk: sent, refused, in doubt, or queued again with its wait."""
-    kinds: dict[tuple[str, Reason | None, Action, float | None], list[int]] = {}
+    """Write what the provider said of a chunk: sent, refused, in doubt, or queued again with its wait.
+
+    `cost` is that of one unit; a touch that `units` does not name is one.
+    """
+    kinds: dict[tuple[str, Reason | None, Action, float | None, int], list[int]] = {}
     unsent = [touch for touch, receipt in receipts if receipt.result == "not_sent"]
     if unsent:
         hold_open(connection, unsent)
     for touch, receipt in receipts:
-        key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s)
+        counted = 1 if units is None else units.get(touch, 1)
+        key = (receipt.result, receipt.reason, receipt.action, receipt.retry_after_s, counted)
         kinds.setdefault(key, []).append(touch)
     refs = {i: r.provider_ref for i, r in receipts if r.provider_ref}
-    for (result, reason, action, wait), touches in kinds.items():
+    for (result, reason, action, wait, counted), touches in kinds.items():
+        price = None if cost is None else cost * counted
         if result == "accepted":
-            _accept(connection, touches, refs, {"owner": owner, "by": provider, "price": cost, "now": now})
+            _accept(connection, touches, refs, {"owner": owner, "by": provider, "price": price, "now": now})
         else:
-            change = changed(result, reason, action, wait, provider, now)
+            change = changed(result, reason, action, wait, provider, price, now)
             connection.execute(update(t.touch).where(*settled_by(touches, owner)).values(change))
         act(connection, touches, action, now)
         if result == "not_sent":

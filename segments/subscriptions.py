@@ -6,19 +6,20 @@ instructions (suppressions) say stays as it is. All of it may be told twice and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, insert, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.events import OWN_WORDS, RECORD_LOCK
+from ledger.addresses import OWN_WORDS
+from ledger.events import RECORD_LOCK
 from segments.consent import FROM_BROWSER, FROM_EVENT
 from segments.customers import IMPORT_LOCK
 from waves.message import CHANNEL_CODES, AddressState, Consent, PushChange
 from waves.outcomes import State
-from waves.subscriptions import starts_with
+from waves.subscriptions import endpoint_in, starts_with
 
 CHANNEL = CHANNEL_CODES["web_push"]
 OK, REPLACED, DEAD = int(AddressState.OK), int(AddressState.REPLACED), int(AddressState.DEAD)
@@ -31,6 +32,12 @@ def keep_subscriptions(connection: Connection, changes: Sequence[PushChange]) ->
         for key in (IMPORT_LOCK, RECORD_LOCK):  # the others who write addresses, row after row
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
     return sum(ACTS[change.act](connection, change) for change in sorted(changes, key=lambda change: change.at))
+
+
+def spelled(connection: Connection, address: str) -> list[str]:
+    """An address as somebody wrote it, as the ledger spells it: a push endpoint alone names its subscriptions."""
+    found = _holders(connection, address) if address.startswith("https://") else []
+    return sorted({row.value for row in found}) or [address]
 
 
 def _holders(connection: Connection, endpoint: str) -> Sequence[Row[Any]]:
@@ -116,18 +123,33 @@ def _renew(connection: Connection, change: PushChange) -> bool:
     if not held or change.value is None:
         return False
     a, c = t.address.c, t.touch.c
-    new_endpoint = str(json.loads(change.value)["endpoint"])
+    new_endpoint = endpoint_in(change.value) or ""
     for row in held:
         found = connection.scalar(
             select(a.id).where(a.customer == row.customer, a.channel == CHANNEL, a.value == change.value)
         )
         same = {name: getattr(row, name) for name in ("consent", "consent_source", "consent_at", "preference")}
         new = _add(connection, row.customer, change.value, same) if found is None else found
+        _suppress_too(connection, row.value, change)
         queued = (c.customer == row.customer, c.address == row.id, c.state == int(State.QUEUED))
         connection.execute(update(t.touch).where(*queued).values(address=new))  # ix_touch_customer
         _let_go(connection, [row])
         _let_go(connection, [one for one in _holders(connection, new_endpoint) if one.customer != row.customer])
     return True
+
+
+def _suppress_too(connection: Connection, old: str, change: PushChange) -> None:
+    """What stands against the old address stands against the new one."""
+    s = t.suppression.c
+    standing = connection.execute(
+        select(s.channel, s.reason, s.source, s.since, s.until).where(
+            s.value == old, s.customer.is_(None), or_(s.until.is_(None), s.until > change.at)
+        )  # ix_suppression_value
+    ).all()
+    if standing:
+        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        rows = [{**row._mapping, "customer": None, "value": change.value} for row in standing]
+        connection.execute(make(t.suppression).on_conflict_do_nothing(), rows)
 
 
 def _unsubscribe(connection: Connection, change: PushChange) -> bool:

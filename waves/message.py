@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import IntEnum
 from typing import Literal, Protocol, runtime_checkable
 
@@ -142,6 +143,24 @@ class Inbound:
 
 
 @dataclass(frozen=True, slots=True)
+class Conversion:
+    """One conversion told over HTTP, of a customer named by key or by the token of a message; one of them is None."""
+
+    customer: str | None
+    token: str | None
+    goal: str
+    at: datetime
+    value: Decimal | None
+    currency: str | None
+    product: str | None
+    reversed_at: datetime | None
+    provider: str
+    """Its source: the name of the key it came with."""
+    provider_event_id: str
+    """The source's own id of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class PushChange:
     """What a browser said of its push subscription; which one is meant is told by its endpoint."""
 
@@ -157,7 +176,7 @@ class PushChange:
     provider_event_id: str = ""
 
 
-Came = Event | Inbound | PushChange
+Came = Event | Inbound | Conversion | PushChange
 """What a provider or a page of ours can tell us."""
 
 

@@ -111,6 +111,14 @@ def origin_of(endpoint: str) -> str:
     return f"{scheme}://{host.lower()}" + ("" if port in (None, default) else f":{port}")
 
 
+def endpoint_in(address: str) -> str | None:
+    """The endpoint of an address that is a subscription; None of any other."""
+    try:
+        return str(json.loads(address)["endpoint"]) if address.startswith(HEAD) else None
+    except ValueError:
+        return None
+
+
 def starts_with(endpoint: str) -> tuple[str, str]:
     """The least text of an address with this endpoint, and one above them all, compared byte by byte."""
     head = f"{HEAD}{json.dumps(endpoint)},"

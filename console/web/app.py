@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 
 from channels.callbacks import CALLBACKS, Callback
-from console.web import callbacks, inbox, push
+from console.web import callbacks, conversions, inbox, push, redirects, unsubscribing
 from console.web.door import Door
+from flows.links import Links
 
 
 def make_app(door: Door, readers: Mapping[str, Callback] = CALLBACKS) -> FastAPI:
@@ -20,6 +21,9 @@ def make_app(door: Door, readers: Mapping[str, Callback] = CALLBACKS) -> FastAPI
         return {"ok": True}
 
     app.include_router(callbacks.router(door, readers))
+    links = Links(door.room)
+    for pages in (unsubscribing, redirects, conversions):
+        app.include_router(pages.router(door, links))
     app.include_router(inbox.router(door))
     app.include_router(push.router(door))
     return app

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request, Response
 
-from channels.callbacks import CALLBACKS, URL, Callback
+from channels.callbacks import CALLBACKS, URL, Callback, is_storable
 from channels.spool import Record
 from console.web.door import AGAIN, Door, body_of
 from waves.errors import MultiwaveError, WebhookRejected
@@ -34,7 +34,8 @@ def router(door: Door, callbacks: Mapping[str, Callback] = CALLBACKS) -> APIRout
             headers[URL] = f"{door.room.settings.public_url or ''}{_path(request)}"
         now = door.clock()
         try:
-            known.read(found, headers, body, now)
+            if not is_storable(known.read(found, headers, body, now)):
+                return Response(status_code=400)
         except WebhookRejected as error:
             return Response(status_code=error.status)
         except MultiwaveError:  # such as a secret that is not in our environment: ours to mend, theirs to send again

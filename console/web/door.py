@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 
 from channels.spool import Record, Spool
 from flows.room import Room
@@ -39,11 +40,14 @@ class Door:
 
 
 async def body_of(request: Request, most: int = LONGEST_BODY) -> bytes | None:
-    """The body; None, read no further, when it is too large."""
+    """The body; None, read no further, when it is too large, or when its sender went away before its end."""
     parts, size = list[bytes](), 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            return None
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                return None
+            parts.append(part)
+    except ClientDisconnect:
+        return None
     return b"".join(parts)

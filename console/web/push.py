@@ -64,11 +64,11 @@ def router(door: Door) -> APIRouter:
 
     @routes.get("/")
     async def owner(request: Request) -> Response:
-        return _shown(page_of("owner", _places(door.room, request), door.room.settings.site_origins))
+        return _page(door.room, request, "owner")
 
     @routes.get("/demo")
     async def demo(request: Request) -> Response:
-        return _shown(page_of("demo", _places(door.room, request), door.room.settings.site_origins))
+        return _page(door.room, request, "demo")
 
     @routes.get("/{name}.js")
     async def script(name: str, request: Request) -> Response:
@@ -117,7 +117,9 @@ def _places(room: Room, request: Request) -> dict[str, str]:
     return {"server": room.settings.public_url or local, "key": public_key(room) or ""}
 
 
-def _shown(html: str) -> Response:
+def _page(room: Room, request: Request, name: str) -> Response:
+    sends = push_sender(room) is not None
+    html = page_of(name, _places(room, request), room.settings.site_origins, sends)
     return Response(html, media_type="text/html", headers={"Cache-Control": "no-store", "X-Frame-Options": "DENY"})
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
+import traceback
 from collections.abc import Callable
 
 import uvicorn
@@ -24,6 +26,20 @@ MOST_AT_ONCE = 1000
 """Requests in hand at most; further ones are told to come again (503)."""
 
 
+class Discreet(logging.Filter):
+    """Says of a request that failed what failed and where; the text of an error can hold what somebody sent."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes, without its traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            (*_, last) = traceback.extract_tb(error.__traceback__) or [None]
+            where = f" at {last.filename}:{last.lineno}" if last else ""
+            record.msg, record.args = f"a request failed: {type(error).__name__}{where}", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
 def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     """Answer until SIGTERM or Ctrl-C, then merge what is left; OSError when the address is taken."""
     bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
@@ -31,7 +47,7 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     over = threading.Event()
     merging = threading.Thread(target=_keep_merging, args=(room, over, say), name="merging")
     merging.start()
-    listening = _listeners(room, spool, hung_up := threading.Event(), say)
+    logging.getLogger("uvicorn.error").addFilter(Discreet())
     config = uvicorn.Config(
         make_app(Door(room, spool)),
         access_log=False,  # a line per request would tell when each person did what
@@ -43,6 +59,7 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
     say(f"callbacks at http://{host}:{bound.getsockname()[1]}/callbacks/PROVIDER/SENDER")
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, lambda *_: None)  # uvicorn raises it anew when it has ended, and we have not
+    listening = _listeners(room, spool, hung_up := threading.Event(), say)
     try:
         uvicorn.Server(config).run(sockets=[bound])
     finally:

@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy import make_url
 
 from bench.campaign import FIRST, SECOND
+from bench.channels import WAYS as MESSAGE_WAYS
+from bench.channels import Way
+from bench.channels import measured as measured_way
 from bench.claim_settle import claim_on
 from bench.databases import Database, Postgresql, Sqlite
 from bench.dispatch import WAYS, send_on
@@ -82,3 +85,8 @@ def test_every_large_table_is_measured(database: Database) -> None:
     found = sizes(database, 1_500)
     assert table({"sqlite": found, "postgresql": found}, 1_500).count("\n| touch | ") == 1
     assert all(0 < own <= whole for _, own, whole in (found[name] for name in ("touch", "member", "event", "address")))
+
+
+@pytest.mark.parametrize("way", MESSAGE_WAYS, ids=lambda way: way.name)
+def test_every_channel_and_its_bare_client_send_every_message(way: Way) -> None:
+    assert measured_way(way, 50, rounds=1)["n"] == 50

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from channels.callbacks import CALLBACKS
 from channels.listeners import LISTENERS
 from channels.opening import Opening
 from channels.registry import CAPABILITIES, OPTIONS
 from channels.smpp_listener import listen
 from channels.smpp_receipts import read_delivery
 from channels.spool import Record, Spool, taken, waiting
-from tests.standins.smsc import PASSWORD, PASSWORD_ENV, Smsc, smpp_sender, smsc
+from tests.standins.smsc import PASSWORD_ENV, Smsc, ear, smpp_sender, smsc
 from waves.errors import SendRefused
 from waves.message import Came, Event, Inbound
-from waves.senders import Sender
 
-PAUSES_S = (0.01, 0.02)
 NOT_NOW = 0x64
 RECEIPT = b"id:m1 sub:001 dlvrd:001 submit date:2612010900 done date:2612010901 stat:DELIVRD err:000 text:Hello"
-Listening = Callable[..., "Ear"]
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +39,6 @@ def centre(running: Smsc) -> Iterator[Smsc]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "spool"
-
-
-class Ear:
-    """A listener in a thread."""
-
-    def __init__(self, sender: Sender, spool: Spool) -> None:
-        self.stop, self.said = threading.Event(), list[str]()
-        opening = Opening(CAPABILITIES["sms"], sender, Path(), None, {PASSWORD_ENV: PASSWORD})
-        self.thread = threading.Thread(target=listen, args=(opening, spool, self.stop, self.said.append, PAUSES_S))
-        self.thread.start()
-
-    def end(self) -> None:
-        self.stop.set()
-        self.thread.join()
-
-
-@contextmanager
-def ear(sender: Sender, spool: Spool) -> Iterator[Ear]:
-    made = Ear(sender, spool)
-    try:
-        yield made
-    finally:
-        made.end()
 
 
 def kept(folder: Path) -> list[tuple[Record, Came]]:
@@ -174,5 +148,6 @@ def test_without_its_password_it_says_so(folder: Path) -> None:
     spool.close()
 
 
-def test_every_listener_is_a_provider_with_options() -> None:
+def test_a_listener_is_a_provider_that_nobody_may_call_back() -> None:
     assert set(LISTENERS) <= set(OPTIONS)
+    assert not set(LISTENERS) & set(CALLBACKS)  # what comes at the door is signed; what comes on a bound session is not

@@ -191,7 +191,7 @@ FAULTS: dict[str, tuple[Fault, tuple[str, Reason | None, Action], float | None]]
 def test_a_fault_is_one_mail_and_the_others_go_out(server, opened, fault, pipelines):
     rule, expected, wait = FAULTS[fault]
     server.faults, server.pipelines = {3: rule}, pipelines
-    receipts = opened(server.port, timeout=timedelta(seconds=0.4 if rule.hangs else 5)).send(mails(6), NOW)
+    receipts = opened(server.port, timeout=timedelta(seconds=0.6 if rule.hangs else 5)).send(mails(6), NOW)
     assert said(receipts)[2] == expected
     assert receipts[2].retry_after_s == wait
     others = [receipt for receipt in receipts if receipt.token != "T0002"]

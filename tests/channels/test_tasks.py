@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,25 @@ def test_a_token_is_recorded_once_however_often_it_is_sent(tmp_path: Path) -> No
     assert [len(each) for each in lists(tmp_path).values()] == [2]
     assert set(visits.find(["A" * 20, "C" * 20])) == {"A" * 20}
     assert opened(tmp_path).find(["B" * 20])["B" * 20].result == "accepted"
+
+
+def test_a_line_that_its_writer_was_killed_in_was_never_recorded(tmp_path: Path) -> None:
+    visits = opened(tmp_path)
+    visits.send([task()], T0)
+    with visits.path.open("ab") as file:
+        file.write(b'{"token": "' + b"B" * 20 + b'", "channel": "vi')
+    assert set(visits.find(["A" * 20, "B" * 20])) == {"A" * 20}
+    visits.send([task("B" * 20)], T0)
+    assert [line["token"] for line in read_tasks(visits.path)] == ["A" * 20, "B" * 20]
+
+
+def test_workers_who_send_at_once_record_each_task_once(tmp_path: Path) -> None:
+    tokens = [f"T{n:03d}" for n in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        receipts = list(pool.map(lambda n: opened(tmp_path).send([task(t) for t in tokens[n:]], T0, 60.0), range(4)))
+    assert {r.result for some in receipts for r in some} == {"accepted"}
+    assert sorted(str(line["token"]) for line in read_tasks(opened(tmp_path).path)) == tokens
+    assert sorted(row["token"] for each in lists(tmp_path).values() for row in each) == tokens
 
 
 def test_a_full_disk_is_not_sent_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

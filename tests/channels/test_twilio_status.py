@@ -6,15 +6,15 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import pytest
 from twilio.request_validator import HMAC_SHA256, RequestValidator
 
 from channels.callbacks import CALLBACKS, URL
 from channels.twilio_codes import CODES, STATUSES
-from channels.twilio_status import SETTINGS, SIGNATURE, _Fields, read_status
-from tests.channels.twilio_desk import PUBLIC, rows, twilio_sender
+from channels.twilio_status import SETTINGS, SIGNATURE, Fields, read_status
+from tests.channels.twilio_desk import PUBLIC, rows, signature, twilio_sender
 from tests.standins.twilio import TOKEN, TOKEN_ENV
 from waves.errors import SendRefused, WebhookRejected
 from waves.message import Came, Event, Inbound
@@ -29,13 +29,6 @@ INBOUND = f"{PUBLIC}/callbacks/twilio/main_texts"
 SENDER = twilio_sender(WEBHOOK_KEY_ENV="SHARED_KEY")
 SID = "SM" + "0" * 32
 BODY = urlencode({"MessageSid": SID, "MessageStatus": "delivered", "To": "+15125550111"})
-
-
-def signature(body: str, url: str = ADDRESS, key: str = TOKEN, algorithm: str | None = None) -> str:
-    form = _Fields()
-    for name, text in parse_qsl(body, keep_blank_values=True):
-        form.setdefault(name, []).append(text)
-    return str(RequestValidator(key).compute_signature(url, form, algorithm))
 
 
 def read(
@@ -161,7 +154,7 @@ for port, at, signed in (
 @pytest.mark.parametrize("case", PUBLISHED)
 def test_the_published_vectors_are_accepted_and_nothing_beside_them(case: str) -> None:
     url, given, wanted = PUBLISHED[case]
-    params: Any = given if isinstance(given, str) else _Fields(given)
+    params: Any = given if isinstance(given, str) else Fields(given)
     validator = RequestValidator(TOKEN)
     assert validator.validate(url, params, wanted)
     assert not validator.validate(url, params, wanted[:-2] + "A=")
@@ -173,7 +166,7 @@ def test_the_published_vectors_are_accepted_and_nothing_beside_them(case: str) -
             read(body + "&more=1", url, {SIGNATURE: wanted})
 
 
-GOOD = signature(BODY)
+GOOD = signature(BODY, ADDRESS)
 FORGED: dict[str, tuple[str, str, Mapping[str, str]]] = {
     "no signature": (BODY, ADDRESS, {}),
     "another body": (BODY.replace("delivered", "failed"), ADDRESS, {SIGNATURE: GOOD}),
@@ -181,11 +174,15 @@ FORGED: dict[str, tuple[str, str, Mapping[str, str]]] = {
     "another touch": (BODY, ADDRESS.replace("aaaa", "bbbb"), {SIGNATURE: GOOD}),
     "another host": (BODY, ADDRESS.replace("camp.", "evil."), {SIGNATURE: GOOD}),
     "http for https": (BODY, ADDRESS.replace("https", "http"), {SIGNATURE: GOOD}),
-    "another account's token": (BODY, ADDRESS, {SIGNATURE: signature(BODY, key="54321")}),
+    "another account's token": (BODY, ADDRESS, {SIGNATURE: signature(BODY, ADDRESS, key="54321")}),
     "not ASCII": (BODY, ADDRESS, {SIGNATURE: "ä" * 28}),
     "no address": (BODY, "", {SIGNATURE: GOOD}),
     "a port that is none": (BODY, "https://camp.example.com:x/", {SIGNATURE: GOOD}),
-    "the shared key's signature, unnamed": (BODY, ADDRESS, {SIGNATURE: signature(BODY, algorithm=HMAC_SHA256)}),
+    "the shared key's signature, unnamed": (
+        BODY,
+        ADDRESS,
+        {SIGNATURE: signature(BODY, ADDRESS, algorithm=HMAC_SHA256)},
+    ),
     "an algorithm nobody knows": (BODY, ADDRESS, {SIGNATURE: GOOD, SETTINGS: "key=k,algorithm=NONE"}),
     "too many fields": ("&".join(f"a{n}=1" for n in range(600)), ADDRESS, {SIGNATURE: GOOD}),
 }
@@ -208,7 +205,7 @@ def test_without_an_address_or_with_a_body_that_is_no_text_nothing_is_read() -> 
 
 
 def test_a_shared_key_signs_by_sha256_where_the_sender_names_one() -> None:
-    signed = signature(BODY, key=KNOWN["SHARED_KEY"], algorithm=HMAC_SHA256)
+    signed = signature(BODY, ADDRESS, key=KNOWN["SHARED_KEY"], algorithm=HMAC_SHA256)
     headers = {SIGNATURE: signed, SETTINGS: "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"}
     assert told(read(BODY, headers=headers))[0] == "delivered"
     with pytest.raises(WebhookRejected, match="webhook_key_env") as rejected:

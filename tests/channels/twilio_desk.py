@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
+
+from twilio.request_validator import RequestValidator
 
 from channels.opening import Opening
 from channels.registry import CAPABILITIES
 from channels.twilio import Twilio
+from channels.twilio_status import Fields
 from tests.standins.twilio import ACCOUNT, SERVICE, TOKEN, TOKEN_ENV
 from waves.message import Message
 from waves.senders import Sender
@@ -52,3 +56,10 @@ def messages(name: str, count: int, body: str = "Hello", first: int = 0, **more:
         )
         for i in range(count)
     ]
+
+
+def signature(body: str, url: str, key: str = TOKEN, algorithm: str | None = None) -> str:
+    form = Fields()
+    for name, text in parse_qsl(body, keep_blank_values=True):
+        form.setdefault(name, []).append(text)
+    return str(RequestValidator(key).compute_signature(url, form, algorithm))

@@ -70,6 +70,13 @@ class Case:
         words = [f"{word(State(r.state))} {word(Reason(r.reason)) if r.reason else ''}".strip() for r in rows]
         return dict(Counter(words))
 
+    def send_by(self, timeout_s: float = 10.0) -> None:
+        """From now on with so much time for a mail."""
+        calm = {"concurrency": 1, "timeout": timedelta(seconds=timeout_s), "breaker": Breaker(of=100_000)}
+        senders = {"mailer": smtp_sender(self.server.port, **calm)}
+        room = self.world.room
+        self.world.room = Room(room.settings, room.ledger, room.token_key, senders=senders)
+
     def tokens(self, *states: State) -> set[str]:
         """The tokens of the touches in these states."""
         key = self.world.room.token_key
@@ -82,9 +89,6 @@ def case(tmp_path: Path, sqlite_url: str, server: MailServer) -> Iterator[Case]:
     world = make_world(tmp_path / "home", sqlite_url)
     put(world.ledger, [reachable(n, ["email"]) for n in range(PEOPLE)])
     world.start(plan_text(WAVE))
-    calm = {"concurrency": 1, "timeout": timedelta(seconds=0.5), "breaker": Breaker(of=100_000)}
-    mailer = smtp_sender(server.port, **calm)
-    world.room = Room(world.room.settings, world.ledger, world.room.token_key, senders={"mailer": mailer})
     yield Case(world, server)
     for channel in world.room._channels.values():
         channel.close()  # type: ignore[attr-defined]
@@ -95,6 +99,7 @@ def case(tmp_path: Path, sqlite_url: str, server: MailServer) -> Iterator[Case]:
 def test_a_fault_leaves_these_states_and_nobody_twice(case: Case, fault: str) -> None:
     rule, states = FAULTS[fault]
     case.server.faults = {2: rule} if rule else {}
+    case.send_by(0.8 if rule and rule.hangs else 10.0)
     case.world.advance(T0)
     assert case.states() == states
     unsure = case.tokens(State.IN_DOUBT)
@@ -115,6 +120,7 @@ def test_a_fault_leaves_these_states_and_nobody_twice(case: Case, fault: str) ->
 
 def test_a_server_that_lets_nobody_in_pauses_the_sender_and_costs_no_touch(case: Case) -> None:
     case.server.always = Fault("mail", "530 5.7.0 log in first")
+    case.send_by()
     case.world.advance(T0)
     assert case.states() == {"queued account": 20}
     with case.world.ledger.read() as connection:

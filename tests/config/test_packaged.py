@@ -33,7 +33,7 @@ def test_every_packaged_message_renders(
 ) -> None:
     bundle = load_plan(PACKAGED / "plans" / name, PACKAGED, capabilities)
     values: dict[str, object] = dict.fromkeys(bundle.types)
-    values |= {**dict.fromkeys(OFFERED, "text"), "name": None, "language": language, **known}
+    values |= {**dict.fromkeys(OFFERED, "text"), "link": str, "name": None, "language": language, **known}
     templates = bundle.open_templates()
     for wave in bundle.plan.waves:
         for message in wave.messages.values():

@@ -19,10 +19,12 @@ from console.web.door import Door
 from flows.inbox import messages_for
 from flows.spooling import merge_spool
 from ledger.kill_switches import lift, switch_on
+from ledger.seeds import seed_messages
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
 from tests.steps import convert, set_customer, suppress, touch_of, touch_words
 from waves.message import CHANNEL_CODES
-from waves.tokens import Kind, make_customer_token, make_token
+from waves.seeds import Seed
+from waves.tokens import Kind, make_customer_token, make_seed_token, make_token
 
 SITE = "https://www.example.com"
 WAVES = "  - {wave: note, channels: [inbox], message: hello, release: 2h, listen: 1d}\n"
@@ -249,3 +251,34 @@ def test_a_link_that_is_none_is_left_out(tmp_path: Path) -> None:
     (shown,) = messages_for(world.room, touch_of(world, "note", "c0").customer, T0)
     assert (shown.link, CHANNEL_CODES["inbox"]) == (None, 6)
     world.ledger.close()
+
+
+def test_a_seed_of_the_inbox_sees_what_customers_see_and_its_beacon_is_the_arrival(site: Site) -> None:
+    world = site.world
+    world.room.seeds = (Seed(seed="anna", channel="inbox", address="user-9", language="uk"),)
+    world.start(plan_text(WAVES, name="other"))
+    world.advance(T0)
+    with world.ledger.read() as connection:
+        (row,) = seed_messages(connection, "other")
+    token = make_seed_token(world.room.token_key, row.id)
+
+    def shown() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = site.ask("GET", "/inbox", params={"customer": token}).json()["messages"]
+        return found
+
+    (message,) = shown()
+    assert (message["token"], message["title"], message["body"]) == (token, "Новини", "Вітаємо, anna.")
+    assert site.ask("GET", f"/inbox/go/{token}").headers["location"] == f"{SITE}/uk"
+    beacon = json.dumps({"token": token, "event": "displayed"})
+    assert site.ask("POST", "/inbox/beacon", content=beacon).status_code == 202
+    assert site.merge().records == 2
+    with world.ledger.read() as connection:
+        (row,) = seed_messages(connection, "other")
+    assert (row.arrived_at, row.arrived_by) == (T0, "portal")
+    with world.ledger.write() as connection:
+        switch_on(connection, "channel:inbox", "wrong", "tester", T0)
+    assert shown() == []
+    with world.ledger.write() as connection:
+        lift(connection, "channel:inbox", "tester", T0)
+    world.now = T0 + 3 * DAY
+    assert shown() == []

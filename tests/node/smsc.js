@@ -8,7 +8,7 @@
 //     {"saw": "delivered", "status": 0}  {"saw": "unbind"}  {"saw": "enquire"}  {"saw": "closed"}  {"saw": "done"}
 // A RULE is {"at": [2], "from": 5, "to": "1512...", "fault": FAULT, ...}; the first one that fits a submit_sm counts. FAULT:
 //   status (with "status"), accept_then_drop, drop, accept_then_hang, hang, slow (with "ms"), no_id, nack, wrong_answer,
-//   accept_then_unbind; of binds: {"bind": "transmitter", "status": 14} or {"bind": ..., "fault": "hang"}.
+//   accept_then_unbind; of binds: {"bind": "transmitter", "status": 14, "system_id": "x"} or {"bind": ..., "fault": "hang"}.
 // Accepted texts get a receipt when "receipts" rules say so: {"receipt": "tlv" | "text", "stat": "DELIVRD", "early": true}.
 'use strict';
 const fs = require('fs');
@@ -16,7 +16,7 @@ const readline = require('readline');
 const smpp = require('smpp');
 
 let rules = [], submits = 0, open = 0, ids = 1000;
-const bound = new Map(); // session -> kind of its bind
+const bound = new Map(), names = new WeakMap(); // session -> kind of its bind, its system_id
 
 const tell = (line) => fs.writeSync(1, JSON.stringify(line) + '\n');
 const STATES = { ENROUTE: 1, DELIVRD: 2, EXPIRED: 3, DELETED: 4, UNDELIV: 5, ACCEPTD: 6, UNKNOWN: 7, REJECTD: 8 };
@@ -56,7 +56,7 @@ function take(session, pdu, faulty) {
   const id = faulty.hex ? (0xab0000 + ids++).toString(16).toUpperCase() : `m${ids++}`;
   const content = pdu.message_payload || pdu.short_message || {};
   const udh = content.udh ? content.udh.map((one) => one.toString('hex')) : null;
-  tell({ saw: 'accepted', id, to: pdu.destination_addr, text: content.message, udh, source: pdu.source_addr,
+  tell({ saw: 'accepted', id, by: names.get(session), to: pdu.destination_addr, text: content.message, udh, source: pdu.source_addr,
     source_ton: pdu.source_addr_ton, source_npi: pdu.source_addr_npi, ton: pdu.dest_addr_ton, npi: pdu.dest_addr_npi,
     coding: pdu.data_coding, esm_class: pdu.esm_class, registered: pdu.registered_delivery,
     service_type: pdu.service_type, until: pdu.validity_period, payload: Boolean(pdu.message_payload) });
@@ -95,12 +95,13 @@ function submit(session, pdu) {
 function met(session) {
   for (const kind of ['transmitter', 'receiver', 'transceiver']) {
     session.on(`bind_${kind}`, (pdu) => {
-      const rule = rules.find((one) => one.bind === kind) || {};
+      const rule = rules.find((one) => one.bind === kind && (one.system_id || pdu.system_id) === pdu.system_id) || {};
       tell({ saw: 'bind', kind, system_id: pdu.system_id, password: pdu.password, system_type: pdu.system_type });
       if (rule.fault === 'hang') return;
       session.send(pdu.response(rule.status ? { command_status: rule.status } : { system_id: 'tests' }));
       if (rule.status) return;
       bound.set(session, kind);
+      names.set(session, pdu.system_id);
       tell({ saw: 'bound', kind });
     });
   }

@@ -7,6 +7,7 @@ from 1 since the last `fail`, others (a query, say) are always answered. The fau
     hang               no answer, nothing accepted                    accept_then_hang    ... after accepting
     say                `status`, `headers`, `body`, nothing accepted  accept_then_say     ... after accepting
     half               half of the answer, after accepting            slow                the answer after `seconds`
+    accept_then_die    ... and nobody listens there any more, until `fail`
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Standin:
     def fail(self, *rules: dict[str, Any]) -> None:
         """From now on these faults; none, to be well again."""
         self._rules, self._seen = list(rules), 0
+        asyncio.run_coroutine_threadsafe(self._revive(), self._loop).result()
 
     def check(self) -> int:
         """Check what was exchanged against the provider's own description, and forget it; how much that was."""
@@ -79,9 +81,16 @@ class Standin:
         self._over = asyncio.Event()
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
+        await self._listen(0)
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def _listen(self, port: int) -> None:
+        self._site: web.TCPSite | None = web.TCPSite(self._runner, "127.0.0.1", port)
+        await self._site.start()
+
+    async def _revive(self) -> None:
+        if self._site is None:
+            await self._listen(int(self.url.rpartition(":")[2]))
 
     async def _end(self) -> None:
         self._over.set()
@@ -102,7 +111,10 @@ class Standin:
         said = self.respond(asked, accepts)
         is_own = fault in ("none", "slow")
         self.exchanges.append((asked, said if is_own else None))
-        if fault.endswith("reset"):
+        if fault.endswith("die") and self._site is not None:
+            site, self._site = self._site, None
+            await site.stop()
+        if fault.endswith(("reset", "die")):
             return self._hang_up(request)
         if fault.endswith("hang") or fault == "slow":
             with suppress(TimeoutError):

@@ -16,11 +16,17 @@ from typing import Any
 
 import pytest
 
+from channels.opening import Opening
+from channels.registry import CAPABILITIES
+from channels.smpp_listener import listen
+from channels.spool import Spool
 from waves.senders import Sender
 
 NODE = Path(__file__).parents[1] / "node"
 PASSWORD_ENV, PASSWORD = "MULTIWAVE_TEST_SMSC", "loopback"
 PATIENCE_S = 20.0
+PAUSES_S = (0.01, 0.02)
+"""Of a listener between two tries."""
 Seen = dict[str, Any]
 
 
@@ -112,3 +118,28 @@ def smpp_sender(port: int, sender: str = "smsc", options: Seen | None = None, **
     given = {"host": "127.0.0.1", "port": port, "tls": False, "system_id": "tests", "source": "+15125550100"}
     own = {**given, "password_env": PASSWORD_ENV, **(options or {})}
     return Sender(sender=sender, channel="sms", provider="smpp", options=own, **more)
+
+
+class Ear:
+    """The receiver that `multiwave serve` keeps, in a thread."""
+
+    def __init__(self, sender: Sender, spool: Spool) -> None:
+        self.stop, self.said = threading.Event(), list[str]()
+        opening = Opening(CAPABILITIES["sms"], sender, Path(), None, {PASSWORD_ENV: PASSWORD})
+        self.thread = threading.Thread(target=listen, args=(opening, spool, self.stop, self.said.append, PAUSES_S))
+        self.thread.start()
+
+    def end(self) -> None:
+        """As when `serve` ends."""
+        self.stop.set()
+        self.thread.join()
+
+
+@contextmanager
+def ear(sender: Sender, spool: Spool) -> Iterator[Ear]:
+    """A receiver bound within."""
+    made = Ear(sender, spool)
+    try:
+        yield made
+    finally:
+        made.end()

@@ -11,16 +11,18 @@ depends_on = None
 
 def upgrade() -> None:
     _provider_refs()
+    _stops_told()
     _api_keys()
     _replies()
     _caps_of_the_law()
     _gates()
+    _seeds()
 
 
 def downgrade() -> None:
     _without_gates()
     _without_caps_of_the_law()
-    for table in ("reply", "api_key", "early_report", "provider_ref"):
+    for table in ("seed_touch", "stop_told", "reply", "api_key", "early_report", "provider_ref"):
         op.drop_table(table)
 
 
@@ -127,3 +129,41 @@ def _without_gates() -> None:
     for name, _ in RARE_EVENTS:
         op.drop_index(name, table_name="event")
     op.drop_table("wave_gate")
+
+
+def _stops_told() -> None:
+    op.create_table(
+        "stop_told",
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("address", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "address", name=op.f("pk_stop_told")),
+    )
+
+
+def _seeds() -> None:
+    op.create_table(
+        "seed_touch",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("campaign", sa.Text(), nullable=False),
+        sa.Column("wave", sa.Text(), nullable=False),
+        sa.Column("seed", sa.Text(), nullable=False),
+        sa.Column("channel", sa.SmallInteger(), nullable=False),
+        sa.Column("variant", sa.SmallInteger(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("reason", sa.SmallInteger(), nullable=True),
+        sa.Column("provider", sa.Text(), nullable=True),
+        sa.Column("provider_ref", sa.Text(), nullable=True),
+        sa.Column("claimed_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.SmallInteger(), nullable=True),
+        sa.Column("arrived_at", sa.BigInteger(), nullable=True),
+        sa.Column("arrived_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_seed_touch")),
+        sa.UniqueConstraint(
+            "run", "wave", "seed", "channel", "variant", name=op.f("uq_seed_touch_run_wave_seed_channel_variant")
+        ),
+    )
+    op.create_index("ix_seed_touch_campaign", "seed_touch", ["campaign"])
+    op.create_index("ix_seed_touch_provider_ref", "seed_touch", ["provider_ref"])

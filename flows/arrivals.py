@@ -1,0 +1,30 @@
+"""What came back about messages to seeds: their arrivals, kept apart from every customer's reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flows.room import Room
+from ledger import seeds
+from ledger.events import Recorded
+from waves.message import Event
+from waves.tokens import read_seed_token
+
+
+def split_arrivals(room: Room, events: Sequence[Event]) -> tuple[list[Event], Recorded]:
+    """The reports about customers, and what became of those about seeds, which are noted."""
+    named = {number: ident for number, e in enumerate(events) if (ident := read_seed_token(room.token_key, e.token))}
+    refs = {n: (event.provider, event.ref) for n, event in enumerate(events) if event.ref and not event.token}
+    if refs:
+        with room.ledger.read() as connection:
+            known = seeds.ids_by_ref(connection, set(refs.values()))
+        named |= {number: known[ref] for number, ref in refs.items() if ref in known}
+    if not named:
+        return list(events), Recorded(0, 0, 0)
+    said = list[bool | None]()
+    with room.ledger.write() as connection:
+        for number, ident in sorted(named.items()):
+            event = events[number]
+            said.append(seeds.heard(connection, ident, event.outcome, event.at, event.provider))
+    rest = [event for number, event in enumerate(events) if number not in named]
+    return rest, Recorded(said.count(True), said.count(False), said.count(None))

@@ -1,0 +1,79 @@
+"""People and machines that follow links: what only the ledger can tell, when their clicks are recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from ledger.links import Followed
+from waves.message import CHANNEL_CODES, Event
+from waves.outcomes import Action, Outcome
+
+AT_ONCE = timedelta(seconds=1)
+"""Nobody follows two different links of one message within this time."""
+SCANNED_WITHIN: dict[int, timedelta] = {
+    CHANNEL_CODES["email"]: timedelta(seconds=10),
+    CHANNEL_CODES["sms"]: timedelta(seconds=2),
+    CHANNEL_CODES["whatsapp"]: timedelta(seconds=2),
+}
+"""Mail scanners and previews look at what has just come; so soon after it was sent or delivered a click is theirs.
+
+A notification can be tapped as it appears: other channels are not in the table.
+"""
+Pair = tuple[Event, int | None]
+
+
+def clicked(pairs: Iterable[Pair]) -> set[int]:
+    """The touches whose links these reports say were followed."""
+    return {touch for event, touch in pairs if touch is not None and event.outcome == Outcome.CLICKED}
+
+
+def judged(pairs: Sequence[Pair], known: Mapping[int, Followed]) -> list[Pair]:
+    """The reports, clicks that no person made among them turned into deliveries marked `bot`: a machine fetched it.
+
+    Each is judged once, by what is known when it is recorded: an outcome that stands is never lowered.
+    """
+    here: dict[int, list[Event]] = {}
+    for event, touch in pairs:
+        if touch is not None and touch in known:
+            here.setdefault(touch, []).append(event)
+    found: list[Pair] = []
+    for event, touch in pairs:
+        why = None
+        if touch is not None and touch in known and event.outcome == Outcome.CLICKED:
+            why = _machine(event, known[touch], here[touch])
+        found.append((_marked(event, why) if why else event, touch))
+    return found
+
+
+def _machine(click: Event, known: Followed, here: Sequence[Event]) -> str | None:
+    within = SCANNED_WITHIN.get(known.channel)
+    if within is None:
+        return None
+    came = [*known.moments, *(one.at for one in here if one.outcome == Outcome.DELIVERED and not one.raw.get("bot"))]
+    if any(-AT_ONCE <= click.at - moment < within for moment in came):  # some providers tell whole seconds alone
+        return "soon"
+    return "many" if _another(click, known, here) else None
+
+
+def _another(click: Event, known: Followed, here: Iterable[Event]) -> bool:
+    """Whether another link of the same message was followed within a second."""
+    mine = _link(click.raw)
+    others = [(one.at, _link(one.raw)) for one in here if one.outcome == Outcome.CLICKED]
+    others += [(at, _link(json.loads(raw))) for at, raw in known.clicks]
+    return mine is not None and any(
+        link is not None and link != mine and abs(click.at - at) < AT_ONCE for at, link in others
+    )
+
+
+def _link(raw: object) -> str | None:
+    """Which link a click's report names: its number at our own door, its address at a provider."""
+    found = (raw.get("link"), raw.get("url")) if isinstance(raw, dict) else ()
+    return next((str(one) for one in found if one is not None), None)
+
+
+def _marked(click: Event, why: str) -> Event:
+    raw = {**click.raw, "bot": True, "why": why}
+    return replace(click, outcome=int(Outcome.DELIVERED), action=Action.OK, reason=None, raw=raw)

@@ -1,0 +1,86 @@
+"""What a link or a page of ours needs to know of the message it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select, type_coerce
+
+from ledger import tables as t
+from ledger.sql import among, named_ids
+from ledger.types import Moment
+from waves.message import CHANNEL_NAMES
+from waves.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The message of one touch: its campaign, wave, wording and channel, and its customer's language."""
+
+    campaign: int
+    wave: str
+    variant: int
+    channel: str
+    language: str | None
+
+
+def place_of(connection: Connection, touch: int) -> Place | None:
+    """The message behind a touch; None when this ledger has no such touch (pk_touch, pk_wave, pk_customer)."""
+    c, w, p = t.touch.c, t.wave.c, t.customer.c
+    query = (
+        select(w.campaign, w.name, c.variant, c.channel, p.language)
+        .join_from(t.touch, t.wave, w.id == c.wave)
+        .join(t.customer, p.id == c.customer)
+        .where(c.id == touch)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Place(row[0], row[1], row[2], CHANNEL_NAMES[row[3]], row[4])
+
+
+def frozen_bundle(connection: Connection, campaign: int) -> str:
+    """The texts that a campaign was started with."""
+    return str(connection.scalar(select(t.campaign.c.bundle).where(t.campaign.c.id == campaign)))
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What is known of a message whose link was followed: its channel, and when a machine may have looked at it."""
+
+    channel: int
+    moments: tuple[datetime, ...]
+    """When it was sent, and each report of its delivery."""
+    clicks: tuple[tuple[datetime, str], ...]
+    """Earlier clicks and the text of their report."""
+
+
+def followed(connection: Connection, touches: Collection[int]) -> Mapping[int, Followed]:
+    """Of touches that were clicked what tells a person from a machine (pk_touch, ix_event_touch)."""
+    rows = connection.execute(_sent(), {"ids": touches}).all()
+    events: dict[int, list[Any]] = {}
+    for event in connection.execute(_reports(), {"ids": touches}):
+        events.setdefault(event.touch, []).append(event)
+    return {row.id: _followed(row, events.get(row.id, ())) for row in rows}
+
+
+def _followed(row: Any, events: Sequence[Any]) -> Followed:
+    came = [e.at for e in events if e.outcome == Outcome.DELIVERED and '"bot": true' not in e.raw]
+    clicks = tuple((event.at, event.raw) for event in events if event.outcome == Outcome.CLICKED)
+    return Followed(row.channel, tuple(came if row.sent is None else [row.sent, *came]), clicks)
+
+
+@cache
+def _sent() -> Select[Any]:
+    c = t.touch.c
+    sent = type_coerce(func.coalesce(c.sent_at, c.claimed_at), Moment).label("sent")
+    return select(c.id, c.channel, sent).where(among(c.id, named_ids("ids")))
+
+
+@cache
+def _reports() -> Select[Any]:
+    ev = t.event.c
+    of_interest = ev.outcome.in_([int(Outcome.DELIVERED), int(Outcome.CLICKED)])
+    return select(ev.touch, ev.outcome, ev.at, ev.raw).where(among(ev.touch, named_ids("ids")), of_interest)
