@@ -94,8 +94,7 @@ def read_events(
 
     What SendGrid adds one day is kept as `unknown`; an event of a mail that was not ours has no token.
     """
-    options = SendgridOptions.of(sender)
-    _check_signature(options, sender, headers, body, now, environment)
+    verify(sender, headers, body, now, environment)
     try:
         said = read_json(body)
     except UnreadableAnswer:
@@ -123,14 +122,15 @@ class _Times(dict[object, datetime]):
         return when
 
 
-def _check_signature(
-    options: SendgridOptions,
+def verify(
     sender: Sender,
     headers: Mapping[str, str],
     body: bytes,
     now: datetime,
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] = os.environ,
 ) -> None:
+    """Nothing when SendGrid signed these very bytes, and lately; else WebhookRejected, or SendRefused without a key."""
+    options = SendgridOptions.of(sender)
     text = options.webhook_key(environment)
     if text is None:
         raise SendRefused(
