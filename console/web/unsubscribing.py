@@ -63,12 +63,12 @@ def router(door: Door, links: Links) -> APIRouter:
 
 
 def _kind(door: Door, token: str) -> Kind | None:
-    """What a token names that somebody may unsubscribe with; None for one that is not ours, or of a dial list."""
+    """What a token names that somebody may unsubscribe with; None for any other."""
     try:
         kind, _ = read_token(door.room.token_key, token)
     except TokenError:
         return None
-    return None if kind is Kind.DIAL_ENTRY else kind
+    return kind if kind in (Kind.TOUCH, Kind.TEST) else None
 
 
 async def _language(links: Links, token: str, patience_s: float) -> str | None:

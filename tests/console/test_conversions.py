@@ -84,6 +84,15 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     made.world.ledger.close()
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One shop for all that must leave nothing."""
+    made = Shop(tmp_path_factory.mktemp("unchanged") / "home")
+    yield made
+    made.spool.close()
+    made.world.ledger.close()
+
+
 @pytest.fixture
 def either(tmp_path: Path, ledger_url: str) -> Iterator[Shop]:
     made = Shop(tmp_path / "home", ledger_url)
@@ -169,9 +178,9 @@ BAD: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("body", "said"), BAD)
-def test_bad_input_is_told_by_its_item_and_nothing_is_kept(shop: Shop, body: object, said: str) -> None:
-    answer = shop.post(body)
-    assert (answer.status, waiting(shop.folder)) == (400, [])
+def test_bad_input_is_told_by_its_item_and_nothing_is_kept(unchanged: Shop, body: object, said: str) -> None:
+    answer = unchanged.post(body)
+    assert (answer.status, waiting(unchanged.folder)) == (400, [])
     (first, *_) = json.loads(answer.text)["error"]
     assert said in first
     assert "Ada" not in answer.text

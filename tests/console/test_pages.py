@@ -165,6 +165,7 @@ def wrong_tokens(desk: Desk) -> list[str]:
         "'; DROP TABLE touch; --",
         make_token(b"another key of sixteen", Kind.TOUCH, 1),
         make_token(desk.world.room.token_key, Kind.DIAL_ENTRY, 1),
+        make_token(desk.world.room.token_key, Kind.CUSTOMER, 1),
     ]
 
 
