@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from flows.room import Room
 from ledger import seeds
@@ -28,3 +29,17 @@ def split_arrivals(room: Room, events: Sequence[Event]) -> tuple[list[Event], Re
             said.append(seeds.heard(connection, ident, event.outcome, event.at, event.provider))
     rest = [event for number, event in enumerate(events) if number not in named]
     return rest, Recorded(said.count(True), said.count(False), said.count(None))
+
+
+def without_late_arrivals(connection: Any, pairs: Sequence[tuple[Event, int | None]]) -> list[tuple[Event, int | None]]:
+    """Reports that waited for their reference, less those about seeds, which are noted."""
+    refs = {(event.provider, event.ref) for event, touch in pairs if touch is None and event.ref}
+    known = seeds.ids_by_ref(connection, refs) if refs else {}
+    rest = []
+    for event, touch in pairs:
+        ident = known.get((event.provider, event.ref or "")) if touch is None else None
+        if ident is None:
+            rest.append((event, touch))
+        else:
+            seeds.heard(connection, ident, event.outcome, event.at, event.provider)
+    return rest

@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from config.bundle import Bundle
 from flows.room import Room
-from ledger.links import Place, frozen_bundle, place_of
+from ledger.links import Place, frozen_bundle, place_of, seed_place
 from waves.errors import TokenError
 from waves.links import destination, is_destination
 from waves.message import CHANNEL_CODES
-from waves.tokens import Kind, read_token
+from waves.tokens import Kind, read_seed_token, read_token
 
 REMEMBERED = 20_000
 """Messages whose place is kept in memory: a few MB."""
@@ -25,7 +25,10 @@ class Links:
         self._urls = lru_cache(1_000)(self._read)
 
     def touch(self, token: str) -> int | None:
-        """The touch a token names; None for a token that is not ours, or of something else."""
+        """The touch a token names, below zero a message to a seed; None for a token of something else, or not ours."""
+        seed = read_seed_token(self._room.token_key, token)
+        if seed is not None:
+            return -seed
         try:
             kind, ident = read_token(self._room.token_key, token)
         except TokenError:
@@ -49,7 +52,7 @@ class Links:
 
     def _look_up(self, touch: int) -> Place:
         with self._room.ledger.read() as connection:
-            found = place_of(connection, touch)
+            found = place_of(connection, touch) if touch >= 0 else seed_place(connection, -touch)
         if found is None:
             raise LookupError(touch)
         return found

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from channels.call_list.generic_csv import DispositionRow
 from channels.conversions_file import ConversionRow
-from flows.arrivals import split_arrivals
+from flows.arrivals import split_arrivals, without_late_arrivals
 from flows.clicks import clicked, judged
 from flows.inbound import record_inbound
 from flows.room import Room
@@ -92,7 +92,7 @@ def record_early(room: Room, now: datetime) -> None:
     while more and not room.stopping:
         with room.ledger.write() as connection:
             due = provider_refs.take_due(connection, now)
-            record_events(connection, due, now)
+            record_events(connection, without_late_arrivals(connection, due), now)
         more = len(due) == provider_refs.AT_ONCE
 
 

@@ -206,7 +206,7 @@ def written_for(room: Room, delivery: Delivery, seed: Seed, variant: int, token:
     bundle = delivery.bundle
     values = {name: EXAMPLES[kind] for name, kind in bundle.types.items()}
     to = Recipient(seed.address, seed.seed, seed.language, values, seed.owner or seed.seed)
-    around = Around(room.settings.public_url, delivery.until, tracks=False)
+    around = Around(room.settings.public_url, delivery.until, tracks=not delivery.is_test)
     made = render(bundle, delivery.wave, bundle.open_templates(), delivery.channel, variant, token, to, around)
     return replace(made, campaign=f"test of {made.campaign}") if delivery.is_test else made
 

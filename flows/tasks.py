@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from waves.tokens import Kind, read_token
 LISTS: Mapping[str, str] = {"visit": visit_tasks.FOLDER, "im": im_tasks.FOLDER}
 """Channel -> the folder of the home with its worklists."""
 TEST = "test"
+LISTED_FOR = timedelta(days=30)
+"""A task stays on its list for so long after it was due; `tasks ls --all` has all of them."""
 MARK = ".made"
 """In a folder of worklists: what they were last made from."""
 
@@ -79,7 +81,8 @@ def refresh_worklists(room: Room, now: datetime, only_if_changed: bool = False) 
         if only_if_changed and made.exists() and made.read_text() == mark:
             continue
         with record_lock(record):
-            lines = read_tasks(record)
+            oldest = (now - LISTED_FOR).isoformat()
+            lines = [line for line in read_tasks(record) if str(line["until"] or line["at"]) >= oldest]
             states = _states(room, lines, now)
             count += write_worklists(lists, lines, lambda line, known=states: known[str(line["token"])])
             _tidy_calendars(lists, [line for line in lines if states[str(line["token"])] in (OPEN, TEST)], channel)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, type_coerce
 
 from ledger import tables as t
+from ledger.channel_tables import seed_touch
 from ledger.sql import among, named_ids
 from ledger.types import Moment
 from waves.message import CHANNEL_NAMES
@@ -39,6 +40,18 @@ def place_of(connection: Connection, touch: int) -> Place | None:
     )
     row = connection.execute(query).one_or_none()
     return None if row is None else Place(row[0], row[1], row[2], CHANNEL_NAMES[row[3]], row[4])
+
+
+def seed_place(connection: Connection, ident: int) -> Place | None:
+    """The message to a seed in a wave; None when there is none, and for one of a test, whose plan is not kept."""
+    s = seed_touch.c
+    query = (
+        select(t.campaign.c.id, s.wave, s.variant, s.channel)
+        .join_from(seed_touch, t.campaign, t.campaign.c.name == s.campaign)
+        .where(s.id == ident, s.run.like("wave:%"))
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Place(row[0], row[1], row[2], CHANNEL_NAMES[row[3]], None)
 
 
 def frozen_bundle(connection: Connection, campaign: int) -> str:

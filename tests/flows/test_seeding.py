@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli import app
-from flows.reports import record_reports
+from flows.links import Links
+from flows.reports import record_early, record_reports
 from flows.running import load_running
 from flows.seeding import send_test_to_seeds
 from ledger.close import balance
@@ -112,6 +113,28 @@ def test_each_wording_goes_to_each_seed_once_and_counts_nowhere(world: World) ->
     assert len(world.outbox("email")) == 4
 
 
+def test_a_seeds_link_is_the_customers_link_and_a_tests_is_not_counted(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "home", public_url="https://go.example.com")
+    world.room.seeds = SEEDS[:1]
+    (world.config / "templates" / "hello.sms.j2").write_text("Look: {{ link('https://www.example.com/?t={token}') }}")
+    put(world.ledger, [reachable(1)])
+    plan = plan_text("  - {wave: notice, channels: [sms], message: hello, release: 2h, listen: 1d}\n")
+    send_test_to_seeds(world.room, world.bundle(plan), SEEDS[:1], "run1", "tester", T0)
+    world.start(plan)
+    step(world, T0)
+    tested, hidden = to_seeds(world)
+    assert tested["fields"]["body"] == f"Look: https://www.example.com/?t={tested['token']}"
+    assert hidden["fields"]["body"] == f"Look: https://go.example.com/c/{hidden['token']}A"
+    links = Links(world.room)
+    found = [
+        (touch, links.leads_to(touch, one["token"], 0))
+        for one in (tested, hidden)
+        if (touch := links.touch(one["token"]))
+    ]
+    assert found == [(-1, None), (-2, f"https://www.example.com/?t={hidden['token']}")]
+    world.ledger.close()
+
+
 def test_two_who_claim_at_once_send_once(world: World) -> None:
     wanted = [SeedMessage("wave:1", "test", "notice", "phone", 2, n) for n in range(3)]
     with world.ledger.write() as connection:
@@ -182,6 +205,15 @@ def test_a_report_by_the_providers_reference_is_an_arrival(lite: World) -> None:
     strangers = [replace(event, ref="ref-nobody"), replace(event, provider="another")]
     assert record_reports(lite.room, [event, *strangers], T0 + HOUR).new >= 1
     assert [row.arrived_at for row in rows(lite)] == [None, T0 + HOUR]
+
+
+def test_a_report_that_came_before_its_reference_is_an_arrival_too(lite: World) -> None:
+    early = Event("", int(Outcome.DELIVERED), T0 - HOUR, "outbox", "1", ref="ref-1")
+    record_reports(lite.room, [early], T0)
+    lite.room._channels["sms"] = Scripted("accepted")  # type: ignore[assignment]
+    step(lite, T0)
+    record_early(lite.room, T0 + DAY)
+    assert rows(lite)[0].arrived_at == T0 - HOUR
 
 
 def test_the_earliest_report_is_the_arrival_and_a_bounce_is_none(lite: World) -> None:

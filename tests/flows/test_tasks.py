@@ -162,6 +162,10 @@ def test_lists_are_not_made_anew_while_nothing_changed(lite: World) -> None:
     assert refresh_worklists(lite.room, lite.now, only_if_changed=True) == 0
     assert refresh_worklists(lite.room, lite.now) == 3
     assert listed(lite)["c0"] == "open"
+    lite.ledger.set_now(T0 + 40 * DAY)
+    refresh_worklists(lite.room, T0 + 40 * DAY)
+    assert listed(lite) == {}
+    assert set(states(lite)) == {"c0", "c1", "c3"}
 
 
 def test_who_is_erased_is_on_no_list(lite: World) -> None:
