@@ -13,7 +13,6 @@ function browser({ showFails = false, windows = [], kept = null, answer = 202 } 
   const self = {
     location: { host: "www.example.com" },
     addEventListener: (name, handler) => (handlers[name] = handler),
-    skipWaiting: () => {},
     registration: {
       scope: "https://www.example.com/",
       pushManager: { subscribe: async () => held },
@@ -23,7 +22,6 @@ function browser({ showFails = false, windows = [], kept = null, answer = 202 } 
       },
     },
     clients: {
-      claim: async () => {},
       matchAll: async () => windows.map((url) => ({ url, focus: async () => done.focused.push(url) })),
       openWindow: async (url) => done.opened.push(url),
     },

@@ -8,8 +8,6 @@ const MULTIWAVE = {
   keptAt: "/multiwave-push/subscription",
 };
 
-self.addEventListener("install", () => self.skipWaiting());
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("push", (event) => event.waitUntil(multiwaveShow(event.data)));
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
