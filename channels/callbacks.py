@@ -13,6 +13,8 @@ from waves.senders import Sender
 
 Reader = Callable[[Sender, Mapping[str, str], bytes, datetime], Sequence[Came]]
 """Sender, headers by lower-case name, body, when it came; WebhookRejected when it is not the sender's own."""
+Verifier = Callable[[Sender, Mapping[str, str], bytes, datetime], None]
+"""The same, and nothing is read but what proves who sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Callback:
     """Whether `read` needs the address as the provider called it: it is then among the headers as URL."""
     answer: tuple[int, str, bytes] = (202, "text/plain", b"")
     """Status, media type and body of the answer to what was kept."""
+    verify: Verifier | None = None
+    """What a large batch is let in by: it is kept and answered first, and read afterwards. None: what `read` says."""
     longest: int = 1_000_000
     """Bytes of one request; a provider with more to say makes several."""
 
@@ -53,6 +57,7 @@ CALLBACKS: dict[str, Callback] = {
     "sendgrid": Callback(
         sendgrid_events.read_events,
         (sendgrid_events.STAMP.lower(), sendgrid_events.SIGNATURE.lower()),
+        verify=sendgrid_events.verify,
         longest=8_000_000,
     ),
 }

@@ -41,7 +41,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     "web_push": Capabilities("web_push", "message", ("title", "url"), ("title",), "push"),
     "sms": Capabilities("sms", "message", (), (), "phone"),
     "email": Capabilities("email", "message", ("subject",), ("subject",), "email"),
-    "whatsapp": Capabilities("whatsapp", "message", (), (), "phone"),
+    "whatsapp": Capabilities("whatsapp", "message", ("content-sid", "content-variables"), (), "phone"),
     "call_list": Capabilities("call_list", "call", (), (), "phone", CALL_CAPS),
     "visit": Capabilities("visit", "message", ("subject",), ("subject",), "text"),
     "inbox": Capabilities("inbox", "message", ("title", "url"), ("title",), "text"),

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from channels.http_answers import DAY_S, LATER_S, Answer, Stop, UnreadableAnswer, read_json, retry_after_s
+from channels.http_answers import DAY_S, LATER_S, LONGEST_REF, Answer, Stop, UnreadableAnswer, read_json, retry_after_s
 from channels.http_line import NeverMade, TooLate
 from channels.http_options import connect_once
 from channels.meanings import Meaning, receipt
@@ -24,7 +24,7 @@ from channels.sendgrid_mail import Mails, Part, Refusal
 from channels.sendgrid_options import SendgridOptions
 from channels.sendgrid_stops import lists_of, read_page, share
 from channels.steady import steady
-from waves.errors import SendRefused
+from waves.errors import SendInDoubt, SendRefused
 from waves.message import BEGIN_WITHIN_S, Doubtful, Message, Receipt, StopPage
 from waves.outcomes import Action, Outcome, Reason
 
@@ -119,16 +119,21 @@ class Sendgrid:
         return [chunk.said[message.token] for message in messages]
 
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
-        """What SendGrid's Email Activity has of these tokens; None unless `reconcile: activity`."""
-        if self.options.reconcile != "activity":
-            return None
-        return self.api.line.run(find_by_activity(self.api, list(tokens), self._known))
+        """What SendGrid's Email Activity has of these tokens, with `reconcile: activity`.
 
-    def find_messages(self, asked: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
-        """What SendGrid's Email Logs have of these, looked up by address; None unless `reconcile: logs`."""
-        if self.options.reconcile != "logs":
-            return self.find([one.token for one in asked])
-        return self.api.line.run(find_by_logs(self.api, list(asked), self._known))
+        With none, its events may still tell: SendInDoubt, as of one that does not answer yet, where they come in here.
+        """
+        if self.options.reconcile == "activity":
+            return self.api.line.run(find_by_activity(self.api, list(tokens), self._known))
+        if self.options.webhook_public_key or self.options.webhook_key_env:
+            raise SendInDoubt(f"the events of sender {self.sender.sender} are awaited")
+        return None
+
+    def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
+        """As `find`; with `reconcile: logs`, what Email Logs have of them, looked up by address."""
+        if self.options.reconcile == "logs":
+            return self.api.line.run(find_by_logs(self.api, list(doubtful), self._known))
+        return self.find([one.token for one in doubtful])
 
     def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> StopPage:
         """One page of one of SendGrid's suppression lists; SendInDoubt when it does not answer."""
@@ -185,7 +190,7 @@ class Sendgrid:
             chunk.stop = chunk.stop or (Reason.RATE_LIMITED, wait)
         elif meaning.action is not Action.OK:
             chunk.stop = chunk.stop or (Reason.PROVIDER, LATER_S)
-        chunk.settle(messages, meaning, wait, answer.headers.get("X-Message-Id"))
+        chunk.settle(messages, meaning, wait, answer.headers.get("X-Message-Id", "")[:LONGEST_REF] or None)
 
     async def _without_the_wrong(self, part: Part, answer: Answer, chunk: _Chunk) -> None:
         """After a 400, of which nothing was sent: refuse whom it names, send the others; else look in both halves."""

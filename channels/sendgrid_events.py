@@ -69,19 +69,10 @@ DROP_REASONS: dict[str, Meaning] = {
 }
 """`reason` of a dropped in lower case, else its `type`."""
 UNKNOWN = Meaning(Side.UNKNOWN)
-KEPT: tuple[str, ...] = (
-    "event",
-    "type",
-    "status",
-    "reason",
-    "response",
-    "bounce_classification",
-    "sg_machine_open",
-    "attempt",
-)
-KEPT += ("sg_message_id", "asm_group_id")
-"""What is kept of an event: no address, network, program or link of the person. A click soon after the delivery is
-known as a scanner's by the times of both."""
+KEPT = frozenset(
+    ("event", "type", "status", "reason", "response", "bounce_classification", "attempt", "asm_group_id")
+) | {"sg_machine_open", "sg_message_id"}
+"""What is kept of an event: no address, network, program or link of the person."""
 MOST = 50_000
 """Events in one request."""
 AHEAD_S = 300
@@ -103,8 +94,7 @@ def read_events(
 
     What SendGrid adds one day is kept as `unknown`; an event of a mail that was not ours has no token.
     """
-    options = SendgridOptions.of(sender)
-    _check_signature(options, sender, headers, body, now, environment)
+    verify(sender, headers, body, now, environment)
     try:
         said = read_json(body)
     except UnreadableAnswer:
@@ -113,20 +103,34 @@ def read_events(
         raise WebhookRejected("the body is no list of events", 400)
     if len(said) > MOST:
         raise WebhookRejected(f"{len(said)} events in one request", 413)
-    name, found, latest = sender.sender, list[Event](), now.timestamp() + 86_400
+    name, found, times = sender.sender, list[Event](), _Times(now)
     for item in said:
-        found += _events(name, item, now, latest)
+        found += _events(name, item, times)
     return found
 
 
-def _check_signature(
-    options: SendgridOptions,
+class _Times(dict[object, datetime]):
+    """Unix times as moments, each made once; what is none, or cannot be, is the moment the request came."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__()
+        self.now, self.latest = now, now.timestamp() + 86_400
+
+    def __missing__(self, at: object) -> datetime:
+        timed = isinstance(at, int | float) and OLDEST < at < self.latest
+        self[at] = when = datetime.fromtimestamp(at, UTC) if timed and isinstance(at, int | float) else self.now
+        return when
+
+
+def verify(
     sender: Sender,
     headers: Mapping[str, str],
     body: bytes,
     now: datetime,
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] = os.environ,
 ) -> None:
+    """Nothing when SendGrid signed these very bytes, and lately; else WebhookRejected, or SendRefused without a key."""
+    options = SendgridOptions.of(sender)
     text = options.webhook_key(environment)
     if text is None:
         raise SendRefused(
@@ -158,20 +162,18 @@ def _key(text: str) -> EllipticCurvePublicKey:
     return key
 
 
-def _events(sender: str, item: dict[str, Any], now: datetime, latest: float) -> list[Event]:
+def _events(sender: str, item: dict[str, Any], times: _Times) -> list[Event]:
     """The reports of one event: nearly always one."""
-    meaning, at, token = _meaning(item), item.get("timestamp"), item.get(TOKEN_KEY)
-    timed = isinstance(at, int | float) and OLDEST < at < latest
-    when = datetime.fromtimestamp(at, UTC) if timed and at is not None else now
+    meaning, at, token, ident = _meaning(item), item.get("timestamp"), item.get(TOKEN_KEY), item.get("sg_event_id")
     if not isinstance(token, str) or not token.isprintable() or len(token) > LONGEST:
         token = ""
-    ident, raw = item.get("sg_event_id"), _raw(item)
     if not isinstance(ident, str) or not ident.isprintable() or not 1 <= len(ident) <= LONGEST:
         ident = hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:40]
+    when = times[at] if isinstance(at, int | float) else times.now
     if meaning.side is not None:
-        return events(meaning, token, when, sender, ident, raw)
+        return events(meaning, token, when, sender, ident, _raw(item))
     assert meaning.outcome is not None
-    return [Event(token, int(meaning.outcome), when, sender, ident, meaning.reason, meaning.action, raw)]
+    return [Event(token, int(meaning.outcome), when, sender, ident, meaning.reason, meaning.action, _raw(item))]
 
 
 def _meaning(item: dict[str, Any]) -> Meaning:
@@ -194,10 +196,12 @@ def _by(table: Mapping[str, Meaning], word: object) -> Meaning | None:
 def _raw(item: dict[str, Any]) -> dict[str, object]:
     """What is worth keeping, short, any address in it taken out."""
     raw: dict[str, object] = {}
-    for name in KEPT:
-        value = item.get(name)
+    for name in KEPT.intersection(item):
+        value = item[name]
         if isinstance(value, str):
             raw[name] = (PRIVATE.sub("(address)", value) if "@" in value else value)[:LONGEST]
         elif isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
             raw[name] = value
+    if "url" in item:  # a scanner follows several links at once (flows.clicks); which one is nobody's business
+        raw["link"] = hashlib.blake2s(str(item["url"]).encode("utf-8", "replace"), digest_size=6).hexdigest()
     return raw

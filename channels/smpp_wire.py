@@ -23,6 +23,8 @@ from waves.errors import MultiwaveError
 UNKNOWN_COMMAND = 0x03
 NOT_NOW = 0x64
 """ESME_RX_T_APPN: a delivery could not be taken; the SMSC keeps it and comes again."""
+UNANSWERED = frozenset({0x0B, 0x102})
+"""outbind and alert_notification have no response (4.1.7, 4.12.1), and nothing for us."""
 LEAVES_WITHIN_S = 2.0
 Taker = Callable[[Pdu], Awaitable[bool]]
 """Takes the body of a delivery; whether it is safe with us."""
@@ -200,7 +202,7 @@ class Session(asyncio.Protocol):
             self._answer(pdu)
             if pdu.command == Command.UNBIND:
                 self.retire()
-        else:
+        elif pdu.command not in UNANSWERED:
             self._write(Pdu(Command.GENERIC_NACK, UNKNOWN_COMMAND, pdu.number))
 
     async def _deliver(self, pdu: Pdu, take: Taker) -> None:

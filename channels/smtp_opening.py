@@ -73,6 +73,7 @@ class Opener:
 
     def _taken_over(self, smtp: SMTP) -> SmtpWire:
         wire = SmtpWire(smtp.esmtp_extensions)
+        wire.pipelines = wire.pipelines and self.options.pipelining
         assert smtp.transport is not None
         wire.take_over(smtp.transport)
         smtp.protocol = smtp.transport = None

@@ -37,6 +37,8 @@ class SmtpOptions(Record):
     reply_to: str | None = None
     unsubscribe_to: str | None = None
     """An address to which people may write to be taken off; the token is in the subject."""
+    pipelining: bool = True
+    """Whether commands go out together where the server offers it (RFC 2920)."""
 
     @field_validator("host")
     @classmethod

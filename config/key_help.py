@@ -14,6 +14,7 @@ MAIL_SERVER: Mapping[str, str] = {
     "bounces_to": "Where bounces go; else to the address of mail_from.",
     "reply_to": "Where answers go; else to mail_from.",
     "unsubscribe_to": "An address to which people may write to be taken off.",
+    "pipelining": "false: one command after the other, for a server that offers more than it can do.",
 }
 """The keys that all providers over SMTP have in common."""
 

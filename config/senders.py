@@ -90,6 +90,7 @@ SAMPLES: Mapping[str, str] = {
     "mail_from": "Example <news@example.com>",
     "bounces_to": "bounces@example.com",
     "unsubscribe_to": "leave@example.com",
+    "pipelining": "true",
     "to": "'{number}@fax.example.com'",
     "number": "digits",
     "webpush": "{subject: mailto:ops@example.com}",

@@ -39,8 +39,7 @@ def hours(
     as_json: JsonOption = False,
 ) -> None:
     """Tell when a customer may be contacted: zones, open until when, or which rule blocks until when."""
-    from flows.hours import BANS, bans_of
-    from ledger.store import read_meta
+    from flows.hours import bans_of, bans_today
     from ledger.whereabouts import whereabouts
 
     if plan and rules:
@@ -50,7 +49,7 @@ def hours(
     now = moment(at) if at else room.ledger.now()
     with room.ledger.read() as connection:
         found = whereabouts(connection, customer)
-        bans = bans_of(read_meta(connection, BANS))
+    bans = bans_of(bans_today(room))
     told = {"customer": customer, "rules": name, "at": now, **tell(chosen, found, now, bans)}
     if as_json:
         print_json(told)

@@ -59,6 +59,17 @@ def _keep(
         record(connection, now, "advance", f"{key} changed", str(file), before=_digest(kept), after=_digest(text))
 
 
+def bans_today(room: Room) -> str | None:
+    """The text of the bans as they would be taken over now, for a ledger that nothing is written to."""
+    path = room.settings.home / "config" / BANS_FILE
+    if path.exists():
+        text = read_text(path)
+        bans_of(text)
+        return text
+    with room.ledger.read() as connection:
+        return read_meta(connection, BANS)
+
+
 def _ban_problems(document: Document) -> list[Problem]:
     try:
         bans_in(document)

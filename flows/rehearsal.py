@@ -25,7 +25,7 @@ from config.world_file import WorldFile
 from flows import starting
 from flows.campaign import Moved, advance_campaign
 from flows.crowd import Crowd
-from flows.hours import BANS, keep_hours
+from flows.hours import BANS, bans_today
 from flows.play import PROVIDER, Play, SentMessage
 from flows.reports import record_dispositions, record_reports, record_sales
 from flows.room import Room, Tick
@@ -36,7 +36,7 @@ from flows.wave import live
 from ledger import campaigns
 from ledger.close import Balance
 from ledger.scratch import Scratch, copy_ledger, customer_count
-from ledger.store import open_ledger, read_meta, write_meta
+from ledger.store import open_ledger, write_meta
 from waves.errors import CampaignError
 from waves.message import BEGIN_WITHIN_S, Channel, Event, Message, Receipt
 from waves.outcomes import Action, Reason
@@ -159,9 +159,7 @@ def scene_of(
 ) -> Iterator[Scene]:
     """The plan started on a scratch copy of the room's ledger, in a temporary folder that is gone at the end."""
     now = room.ledger.now()
-    keep_hours(room, now)
-    with room.ledger.read() as connection:
-        bans = read_meta(connection, BANS)
+    bans = bans_today(room)
     with TemporaryDirectory(prefix="multiwave-rehearsal-") as name:
         folder = Path(name)
         settings = room.settings.model_copy(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.bundle import Bundle
-from flows.hours import BANS, KEY, bans_of, set_in
+from flows.hours import BANS, KEY, bans_of, keep_hours, set_in
+from flows.room import Room
 from ledger import campaigns
 from ledger.dial_lists import Score
 from ledger.enrol import Opening
@@ -75,6 +76,16 @@ def load_running(ledger: Ledger, name: str) -> Running:
         rows = tuple(campaigns.waves_of(connection, row.id))
         hours, bans = read_meta(connection, KEY), read_meta(connection, BANS)
     return Running(row.id, row.name, row.state, row.started_at, _bundle(row.bundle), rows, hours, bans)
+
+
+def obeying(room: Room, running: Running, now: datetime) -> Running:
+    """The campaign by the hours and bans of this moment; PlanError while a file of them cannot be read."""
+    keep_hours(room, now)
+    with room.ledger.read() as connection:
+        hours, bans = read_meta(connection, KEY), read_meta(connection, BANS)
+    if (hours, bans) == (running.hours_now, running.bans_now):
+        return running
+    return replace(running, hours_now=hours, bans_now=bans)
 
 
 def rules_of(bundle: Bundle, hours_now: str | None, bans_now: str | None) -> Rules:

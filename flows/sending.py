@@ -14,7 +14,7 @@ from flows.carriers import PATIENCE, carried_by, carrier, passed_on
 from flows.halting import halted_segments, scopes_on
 from flows.render import Around, render
 from flows.room import Room
-from flows.running import Running, claim_gates
+from flows.running import Running, claim_gates, obeying
 from ledger import kill_switches, pace, touches
 from ledger.breaker import heard
 from ledger.owners import new_owner, sender_in
@@ -58,10 +58,18 @@ class Sending:
     templates: Templates
     now: datetime
     """The moment the worker was told; on a real clock each step asks anew."""
+    obeyed: datetime | None = None
+    """When it looked at the hours and bans last."""
 
     def moment(self) -> datetime:
         """The ledger's time."""
         return moment_of(self.room, self.now)
+
+    def obey(self) -> None:
+        """Look at the hours and bans of this moment, once a tick: a batch of a slow sender lasts longer than one."""
+        moment = self.moment()
+        if self.obeyed is None or moment - self.obeyed >= self.room.settings.tick:
+            self.running, self.obeyed = obeying(self.room, self.running, moment), moment
 
 
 def moment_of(room: Room, now: datetime) -> datetime:
@@ -109,6 +117,7 @@ def _chunks(sending: Sending) -> tuple[list[Receipt], bool]:
     """Every receipt of the batch, and whether it was let go because its sender has no room."""
     receipts, size = list[Receipt](), sending.channel.chunk
     while size and not sending.room.is_over:
+        sending.obey()
         grant = _room_at_sender(sending, size)
         if not grant.messages:
             return receipts, True

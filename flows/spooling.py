@@ -15,7 +15,7 @@ from flows.room import Room
 from waves.errors import MultiwaveError
 from waves.message import Came
 
-CHUNK = 2000
+CHUNK = 5000
 """Reports recorded in one transaction, which holds other writers up for a fraction of a second."""
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 """What a translation of nonsense may end in besides its own errors."""

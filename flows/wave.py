@@ -123,7 +123,11 @@ def pass_ramp(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
     if found is None:
         return False
     with room.ledger.write() as connection:
-        return ramps.judge(connection, running.name, row.id, wave.ramp, found, now)
+        paused = ramps.judge(connection, running.name, row.id, wave.ramp, found, now)
+    if paused:
+        heard = f"{found.failed} of {found.tried} messages failed, {found.left} were answered with an opt-out"
+        room.tell(f"{running.name} {wave.wave}: {heard}; its ramp's alarm paused the campaign")
+    return paused
 
 
 def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: Dispatch) -> None:

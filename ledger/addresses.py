@@ -15,7 +15,7 @@ from waves.outcomes import Action
 
 FROM_EVENT = "event"
 """The source of a consent that the person gave or took back."""
-OWN_WORDS = (FROM_EVENT, "browser")
+OWN_WORDS = (FROM_EVENT, "push_page")
 """Sources of consent that are the person's own act (segments.consent has the other one)."""
 
 

@@ -12,7 +12,7 @@ UNKNOWN, GRANTED, DENIED = int(Consent.UNKNOWN), int(Consent.GRANTED), int(Conse
 
 FROM_EVENT = "event"
 """The source that the ledger writes when a STOP or a complaint came back from the address itself."""
-FROM_BROWSER = "browser"
+FROM_BROWSER = "push_page"
 """The source that the ledger writes when a person allowed pushes on a page: their own act, as good as a report."""
 INHERITED = "inherited"
 """The source of a denial that a new address takes from another address of the same customer."""

@@ -86,8 +86,9 @@ DEFINITIONS: tuple[Definition, ...] = (
     Definition(
         "cost",
         1,
-        "Sum over sent touches of the cost recorded when sent; where none is, the channel's cost in the settings now "
-        "(calls, touches in doubt). One of unknown cost makes the sum incomplete, and no cost per conversion is shown.",
+        "Sum over sent touches of the cost recorded when sent, of text messages by their segments; where none is, the "
+        "channel's cost in the settings now (calls, touches of lost workers). One of unknown cost makes the sum "
+        "incomplete, and no cost per conversion is shown.",
     ),
     Definition(
         "difference",

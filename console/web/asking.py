@@ -9,10 +9,9 @@ from typing import TypeVar
 from waves.errors import LedgerError
 
 T = TypeVar("T")
-PATIENCE_S = 2.0
 
 
-async def asked(question: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
+async def asked(question: Callable[[], T], patience_s: float) -> T:
     """The answer; LedgerError when there is none within the time."""
     try:
         return await asyncio.wait_for(asyncio.to_thread(question), patience_s)

@@ -17,7 +17,8 @@ def router(door: Door, callbacks: Mapping[str, Callback] = CALLBACKS) -> APIRout
 
     202, or what the provider wants to hear, when the request is on disk; 401 or 403 when it is not the sender's own,
     400 when it cannot be read, 404 when there is no such sender, 413 when it is too large, 503 when it could not be
-    kept, so that the provider sends it again.
+    kept, so that the provider sends it again. What a signature lets in is kept before it is read: nonsense in it goes
+    to the spool's folder `aside`.
     """
     routes = APIRouter()
 
@@ -34,7 +35,9 @@ def router(door: Door, callbacks: Mapping[str, Callback] = CALLBACKS) -> APIRout
             headers[URL] = f"{door.room.settings.public_url or ''}{_path(request)}"
         now = door.clock()
         try:
-            if not is_storable(known.read(found, headers, body, now)):
+            if known.verify is not None:
+                known.verify(found, headers, body, now)
+            elif not is_storable(known.read(found, headers, body, now)):
                 return Response(status_code=400)
         except WebhookRejected as error:
             return Response(status_code=error.status)

@@ -41,7 +41,7 @@ def router(door: Door, links: Links) -> APIRouter:
         if scheme.lower() != "bearer" or not 0 < len(key) <= LONGEST_KEY:
             return JSONResponse({"error": "write Authorization: Bearer KEY"}, 401, ASKED_FOR)
         try:
-            source = await asked(lambda: name_of(key.strip()))
+            source = await asked(lambda: name_of(key.strip()), door.patience_s)
         except LedgerError:
             return Response(status_code=503, headers=AGAIN)
         if source is None:

@@ -29,6 +29,8 @@ class Door:
     room: Room
     spool: Spool
     clock: Callable[[], datetime] = field(default=_now)
+    patience_s: float = 5.0
+    """How long somebody waits for the ledger before they are told to come again."""
 
     async def keep(self, record: Record) -> Response | None:
         """None once the record is on disk; the answer to give, so that it comes again, when it could not be kept."""

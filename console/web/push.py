@@ -7,6 +7,7 @@ page cannot choose, and whatever changes a subscription is asked for by a prefli
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
 from channels.own_pages import OWN, body_of, push_body
 from channels.spool import Record
@@ -29,7 +31,14 @@ from waves.errors import MultiwaveError, SendRefused, TokenError
 from waves.message import Event, PushChange
 from waves.outcomes import Outcome, Side
 from waves.senders import Sender
-from waves.subscriptions import BadSubscription, Subscription, check_endpoint, subscription_of
+from waves.subscriptions import (
+    BadSubscription,
+    Subscription,
+    check_endpoint,
+    endpoint_in,
+    subscription_of,
+    unpadded,
+)
 from waves.tokens import Kind, read_customer_token, read_token
 
 LONGEST = 8_000
@@ -145,7 +154,7 @@ def _answering(door: Door, act: Act, plain: bool) -> Callable[[Request], Awaitab
         if again is not None:
             again.headers.update(allowed)
             return again
-        return Response(status_code=202, headers=allowed)
+        return JSONResponse(_proof_for(door.room, record), 202, allowed)
 
     return answer
 
@@ -199,13 +208,23 @@ def _subscribed(room: Room, said: dict[str, Any], now: datetime) -> Record:
 
 
 def _renewed(room: Room, said: dict[str, Any], now: datetime) -> Record:
-    """Who knows the old endpoint is its browser, or the push service: nobody else was ever told."""
-    subscription, old = _subscription(room, said.get("subscription")), _endpoint(room, said.get("old"))
+    subscription, old = _subscription(room, said.get("subscription")), _endpoint(room, said, "old")
     return _kept(PushChange("renew", old, now, subscription.text))
 
 
 def _ended(room: Room, said: dict[str, Any], now: datetime) -> Record:
-    return _kept(PushChange("unsubscribe", _endpoint(room, said.get("endpoint")), now))
+    return _kept(PushChange("unsubscribe", _endpoint(room, said, "endpoint"), now))
+
+
+def proof_of(key: bytes, endpoint: str) -> str:
+    """What we told the browser with this endpoint alone: to know its endpoint is not enough to end or move it."""
+    return unpadded(hmac.digest(key, f"push subscription {endpoint}".encode(), "sha256")[:16])
+
+
+def _proof_for(room: Room, record: Record) -> dict[str, str]:
+    """What the browser keeps of a subscription that was kept; nothing after an end or a beacon."""
+    value = json.loads(record.body)["value"] if record.sender == "push" else None
+    return {"proof": proof_of(room.token_key, endpoint_in(value) or "")} if value else {}
 
 
 def _told(room: Room, said: dict[str, Any], now: datetime) -> Record:
@@ -233,14 +252,17 @@ def _subscription(room: Room, said: object) -> Subscription:
         raise Refused(400, str(error)) from None
 
 
-def _endpoint(room: Room, said: object) -> str:
-    if not isinstance(said, str):
+def _endpoint(room: Room, said: dict[str, Any], name: str) -> str:
+    endpoint, proof = said.get(name), said.get("proof")
+    if not isinstance(endpoint, str):
         raise Refused(400, "no endpoint")
     try:
-        check_endpoint(said, _loopback(room))
+        check_endpoint(endpoint, _loopback(room))
     except BadSubscription as error:
         raise Refused(400, str(error)) from None
-    return said
+    if not hmac.compare_digest(proof_of(room.token_key, endpoint).encode(), str(proof).encode("utf-8", "replace")):
+        raise Refused(403, "the proof is not the one this browser was given")
+    return endpoint
 
 
 def _loopback(room: Room) -> bool:

@@ -39,7 +39,7 @@ def router(door: Door, links: Links) -> APIRouter:
         if touch is None:
             return _lost(request)
         try:
-            where = await asked(lambda: links.leads_to(touch, token, number))
+            where = await asked(lambda: links.leads_to(touch, token, number), door.patience_s)
         except LedgerError:
             return Response(status_code=503, headers=AGAIN)
         if where is None:

@@ -34,7 +34,7 @@ def router(door: Door, links: Links) -> APIRouter:
         accepted = request.headers.get("accept-language")
         if _kind(door, token) is None:
             return _lost(accepted)
-        language, words = words_for(await _language(links, token), accepted)
+        language, words = words_for(await _language(links, token, door.patience_s), accepted)
         form = (
             '<form method="post">'
             f'<button class="first" name="scope" value="channel">{words.one}</button>'
@@ -56,7 +56,7 @@ def router(door: Door, links: Links) -> APIRouter:
             refused = await door.keep(Record(OWN, "event", event.at, {}, body_of([event])))
             if refused:
                 return refused
-        language, words = words_for(await _language(links, token), accepted)
+        language, words = words_for(await _language(links, token, door.patience_s), accepted)
         return page(language, words.done, words.done_every if everything else words.done_one)
 
     return routes
@@ -71,13 +71,13 @@ def _kind(door: Door, token: str) -> Kind | None:
     return None if kind is Kind.DIAL_ENTRY else kind
 
 
-async def _language(links: Links, token: str) -> str | None:
+async def _language(links: Links, token: str, patience_s: float) -> str | None:
     """The customer's language; None where nobody can tell now: the page is shown all the same."""
     touch = links.touch(token)
     if touch is None:
         return None
     try:
-        place = await asked(lambda: links.place(touch), 0.5)
+        place = await asked(lambda: links.place(touch), patience_s / 10)
     except LedgerError:
         return None
     return None if place is None else place.language

@@ -339,6 +339,8 @@ def test_a_whole_request_is_found_by_one_question(sendgrid, open_it):
 
 def test_who_does_not_answer_is_asked_again_later(sendgrid, open_it):
     assert open_it().find(["a"]) is None
+    with pytest.raises(SendInDoubt, match="events of sender mail are awaited"):
+        open_it(webhook_key_env="EVENTS_KEY").find(["a"])
     sendgrid.says = (429, {}, {"errors": [{"message": "too many requests"}]})
     with pytest.raises(SendInDoubt, match="429") as doubt:
         open_it(reconcile="activity").find(["a"])

@@ -100,6 +100,13 @@ def test_a_recorded_payload_is_read_and_keeps_nothing_of_the_person(name: str) -
     assert not any(private in kept for private in ("ada", "192.0.2", "Mozilla", "www.example.com"))
 
 
+def test_which_link_was_followed_is_kept_as_a_digest() -> None:
+    click = json.loads(PAYLOADS["click"])[0]
+    other = {**click, "sg_event_id": "other", "url": "https://www.example.com/other"}
+    first, second, third = (event.raw["link"] for event in read(json.dumps([click, other, click]).encode()))
+    assert first == third != second
+
+
 TABLED = {
     "sendgrid_event": reader.EVENTS,
     "sendgrid_bounce_type": reader.BOUNCE_TYPES,

@@ -96,6 +96,14 @@ def test_each_message_is_one_mail_to_one_address(server, opened, pipelines, conc
     assert server.opened <= concurrency  # they are kept from chunk to chunk
 
 
+def test_pipelining_can_be_turned_off(server, opened):
+    smtp = opened(server.port, {"pipelining": False})
+    assert results(smtp.send(mails(3), NOW)) == {"accepted": 3}
+    server.faults = {server.turns + 1: Fault("taken")}
+    lost, following = smtp.send(mails(2, "S"), NOW)
+    assert (lost.result, following.result) == ("in_doubt", "accepted")  # its envelope did not go out before
+
+
 def test_threads_send_side_by_side(server, opened):
     smtp = opened(server.port, concurrency=3)
     with ThreadPoolExecutor(4) as threads:

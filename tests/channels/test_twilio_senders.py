@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from channels.opening import Opening
 from channels.registry import CAPABILITIES, SENDERS
+from channels.twilio import Twilio
 from channels.twilio_options import SEGMENTS_PER_S, TwilioOptions
 from config.senders import load_senders, sender_problems
 from config.settings import Settings
-from tests.channels.twilio_desk import open_twilio
-from tests.standins.twilio import NUMBER, SERVICE
+from tests.channels.twilio_desk import open_twilio, twilio_sender
+from tests.standins.twilio import NUMBER, SERVICE, TOKEN, TOKEN_ENV
+from waves.errors import SendRefused
 from waves.senders import Sender
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
@@ -85,3 +89,41 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, wrong: str, said: str) 
 
 def test_the_sids_of_the_samples_are_whole() -> None:
     assert re.fullmatch(r"MG[0-9a-f]{32}", SERVICE)
+
+
+BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "a sid of another kind": ({"ACCOUNT_SID": "SK" + "0" * 32}, "AC and 32 hexadecimal"),
+    "a secret in the file": ({"SECRET_ENV": "5e884898da28"}, "NAME of an environment variable"),
+    "two senders": ({"MESSAGING_SERVICE_SID": SERVICE, "FROM": NUMBER}, "either messaging_service_sid or from"),
+    "half a key": ({"API_KEY_SID": "SK" + "0" * 32}, "go together"),
+    "no number": ({"FROM": "512 555 0100 ext 7"}, "write a number"),
+    "another server": ({"BASE_URL": "https://twilio.example.com"}, "leave it out"),
+    "a server off this machine": ({"BASE_URL": "http://192.0.2.1"}, "leave it out"),
+    "a name that only ends so": ({"BASE_URL": "https://api.eviltwilio.com"}, "leave it out"),
+    "a type nobody sells": ({"SENDER_TYPE": "pigeon"}, "long_code"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OPTIONS)
+def test_bad_options_say_what_to_write(case: str) -> None:
+    options, said = BAD_OPTIONS[case]
+    with pytest.raises(SendRefused, match=said) as refused:
+        open_twilio(twilio_sender(**options))
+    assert "5e884898da28" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://api.ie1.twilio.com", "https://api.dublin.ie1.twilio.com/", "http://[::1]:9"])
+def test_a_region_of_twilio_is_one_of_its_servers(url: str) -> None:
+    assert open_twilio(twilio_sender(url)).options.base_url == url.rstrip("/")
+
+
+def test_the_secret_must_be_there() -> None:
+    with pytest.raises(SendRefused, match=f"{TOKEN_ENV} is not set"):
+        open_twilio(twilio_sender(), environment={})
+
+
+def test_a_host_that_twilio_does_not_call_is_refused() -> None:
+    with pytest.raises(SendRefused, match="underscore"):
+        Twilio(
+            Opening(CAPABILITIES["sms"], twilio_sender(), Path("."), "https://my_camp.example.com", {TOKEN_ENV: TOKEN})
+        )

@@ -6,6 +6,7 @@ its end: whatever happened, nobody was accepted twice, nobody is lost, and what 
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -21,10 +22,12 @@ from channels.registry import CAPABILITIES, open_channel
 from channels.webpush import ANSWERS, LONGEST_JSON, LONGEST_TTL_S, Webpush
 from channels.webpush_crypto import topic_of
 from channels.webpush_keys import KEY_FILE, make_key
-from flows.room import Room
+from config.settings import Settings
+from flows.room import Room, read_token_key
 from ledger import health
 from ledger import tables as t
 from ledger.engine_tables import kill_switch
+from ledger.store import open_ledger
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
 from tests.standins.webpush import PushStandin
 from waves.errors import SendRefused
@@ -116,7 +119,7 @@ class Case:
             return len(connection.execute(dead).all())
 
     def finish(self) -> None:
-        for minute in (2, 4, 11, 13, 15, 30):
+        for minute in (2, 15):
             self.world.advance(T0 + minute * MINUTE)
         self.world.advance(T0 + DAY + 3 * HOUR)
 
@@ -132,20 +135,39 @@ class Case:
         assert not self.service.wrong
 
 
-@pytest.fixture
-def service() -> Iterator[PushStandin]:
+@pytest.fixture(scope="module")
+def standin() -> Iterator[PushStandin]:
     made = PushStandin()
     yield made
     made.stop()
 
 
 @pytest.fixture
-def case(tmp_path: Path, sqlite_url: str, service: PushStandin) -> Iterator[Case]:
-    made = Case(make_world(tmp_path / "home", sqlite_url), service)
-    make_key(tmp_path / "home" / KEY_FILE)
-    people = [Person(f"c{n}", (("web_push", service.subscription(n).text),)) for n in range(PEOPLE)]
-    put(made.world.ledger, people)
-    made.world.start(plan_text(WAVE))
+def service(standin: PushStandin) -> PushStandin:
+    """The module's push service, well and without a memory."""
+    standin.well()
+    return standin
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory, standin: PushStandin) -> Path:
+    """A home whose wave is about to open; each case has a copy."""
+    home = tmp_path_factory.mktemp("ready") / "home"
+    world = make_world(home)
+    make_key(home / KEY_FILE)
+    put(world.ledger, [Person(f"c{n}", (("web_push", standin.subscription(n).text),)) for n in range(PEOPLE)])
+    world.start(plan_text(WAVE))
+    world.ledger.close()
+    return home
+
+
+@pytest.fixture
+def case(tmp_path: Path, ready: Path, service: PushStandin) -> Iterator[Case]:
+    home = tmp_path / "home"
+    shutil.copytree(ready, home)
+    settings = Settings(home=home)
+    room = Room(settings, open_ledger(settings.url), read_token_key(settings))
+    made = Case(World(room, home / "config"), service)
     made.send_by(sender())
     yield made
     made.hang_up()

@@ -62,7 +62,7 @@ class RunningTwilio:
 
 
 def calm_twilio(url: str, **more: Any) -> Sender:
-    calm = {"concurrency": 1, "timeout": timedelta(seconds=0.4), "breaker": Breaker(of=100_000)}
+    calm = {"concurrency": 1, "timeout": timedelta(seconds=20), "breaker": Breaker(of=100_000)}
     return twilio_sender(url, **{**calm, **more})
 
 

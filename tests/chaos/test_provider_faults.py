@@ -34,9 +34,9 @@ class Case:
     assumed: set[str] = field(default_factory=set)
     """Addresses that were in doubt once: the plan may have counted them as sent."""
 
-    def send_by(self, url: str) -> None:
+    def send_by(self, url: str, **more: Any) -> None:
         self.hang_up()
-        room, sender = self.world.room, self.provider.sender(url)
+        room, sender = self.world.room, self.provider.sender(url, **more)
         self.world.room = Room(room.settings, room.ledger, room.token_key, senders={sender.sender: sender})
 
     def hang_up(self) -> None:
@@ -57,6 +57,8 @@ class Case:
     def meet(self, fault: str) -> None:
         """The first round, in which the fault happens; then the provider is well, and the wave runs to its end."""
         rule, states = self.provider.faults[fault]
+        if "hang" in rule["fault"]:
+            self.send_by(self.running.url, timeout=timedelta(seconds=1))
         self.running.fail({**THIRD, **rule})
         self.world.advance(T0)
         assert self.states() == states

@@ -18,9 +18,9 @@ import pytest
 from channels.spool import Spool
 from flows.room import Room
 from ledger import health
-from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
 from tests.standins.smsc import PASSWORD, PASSWORD_ENV, Smsc, ear, smpp_sender, smsc
-from waves.outcomes import Outcome, Reason, State, word
+from waves.outcomes import Outcome, Reason, State, Verdict, word
 from waves.senders import Breaker
 from waves.tokens import Kind, make_token
 
@@ -30,6 +30,8 @@ LONG = "{{ token }} " + "long " * 50
 DOUBT = {"sent": 11, "in_doubt provider": 1}
 CUT = {"sent": 2, "in_doubt provider": 1, "queued provider": 9}
 THIRD: dict[str, Any] = {"at": [3]}
+SILENT = frozenset({"hang", "accept_then_hang", "wrong_answer"})
+"""Faults that are known by the time that passes."""
 
 FAULTS: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
     "well": ({"at": []}, {"sent": 12}),
@@ -38,10 +40,6 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
     "accepted and no answer": ({**THIRD, "fault": "accept_then_hang"}, DOUBT),
     "no answer": ({**THIRD, "fault": "hang"}, DOUBT),
     "an answer to something else": ({**THIRD, "fault": "wrong_answer"}, DOUBT),
-    "no answer to any": (
-        {"from": 1, "fault": "accept_then_hang"},
-        {"in_doubt provider": 3, "queued provider": 9},
-    ),
     "it unbinds": ({**THIRD, "fault": "accept_then_unbind"}, {"sent": 3, "queued provider": 9}),
     "throttled": ({**THIRD, "fault": "status", "status": 0x58}, {"sent": 2, "queued rate_limited": 10}),
     "queue full": ({**THIRD, "fault": "status", "status": 0x14}, {"sent": 2, "queued queue_full": 10}),
@@ -72,9 +70,9 @@ class Case:
     assumed: set[str] = field(default_factory=set)
     """Tokens that were in doubt after the first round."""
 
-    def send(self, *names: str) -> None:
+    def send(self, *names: str, silent: bool = False) -> None:
         """Open the wave, one text after the other, by the first of these senders that may."""
-        calm = {"timeout": timedelta(seconds=0.2), "breaker": Breaker(of=100_000)}
+        calm = {"timeout": timedelta(seconds=0.7 if silent else 10), "breaker": Breaker(of=100_000)}
         senders = {
             name: smpp_sender(self.centre.port, name, {"window": 1, "system_id": name}, **calm)
             for name in names or ("smsc",)
@@ -145,8 +143,17 @@ def test_a_fault_leaves_these_states_and_nobody_twice(case: Case, fault: str) ->
     rule, states = FAULTS[fault]
     case.world.start(plan_text(WAVE))
     case.centre.rules(rule)
-    case.send()
+    case.send(silent=rule.get("fault") in SILENT)
     assert case.states() == states
+    case.finish()
+
+
+def test_an_smsc_that_answers_nobody_is_left_alone(case: Case) -> None:
+    case.world.start(plan_text(WAVE))
+    case.centre.rules({"from": 1, "fault": "accept_then_hang"})
+    case.send(silent=True)
+    assert set(case.states()) <= {"in_doubt provider", "queued provider"}
+    assert case.states()["in_doubt provider"] >= 3
     case.finish()
 
 
@@ -155,7 +162,7 @@ def test_a_long_text_that_is_cut_off_within_is_sent_once(case: Case, fault: str)
     (case.world.config / "templates" / "hello.sms.j2").write_text(LONG)
     case.world.start(plan_text(WAVE))
     case.centre.rules({**FAULTS[fault][0], "at": [4]})  # the second part of the second text
-    case.send()
+    case.send(silent="no answer" in fault)
     left = case.states()
     assert left["sent"] >= 2
     assert not case.assumed  # its first part was accepted: that is no doubt
@@ -169,7 +176,7 @@ def test_receipts_find_their_touches_though_they_come_before_the_answers(either_
     folder = world.room.settings.spool_folder
     spool = Spool(folder)
     with ear(smpp_sender(centre.port), spool):
-        centre.wait("bound")
+        centre.wait("bound", kind="receiver")
         centre.rules(
             {"receipt": "tlv", "stat": "ENROUTE", "early": True},
             {"receipt": "text", "stat": "DELIVRD"},
@@ -198,8 +205,28 @@ def test_a_second_smsc_takes_what_the_first_surely_did_not(
 ) -> None:
     case.world.start(plan_text(WAVE))
     case.centre.rules(rule)
-    case.send("main", "spare")
+    case.send("main", "spare", silent=rule.get("fault") in SILENT)
     case.world.advance(T0 + timedelta(seconds=2))
     assert Counter(one["by"] for one in case.centre.all("accepted")) == by
     case.assumed = case.tokens(State.IN_DOUBT)
     case.finish()
+
+
+def test_a_stop_that_a_person_sends_stops_every_later_text(case: Case) -> None:
+    world, centre = case.world, case.centre
+    world.start(plan_text(WAVE + WAVE.replace("notice", "again")))
+    case.send()
+    spool = Spool(world.room.settings.spool_folder)
+    with ear(smpp_sender(centre.port), spool):
+        centre.wait("bound", kind="receiver")
+        for text in (b"STOP", b"STOP"):  # an SMSC that missed our answer delivers again
+            centre.deliver(source_addr=phone(3)[1:], source_addr_ton=1, short_message=text)
+            assert centre.wait("delivered")["status"] == 0
+    spool.close()
+    centre.rules()
+    world.advance(T0 + MINUTE)
+    world.advance(T0 + DAY + 3 * HOUR)
+    world.advance(T0 + DAY + 4 * HOUR)
+    assert world.verdicts("again")["c3"] != Verdict.GO
+    assert Counter(one["to"] for one in centre.all("accepted"))[phone(3)[1:]] == 1
+    assert len(centre.all("accepted")) == 2 * PEOPLE - 1

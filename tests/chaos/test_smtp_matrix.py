@@ -18,9 +18,9 @@ from sqlalchemy import select
 from flows.room import Room
 from ledger import health
 from ledger.engine_tables import kill_switch
-from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put, reachable
 from tests.standins.smtp import Fault, MailServer, mail_server, smtp_sender
-from waves.outcomes import Reason, State, word
+from waves.outcomes import Reason, State, Verdict, word
 from waves.senders import Breaker
 from waves.tokens import Kind, make_token
 
@@ -134,3 +134,23 @@ def test_a_server_that_lets_nobody_in_pauses_the_sender_and_costs_no_touch(case:
         case.world.advance(T0 + minute * MINUTE)
     assert case.states() == {"sent": 20}
     assert set(case.server.tokens().values()) == {1}
+
+
+def test_a_fax_goes_to_its_gateway_for_those_who_consent(tmp_path: Path, sqlite_url: str, server: MailServer) -> None:
+    server.well()
+    world = make_world(tmp_path / "home", sqlite_url)
+    (world.config / "templates" / "hello.fax.j2").write_text("Subject: {{ title }}\n\nDear {{ name }}. {{ token }}")
+    places = (("fax", "+15125550123"),), (("fax", "+15125550124"),)
+    put(world.ledger, [Person("yes", places[0]), Person("no", places[1], denied=frozenset({"fax"}))])
+    world.start(plan_text(WAVE.replace("email", "fax")))
+    faxes = smtp_sender(server.port, {"to": "{number}@fax.example.com"}, channel="fax", provider="fax_mail")
+    world.room = Room(world.room.settings, world.ledger, world.room.token_key, senders={"mailer": faxes})
+    world.advance(T0)
+    world.room.channel("fax").close()  # type: ignore[attr-defined]
+    assert {key: word(Verdict(said)) for key, said in world.verdicts("notice").items()} == {
+        "yes": "go",
+        "no": "no_consent",
+    }
+    ((to, _),), (mail,) = server.taken, server.mails()
+    assert (to, mail["Subject"]) == ("15125550123@fax.example.com", "A test campaign")
+    world.ledger.close()

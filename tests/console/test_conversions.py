@@ -46,7 +46,7 @@ class Shop:
 
     def open(self) -> None:
         self.spool = Spool(self.folder)
-        self.app = make_app(Door(self.world.room, self.spool, clock=lambda: T0))
+        self.app = make_app(Door(self.world.room, self.spool, clock=lambda: T0, patience_s=60))
 
     def post(self, body: object, key: str | None = KEY, **headers: str) -> Said:
         given = {"Authorization": f"Bearer {key}"} if key is not None else headers

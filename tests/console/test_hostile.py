@@ -67,7 +67,7 @@ class Target:
         self.now = T0
         self.folder = self.world.room.settings.spool_folder
         self.spool = Spool(self.folder)
-        self.app = make_app(Door(self.world.room, self.spool, clock=lambda: self.now))
+        self.app = make_app(Door(self.world.room, self.spool, clock=lambda: self.now, patience_s=60))
 
     def signed(self, body: bytes) -> dict[str, str]:
         return dict(sign(SECRET.encode(), body, int(T0.timestamp())))

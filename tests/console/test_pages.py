@@ -50,7 +50,7 @@ class Desk:
 
     def open(self) -> None:
         self.spool = Spool(self.folder)
-        self.app = make_app(Door(self.world.room, self.spool, clock=lambda: self.now))
+        self.app = make_app(Door(self.world.room, self.spool, clock=lambda: self.now, patience_s=60))
 
     def token(self, key: str = "c1", channel: str = "sms") -> str:
         return make_token(self.world.room.token_key, Kind.TOUCH, touch_of(self.world, "notice", key, channel).id)

@@ -19,6 +19,7 @@ from channels.webpush_keys import KEY_FILE, make_key
 from console.cli import app as program
 from console.web.app import make_app
 from console.web.door import Door
+from console.web.push import proof_of
 from flows.spooling import merge_spool
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
 from tests.console.test_web import kept
@@ -106,14 +107,19 @@ def test_from_a_site_to_the_ledger_and_back(visit: Visit) -> None:
         "Origin",
     )
     visit.merge()
-    assert address_words(visit.world, "web_push") == {value(): ("ada", "ok", "granted", "browser")}
+    assert address_words(visit.world, "web_push") == {value(): ("ada", "ok", "granted", "push_page")}
     visit.world.now = T0 + HOUR
-    assert visit.post("renew", {"old": FCM, "subscription": subscription(f"{FCM}-new")}).status_code == 202
+    renewal = {"old": FCM, "proof": said.json()["proof"], "subscription": subscription(f"{FCM}-new")}
+    said = visit.post("renew", renewal)
+    assert said.status_code == 202
     visit.merge()
     new = value(f"{FCM}-new")
-    assert address_words(visit.world, "web_push")[new] == ("ada", "ok", "granted", "browser")
+    assert address_words(visit.world, "web_push")[new] == ("ada", "ok", "granted", "push_page")
     visit.world.now = T0 + 2 * HOUR
-    assert visit.post("unsubscribe", {"endpoint": f"{FCM}-new"}).status_code == 202
+    for proof in (renewal["proof"], "", None, "\ud800"):  # of another endpoint, or none
+        assert visit.post("unsubscribe", {"endpoint": f"{FCM}-new", "proof": proof}).status_code == 403
+        assert visit.post("renew", {**renewal, "old": f"{FCM}-new", "proof": proof}).status_code == 403
+    assert visit.post("unsubscribe", {"endpoint": f"{FCM}-new", "proof": said.json()["proof"]}).status_code == 202
     visit.merge()
     assert address_words(visit.world, "web_push")[new] == ("ada", "ok", "denied", "event")
 
@@ -145,6 +151,8 @@ BAD: dict[str, tuple[str, Any, int]] = {
     "a renewal of nothing": ("renew", {"subscription": subscription()}, 400),
     "a renewal from inside": ("renew", {"old": "https://10.0.0.1/", "subscription": subscription()}, 400),
     "a renewal to inside": ("renew", {"old": FCM, "subscription": subscription("https://10.0.0.1/")}, 400),
+    "a forged renewal": ("renew", {"old": FCM, "subscription": subscription(), "proof": "A" * 22}, 403),
+    "a forged end": ("unsubscribe", {"endpoint": FCM, "proof": "A" * 22}, 403),
     "an end of nothing": ("unsubscribe", {}, 400),
     "an end from inside": ("unsubscribe", {"endpoint": "https://localhost/"}, 400),
     "a beacon of nothing": ("beacon", {}, 400),
@@ -181,6 +189,7 @@ def test_only_the_sites_that_are_named_are_answered(visit: Visit, path: str) -> 
     said |= (
         {"event": "shown", "token": make_token(visit.world.room.token_key, Kind.TOUCH, 7)} if path == "beacon" else {}
     )
+    said["proof"] = proof_of(visit.world.room.token_key, FCM)
     for origin in (
         None,
         "",

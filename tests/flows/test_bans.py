@@ -85,6 +85,16 @@ def test_calls_and_messages_are_banned_apart(
     lite.ledger.close()
 
 
+def test_a_ban_that_comes_in_the_middle_of_a_tick_is_obeyed_by_the_next_batch(sqlite_url: str, tmp_path: Path) -> None:
+    lite = make_world(tmp_path / "home", sqlite_url, batch_size=1)
+    put(lite.ledger, [reachable(n) for n in range(4)])
+    lite.start(plan_text(SMS))
+    lite.room.tick = lambda what, done, due: write(lite, ban()) if what == "notice" and done == 2 else None
+    lite.advance(T0)
+    assert len(sent(lite)) == 2
+    lite.ledger.close()
+
+
 BROKEN = {
     "no yaml": ("bans: [", "bans.yaml:1: broken YAML"),
     "a key that is none": (ban().replace("why:", "wy:"), "bans.yaml:6: there is no key `wy` here; write why"),

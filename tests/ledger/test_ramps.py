@@ -76,8 +76,11 @@ def test_an_alarm_rings_above_its_share_alone(world: World, what: str, extra: in
     assert len(first) % 2 == 0, "half of an odd number is no boundary"
     for touch in first[: len(first) // 2 + extra]:
         world.report(touch.id, Outcome.FAILED if what == "failed" else Side.UNSUBSCRIBED)
+    told: list[str] = []
+    world.room.tell = told.append
     world.advance(T0 + 2 * HOUR)
     campaign, wave = wave_row(world)
+    assert [text.endswith("its ramp's alarm paused the campaign") for text in told] == ([True] if rings else [])
     if not rings:
         assert (campaign.state, wave.alarm, len(sent(world))) == ("running", None, PEOPLE)
         return

@@ -1,15 +1,18 @@
-// An SMSC for the tests, by the npm package smpp. It is told what to do on stdin and tells what it saw on stdout, a line
-// of JSON each:
+// An SMSC for the tests, by the npm package smpp. It is told what to do on stdin and tells what it saw on stdout,
+// a line of JSON each:
 //   > {"do": "rules", "rules": [RULE, ...]}    faults from now on; the count of submit_sm begins anew with them
 //   > {"do": "deliver", "deliver": {...}}      a deliver_sm to every receiver bound now
 //   > {"do": "drop"}                           every connection is cut
+//   > {"do": "ask"} {"do": "odd"}              an enquire_link, or requests nobody expects, to every session
 //   > {"do": "stop"}                           no further connection is taken, those there are cut
 //   < {"saw": "listening", "port": 1}  {"saw": "bind", ...}  {"saw": "submit", ...}  {"saw": "accepted", ...}
 //     {"saw": "delivered", "status": 0}  {"saw": "unbind"}  {"saw": "enquire"}  {"saw": "closed"}  {"saw": "done"}
-// A RULE is {"at": [2], "from": 5, "to": "1512...", "fault": FAULT, ...}; the first one that fits a submit_sm counts. FAULT:
-//   status (with "status"), accept_then_drop, drop, accept_then_hang, hang, slow (with "ms"), no_id, nack, wrong_answer,
-//   accept_then_unbind; of binds: {"bind": "transmitter", "status": 14, "system_id": "x"} or {"bind": ..., "fault": "hang"}.
-// Accepted texts get a receipt when "receipts" rules say so: {"receipt": "tlv" | "text", "stat": "DELIVRD", "early": true}.
+// A RULE is {"at": [2], "from": 5, "to": "1512...", "fault": FAULT, ...}; the first that fits a submit_sm counts. FAULT:
+//   status (with "status"), accept_then_drop, drop, accept_then_hang, hang, slow (with "ms"), no_id, nack,
+//   wrong_answer, garbage, half, accept_then_unbind.
+// Of binds: {"bind": "transmitter", "system_id": "x", "status": 14} or {"bind": ..., "fault": "hang"}.
+// Accepted texts get receipts by rules {"receipt": "tlv" | "text", "stat": "DELIVRD", "early": true}, and ids in
+// hexadecimal by a rule {"hex": true}.
 'use strict';
 const fs = require('fs');
 const readline = require('readline');
@@ -45,8 +48,10 @@ function deliver(fields) {
 function receipt(rule, id, pdu) {
   const stat = rule.stat || 'DELIVRD';
   const named = rule.decimal ? String(parseInt(id, 16)) : id;
-  const text = `id:${named} sub:001 dlvrd:001 submit date:2612010900 done date:2612010901 stat:${stat} err:000 text:Hello`;
-  const fields = { source_addr: pdu.destination_addr, destination_addr: pdu.source_addr, esm_class: 4, source_addr_ton: 1 };
+  const dates = 'submit date:2612010900 done date:2612010901';
+  const text = `id:${named} sub:001 dlvrd:001 ${dates} stat:${stat} err:000 text:Hello`;
+  const ends = { source_addr: pdu.destination_addr, source_addr_ton: 1, destination_addr: pdu.source_addr };
+  const fields = { ...ends, esm_class: 4 };
   fields.short_message = Buffer.from(rule.receipt === 'text' ? text : 'seen').toString('hex');
   if (rule.receipt === 'tlv') Object.assign(fields, { receipted_message_id: id, message_state: STATES[stat] });
   deliver(fields);
@@ -56,7 +61,8 @@ function take(session, pdu, faulty) {
   const id = faulty.hex ? (0xab0000 + ids++).toString(16).toUpperCase() : `m${ids++}`;
   const content = pdu.message_payload || pdu.short_message || {};
   const udh = content.udh ? content.udh.map((one) => one.toString('hex')) : null;
-  tell({ saw: 'accepted', id, by: names.get(session), to: pdu.destination_addr, text: content.message, udh, source: pdu.source_addr,
+  tell({ saw: 'accepted', id, by: names.get(session), to: pdu.destination_addr, text: content.message, udh,
+    source: pdu.source_addr,
     source_ton: pdu.source_addr_ton, source_npi: pdu.source_addr_npi, ton: pdu.dest_addr_ton, npi: pdu.dest_addr_npi,
     coding: pdu.data_coding, esm_class: pdu.esm_class, registered: pdu.registered_delivery,
     service_type: pdu.service_type, until: pdu.validity_period, payload: Boolean(pdu.message_payload) });
@@ -81,7 +87,11 @@ function submit(session, pdu) {
     case 'no_id': accept(); return say({ message_id: '' });
     case 'nack': return session.send(new smpp.PDU('generic_nack',
       { command_status: rule.status, sequence_number: pdu.sequence_number }));
-    case 'wrong_answer': accept(); return session.send(new smpp.PDU('enquire_link_resp', { sequence_number: pdu.sequence_number }));
+    case 'wrong_answer': accept(); return session.send(new smpp.PDU('enquire_link_resp',
+      { sequence_number: pdu.sequence_number }));
+    case 'garbage': accept(); return session.socket.write(Buffer.alloc(64, 0xff));
+    case 'half': accept(); return session.socket.write(pdu.response().toBuffer().subarray(0, 10),
+      () => session.destroy());
     default:
   }
   const id = accept();
@@ -122,7 +132,15 @@ readline.createInterface({ input: process.stdin }).on('line', (line) => {
   let count = 0;
   if (asked.do === 'rules') { rules = asked.rules; submits = 0; open = 0; }
   if (asked.do === 'deliver') count = deliver(asked.deliver);
-  if (asked.do === 'ask') for (const session of bound.keys()) ++count && session.enquire_link(() => tell({ saw: 'alive' }));
+  for (const session of asked.do === 'ask' ? bound.keys() : []) {
+    count += 1;
+    session.enquire_link(() => tell({ saw: 'alive' }));
+  }
+  for (const session of asked.do === 'odd' ? bound.keys() : []) {
+    for (const to of ['alert_notification', 'outbind', 'data_sm', 'query_sm', 'deliver_sm']) {
+      session[to]({}, (pdu) => tell({ saw: 'answer', to, command: pdu.command, status: pdu.command_status }));
+    }
+  }
   if (asked.do === 'stop') server.close();
   if (asked.do === 'drop' || asked.do === 'stop') for (const session of [...server.sessions]) session.destroy();
   tell({ saw: 'done', count });

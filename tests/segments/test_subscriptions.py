@@ -79,10 +79,10 @@ GRANTED, DENIED = 1, 2
 
 def test_a_subscription_is_an_address_with_a_yes(world: World, ids: dict[str, int]) -> None:
     assert keep(world, yes(ids["ada"], PHONE)) == 1
-    assert rows(world) == [("ada", "phone", "ok", GRANTED, "browser", 0)]
+    assert rows(world) == [("ada", "phone", "ok", GRANTED, "push_page", 0)]
     assert keep(world, yes(ids["ada"], PHONE)) == 0
     assert keep(world, yes(999, PHONE)) == 0
-    assert rows(world) == [("ada", "phone", "ok", GRANTED, "browser", 0)]
+    assert rows(world) == [("ada", "phone", "ok", GRANTED, "push_page", 0)]
 
 
 def test_of_two_browsers_the_one_seen_last_is_asked(world: World, ids: dict[str, int]) -> None:
@@ -140,9 +140,9 @@ def test_a_person_who_subscribes_after_a_stop_wants_to_hear_again(world: World, 
     keep(world, yes(ids["ada"], PHONE, T0))  # said before, and heard after
     assert rows(world)[0][3:5] == (DENIED, "event")
     keep(world, yes(ids["ada"], PHONE, T0 + 2 * HOUR))
-    assert rows(world)[0][3:5] == (GRANTED, "browser")
+    assert rows(world)[0][3:5] == (GRANTED, "push_page")
     world.report(touch, Side.COMPLAINED, T0 + HOUR)  # of before, and late
-    assert rows(world)[0][3:5] == (GRANTED, "browser")
+    assert rows(world)[0][3:5] == (GRANTED, "push_page")
     world.report(touch, Side.UNSUBSCRIBED, T0 + 3 * HOUR)
     assert rows(world)[0][3:5] == (DENIED, "event")
 
@@ -152,8 +152,8 @@ def test_a_renewal_takes_along_what_was_said_and_what_is_queued(world: World, id
     for _ in range(2):
         keep(world, renewal(PHONE, NEW))
         assert rows(world) == [
-            ("ada", "phone", "replaced", GRANTED, "browser", 0),
-            ("ada", "new", "ok", GRANTED, "browser", 0),
+            ("ada", "phone", "replaced", GRANTED, "push_page", 0),
+            ("ada", "new", "ok", GRANTED, "push_page", 0),
         ]
     (touch,) = world.touches("notice")
     with world.ledger.read() as connection:

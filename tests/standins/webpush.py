@@ -82,6 +82,14 @@ class PushStandin:
         self.thread.join()
         self.loop.close()
 
+    def well(self) -> None:
+        """Listening, without faults, and without a memory of what came."""
+        if not self.server.is_serving():
+            self.start()
+        self.fail()
+        self.payloads.clear()
+        self.wrong.clear()
+
     def fail(self, *rules: dict[str, Any]) -> None:
         """From the next request on, which is number 1: these faults; none, to be well again."""
         self.requests.clear()

@@ -12,7 +12,7 @@
   const WORKER = "/multiwave-push-worker.js";
   const DAY = 24 * 3600 * 1000;
   const KEPT = "multiwave-push";
-  const ENDPOINT = "/multiwave-push/endpoint"; // a name in the cache of this site, never asked of it
+  const KEPT_AT = "/multiwave-push/subscription"; // a name in the cache of this site, never asked of it
 
   const supported = () =>
     "serviceWorker" in navigator && "PushManager" in window && "Notification" in window && "caches" in window;
@@ -25,6 +25,7 @@
       credentials: "omit",
     });
     if (!answer.ok) throw new Error(`multiwave answered ${answer.status}: ${(await answer.text()).trim()}`);
+    return answer.json();
   }
 
   async function serverKey() {
@@ -37,16 +38,16 @@
   const sameKey = (held, wanted) =>
     Boolean(held) && held.byteLength === wanted.length && new Uint8Array(held).every((one, at) => one === wanted[at]);
 
-  // What the worker needs when the browser changes the subscription by itself.
-  async function remember(endpoint) {
+  // What the worker needs when the browser changes the subscription by itself: what it was, and multiwave's proof of it.
+  async function remember(endpoint, proof) {
     const kept = await caches.open(KEPT);
-    if (endpoint) await kept.put(ENDPOINT, new Response(endpoint));
-    else await kept.delete(ENDPOINT);
+    if (endpoint) await kept.put(KEPT_AT, new Response(JSON.stringify({ endpoint, proof })));
+    else await kept.delete(KEPT_AT);
   }
 
   async function remembered() {
-    const found = await (await caches.open(KEPT)).match(ENDPOINT);
-    return found ? found.text() : null;
+    const found = await (await caches.open(KEPT)).match(KEPT_AT);
+    return found ? found.json() : {};
   }
 
   async function registered(worker) {
@@ -68,10 +69,11 @@
   }
 
   async function tell(token, subscription) {
-    const old = await remembered();
-    if (old && old !== subscription.endpoint) await post("renew", { old, subscription: subscription.toJSON() });
-    await post("subscribe", { token, subscription: subscription.toJSON() });
-    await remember(subscription.endpoint);
+    const { endpoint: old, proof } = await remembered();
+    const said = subscription.toJSON();
+    if (old && old !== subscription.endpoint) await post("renew", { old, proof, subscription: said }).catch(() => {});
+    const answer = await post("subscribe", { token, subscription: said });
+    await remember(subscription.endpoint, answer.proof);
     localStorage.setItem(KEPT, String(Date.now()));
   }
 
@@ -92,8 +94,9 @@
   async function unsubscribe({ worker } = {}) {
     const held = await current(worker);
     if (!held) return;
-    await post("unsubscribe", { endpoint: held.endpoint });
-    await held.unsubscribe();
+    const { endpoint, proof } = await remembered();
+    if (endpoint === held.endpoint) await post("unsubscribe", { endpoint, proof });
+    await held.unsubscribe(); // the push service says so, should multiwave not have been told
     await remember(null);
     localStorage.removeItem(KEPT);
   }

@@ -5,7 +5,7 @@
 const MULTIWAVE = {
   server: @@server@@,
   kept: "multiwave-push",
-  endpoint: "/multiwave-push/endpoint",
+  keptAt: "/multiwave-push/subscription",
 };
 
 self.addEventListener("install", () => self.skipWaiting());
@@ -74,18 +74,21 @@ async function multiwaveTell(said, event) {
 
 // The browser ended the subscription, or changed it by itself: subscribe again, and say what it was and is.
 async function multiwaveRenew(event) {
-  const cache = await caches.open(MULTIWAVE.kept);
-  const found = await cache.match(MULTIWAVE.endpoint);
-  const old = (event.oldSubscription && event.oldSubscription.endpoint) || (found ? await found.text() : null);
   const held = event.newSubscription || (await multiwaveSubscribe());
-  if (!old || !held || old === held.endpoint) return;
+  const cache = await caches.open(MULTIWAVE.kept);
+  const found = await cache.match(MULTIWAVE.keptAt);
+  if (!held || !found) return; // the next visit says whose it is
+  const { endpoint: old, proof } = await found.json();
+  if (old === held.endpoint) return;
   const answer = await fetch(`${MULTIWAVE.server}/push/renew`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ old, subscription: held.toJSON() }),
+    body: JSON.stringify({ old, proof, subscription: held.toJSON() }),
     credentials: "omit",
   });
-  if (answer.ok) await cache.put(MULTIWAVE.endpoint, new Response(held.endpoint)); // else the next visit says it
+  if (!answer.ok) return;
+  const now = { endpoint: held.endpoint, proof: (await answer.json()).proof };
+  await cache.put(MULTIWAVE.keptAt, new Response(JSON.stringify(now)));
 }
 
 async function multiwaveSubscribe() {
