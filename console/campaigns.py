@@ -10,7 +10,7 @@ import typer
 
 from console.context import ByOption, HomeOption, JsonOption, moment, open_home, who
 from console.show import Ticker, clock, counts, print_json, progress, say, table
-from waves.errors import InputError
+from waves.errors import InputError, SendRefused
 from waves.senders import parse_rate
 
 CampaignArgument = Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)]
@@ -25,12 +25,20 @@ def advance(
 ) -> None:
     """Do everything that is due: open, enrol, send, close. Safe to kill at any moment and to run again."""
     from flows.driver import advance_embedded
-    from ledger import aggregates
 
     room = open_home(home)
     with progress() as bar:
         room.tick = Ticker(bar)
         moves = advance_embedded(room, moment(now) if now else None)
+    _say_moves(room, moves, as_json)
+    for sender, why in room.shut.items():
+        if all(one.sender in room.shut for one in room.senders_of(room.senders[sender].channel)):
+            raise SendRefused(f"the sender {sender} cannot send, and what is due by it waits: {why}")
+
+
+def _say_moves(room: Any, moves: Sequence[dict[str, Any]], as_json: bool) -> None:
+    from ledger import aggregates
+
     if as_json:
         print_json({"now": room.ledger.now(), "moves": moves})
         return

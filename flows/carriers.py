@@ -14,6 +14,7 @@ from flows.room import Room
 from ledger.breaker import AT_ONCE
 from ledger.kill_switches import switches_on
 from ledger.pace import held, hold
+from waves.errors import SendRefused
 from waves.message import Receipt
 from waves.outcomes import Action, Reason
 from waves.senders import Sender
@@ -37,7 +38,29 @@ def policy(room: Room, channel: str) -> str:
 def carrier(room: Room, channel: str, connection: Any, now: datetime) -> Sender:
     """The first of the channel's senders that may carry it; the very first when none may, and all wait for it."""
     senders = room.senders_of(channel)
-    return senders[0] if len(senders) == 1 else (_usable(room, senders, connection, now) or senders)[0]
+    if len(senders) == 1:
+        return senders[0]
+    able = [sender for sender in senders if sender.sender not in room.shut]
+    return (_usable(room, senders, connection, now) or able or senders)[0]
+
+
+def can_open(room: Room, channel: str) -> bool:
+    """Open the channel's senders before anything is leased; whether one that may carry it can be opened.
+
+    Who cannot, as without its secret, is told once and passed over: what is queued waits, or is the next one's.
+    """
+    senders = room.senders_of(channel)
+    for sender in senders:
+        try:
+            room.channel_of(sender)
+        except SendRefused as error:
+            if room.shut.get(sender.sender) != str(error):
+                room.tell(f"the sender {sender.sender} cannot send: {error}")
+            room.shut[sender.sender] = str(error)
+        else:
+            room.shut.pop(sender.sender, None)
+    able = [sender for sender in senders if sender.sender not in room.shut]
+    return senders[0] in able if policy(room, channel) == "never" else bool(able)
 
 
 def carried_by(room: Room, channel: str, name: str | None) -> Sender:
@@ -52,7 +75,8 @@ def _usable(room: Room, senders: Sequence[Sender], connection: Any, now: datetim
     if how == "never":
         return list(senders[:1])
     off = {switch.scope for switch in switches_on(connection, now)}
-    waits = {row.name for row in held(connection, now + PATIENCE)} if how == "not_sent" else set()
+    waits = set(room.shut)
+    waits |= {row.name for row in held(connection, now + PATIENCE)} if how == "not_sent" else set()
     stopped = waits | {s.sender for s in senders if f"sender:{s.sender}" in off or f"provider:{s.provider}" in off}
     return [sender for sender in senders if sender.sender not in stopped]
 

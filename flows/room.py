@@ -69,6 +69,8 @@ class Room:
     """What config/senders.yaml names; a channel's first one carries it unless the settings name others."""
     seeds: tuple[Seed, ...] = ()
     """Whom every wave's message goes to besides its customers (config/seeds.yaml)."""
+    shut: dict[str, str] = field(default_factory=dict)
+    """Sender -> why its provider cannot be opened in this process, as without its secret."""
     _channels: dict[str, Channel] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from flows.carriers import can_open
 from flows.ending import give_up_queued, withdraw_stopped
 from flows.lanes import side_by_side
 from flows.rivals import rivals_of
@@ -24,7 +25,7 @@ from ledger.enrol import LISTED_BY_PEOPLE
 from ledger.gates import Gates
 from ledger.progress import wave_mark
 from ledger.strides import in_strides
-from waves.message import CHANNEL_CODES
+from waves.message import CHANNEL_CODES, CHANNEL_NAMES
 from waves.plan import Wave
 from waves.stride import Stride
 
@@ -141,6 +142,8 @@ def send_due(room: Room, running: Running, wave: Wave, now: datetime, dispatch: 
     channels = [CHANNEL_CODES[name] for name in wave.channel_names if CHANNEL_CODES[name] not in LISTED_BY_PEOPLE]
 
     def send_channel(channel: int) -> None:
+        if not can_open(room, CHANNEL_NAMES[channel]):
+            return
         if room.seeds:
             send_to_seeds(room, running, wave, channel, now)
         leased = next_batch(room, running, wave, channel, now, None)

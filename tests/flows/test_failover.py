@@ -125,6 +125,33 @@ def test_the_first_rests_longer_than_a_tick(tmp_path: Path, sqlite_url: str) -> 
     pair.world.ledger.close()
 
 
+def test_who_cannot_be_opened_is_told_once_and_passed_over(pair: Pair) -> None:
+    """As without its secret; nothing of it gets as far as a lease."""
+    told = list[str]()
+    pair.world.room.tell = told.append
+    pair.world.room._channels.pop("sms")
+    pair.begin()
+    pair.tick()
+    pair.tick(0.2)
+    assert pair.states() == {("sent", "spare"): PEOPLE}
+    assert [line.startswith("the sender main cannot send: ") for line in told] == [True]
+
+
+@pytest.mark.parametrize("policy", ["never", "not_sent"])
+def test_a_channel_whose_senders_cannot_be_opened_waits(pair: Pair, policy: str) -> None:
+    room = pair.world.room
+    room.settings = room.settings.model_copy(update={"failover": {"sms": policy}})
+    room._channels.pop("sms")
+    if policy != "never":
+        room._channels.pop("sms/spare")
+    pair.begin()
+    pair.tick()
+    assert pair.states() == {("queued", None): PEOPLE}
+    room._channels.update({"sms": pair.main, "sms/spare": pair.spare})  # type: ignore[dict-item]
+    pair.tick(0.2)
+    assert pair.states() == {("sent", "main"): PEOPLE}
+
+
 def test_a_suppression_holds_whoever_carries_it(pair: Pair) -> None:
     """It came after the first had its chance, and the next does not get to see the message."""
     pair.main.answer = UNREACHED
