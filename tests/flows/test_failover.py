@@ -14,6 +14,7 @@ from channels.registry import CAPABILITIES
 from flows.doubting import clear_doubts
 from flows.halting import scopes_on
 from flows.running import gates_of, load_running
+from flows.samples import send_test
 from flows.sending import next_batch
 from ledger import touches
 from ledger.kill_switches import lift, switch_on, switches_on
@@ -181,6 +182,15 @@ def test_a_stopped_sender_is_passed_over_until_it_is_back(pair: Pair) -> None:
     running = load_running(pair.world.ledger, "test")
     assert next_batch(pair.world.room, running, running.plan.wave("notice"), 2, pair.world.now, None) is None
     assert "sender:main" in scopes_on("test", "notice", pair.world.room.sender("sms"))
+
+
+def test_a_test_goes_by_whoever_carries_and_not_by_the_one_that_is_stopped(pair: Pair) -> None:
+    pair.begin()
+    with pair.world.ledger.write() as connection:
+        switch_on(connection, "sender:main", "trouble", "a test", pair.world.now)
+    bundle = pair.world.bundle(plan_text(WAVE, name="later"))
+    assert send_test(pair.world.room, bundle, "c1", "ann", pair.world.now)[0][-1] == "accepted"
+    assert (len(pair.main.given), len(pair.spare.given)) == (0, 1)
 
 
 def test_when_both_are_stopped_everything_waits(pair: Pair) -> None:
