@@ -214,7 +214,7 @@ class Doubtful:
     known_refs: frozenset[str] = frozenset()
     """References of other messages to that address: those are accounted for."""
     alone: bool = True
-    """Whether no other message to that address is in doubt."""
+    """Whether no other message to that address is in doubt, or being sent."""
 
 
 @runtime_checkable
