@@ -87,7 +87,7 @@ def next_batch(
         moment = moment_of(room, now)
         sender = carrier(room, name, connection, moment)
         scopes = scopes_on(running.name, wave.wave, sender)
-        owner = new_owner(sender.sender if len(room.senders_of(name)) > 1 else None)
+        owner = new_owner(sender.sender if sender.is_watched or len(room.senders_of(name)) > 1 else None)
         row, length = running.row(wave.wave).id, room.settings.lease
         return touches.lease_next(connection, row, channel, owner, moment, length, after, scopes)
 
