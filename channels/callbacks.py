@@ -41,7 +41,7 @@ def is_storable(came: Iterable[Came]) -> bool:
 
 def _named(one: Came) -> str:
     if isinstance(one, Event):  # nearly all of them
-        return f"{one.token}{one.ref or ''}{one.provider}{one.provider_event_id}"
+        return "".join((one.token, one.ref or "", one.provider, one.provider_event_id))  # TypeError for what is no text
     return "".join((*_names(one), one.provider, one.provider_event_id))
 
 
