@@ -36,12 +36,16 @@ class Callback:
 
 def is_storable(came: Iterable[Came]) -> bool:
     """Whether every report can be kept by its names: a database refuses control characters and halves of letters."""
-    return all("".join((*_names(one), one.provider, one.provider_event_id)).isprintable() for one in came)
+    return all(_named(one).isprintable() for one in came)
+
+
+def _named(one: Came) -> str:
+    if isinstance(one, Event):  # nearly all of them
+        return "".join((one.token, one.ref or "", one.provider, one.provider_event_id))  # TypeError for what is no text
+    return "".join((*_names(one), one.provider, one.provider_event_id))
 
 
 def _names(one: Came) -> tuple[str, ...]:
-    if isinstance(one, Event):
-        return (one.token, one.ref or "")
     return (one.address,) if isinstance(one, Inbound) else ()
 
 

@@ -69,9 +69,7 @@ DROP_REASONS: dict[str, Meaning] = {
 }
 """`reason` of a dropped in lower case, else its `type`."""
 UNKNOWN = Meaning(Side.UNKNOWN)
-KEPT = frozenset(
-    ("event", "type", "status", "reason", "response", "bounce_classification", "attempt", "asm_group_id")
-) | {"sg_machine_open", "sg_message_id"}
+KEPT = frozenset(("event", "type", "status", "reason", "bounce_classification", "sg_machine_open", "sg_message_id"))
 """What is kept of an event: no address, network, program or link of the person."""
 MOST = 50_000
 """Events in one request."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,8 +50,21 @@ def merge_spool(room: Room, now: datetime, callbacks: Mapping[str, Callback] = C
         with spool.taken(path) as contents:
             if contents is None:
                 continue
-            _merge(room, path.name, contents, callbacks, now, merged)
+            with _uncollected():
+                _merge(room, path.name, contents, callbacks, now, merged)
     return merged
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles, of which there are none here: it would look at each report again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _merge(

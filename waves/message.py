@@ -244,6 +244,8 @@ class StopPage:
 
     stops: Sequence[Stop]
     more: bool
+    strangers: bool = True
+    """Whether an address that nobody has is worth keeping."""
 
 
 @runtime_checkable
