@@ -29,24 +29,23 @@ class Callback:
     answer: tuple[int, str, bytes] = (202, "text/plain", b"")
     """Status, media type and body of the answer to what was kept."""
     verify: Verifier | None = None
-    """What a large batch is let in by: it is kept and answered first, and read afterwards. None: what `read` says."""
+    """What a large batch is let in by: it is kept and answered first, and read afterwards. None: what `read` says.
+
+    Whatever is let in so, `read` makes no report of it that a database would refuse.
+    """
     longest: int = 1_000_000
     """Bytes of one request; a provider with more to say makes several."""
 
 
 def is_storable(came: Iterable[Came]) -> bool:
     """Whether every report can be kept by its names: a database refuses control characters and halves of letters."""
-    return all(_named(one).isprintable() for one in came)
-
-
-def _named(one: Came) -> str:
-    if isinstance(one, Event):  # nearly all of them
-        return "".join((one.token, one.ref or "", one.provider, one.provider_event_id))  # TypeError for what is no text
-    return "".join((*_names(one), one.provider, one.provider_event_id))
-
-
-def _names(one: Came) -> tuple[str, ...]:
-    return (one.address,) if isinstance(one, Inbound) else ()
+    names = [
+        one.token + (one.ref or "") + one.provider + one.provider_event_id
+        if isinstance(one, Event)
+        else (one.address if isinstance(one, Inbound) else "") + one.provider + one.provider_event_id
+        for one in came
+    ]
+    return "".join(names).isprintable()
 
 
 URL = "x-multiwave-url"
