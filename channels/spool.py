@@ -295,7 +295,7 @@ def backlog(folder: Path) -> Backlog:
 
 
 def forget(folder: Path, needles: list[str]) -> int:
-    """Take lines that hold one of these texts, however a form or JSON spells it, out of what was set aside; how many."""
+    """Take lines that hold one of these texts, as a form or JSON spells it too, out of what was set aside; how many."""
     gone = 0
     wanted = [needle.casefold() for needle in needles if needle]
     for path in (folder / ASIDE).glob(f"*{SUFFIX}"):
