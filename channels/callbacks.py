@@ -34,9 +34,17 @@ class Callback:
     """Bytes of one request; a provider with more to say makes several."""
 
 
+LONGEST_NAMES = 650
+"""Characters of one report's names together."""
+
+
 def is_storable(came: Iterable[Came]) -> bool:
-    """Whether every report can be kept by its names: a database refuses control characters and halves of letters."""
-    return all("".join((*_names(one), one.provider, one.provider_event_id)).isprintable() for one in came)
+    """Whether every report can be kept by its names.
+
+    A database refuses control characters and halves of letters, and PostgreSQL's index names of more than 2,704 bytes.
+    """
+    names = ("".join((*_names(one), one.provider, one.provider_event_id)) for one in came)
+    return all(some.isprintable() and len(some) <= LONGEST_NAMES for some in names)
 
 
 def _names(one: Came) -> tuple[str, ...]:
