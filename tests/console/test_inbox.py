@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from ledger.kill_switches import lift, switch_on
 from ledger.seeds import seed_messages
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
 from tests.steps import convert, set_customer, suppress, touch_of, touch_words
+from waves.errors import LedgerError
 from waves.message import CHANNEL_CODES
 from waves.seeds import Seed
 from waves.tokens import Kind, make_customer_token, make_seed_token, make_token
@@ -211,6 +214,30 @@ NO_BEACONS = [
     (b"\xff\x00", 400),
     (b"x" * 10_000_000, 413),
 ]
+
+
+def test_nobody_waits_for_a_ledger_that_does_not_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    customer, touch, seed = site.customer("c0"), site.token("c0"), make_seed_token(site.world.room.token_key, 1)
+    answers = threading.Event()
+
+    @contextmanager
+    def held() -> Iterator[Any]:
+        answers.wait(20)
+        raise LedgerError("the ledger does not answer")
+        yield
+
+    monkeypatch.setattr(site.world.room.ledger, "read", held)
+    app = make_app(Door(site.world.room, site.spool, clock=lambda: T0, patience_s=0.01))
+
+    async def ask() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door") as client:
+            try:
+                paths = (f"/inbox?customer={customer}", f"/inbox?customer={seed}", f"/inbox/go/{touch}")
+                return [(await asyncio.wait_for(client.get(path), 10)).status_code for path in paths]
+            finally:
+                answers.set()
+
+    assert asyncio.run(ask()) == [503, 503, 503]
 
 
 def test_a_beacon_that_is_none_changes_nothing(site: Site) -> None:
