@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from channels.own_pages import OWN, body_of
+from channels.robots import robot
 from channels.spool import Record
 from console.web.asking import asked
 from console.web.door import Door
@@ -73,13 +74,15 @@ def router(door: Door) -> APIRouter:
         return await _keep(door, event) or Response(status_code=202, headers=allowed)
 
     @routes.get("/go/{token}")
-    async def go(token: str) -> Response:
+    async def go(token: str, request: Request) -> Response:
         try:
             link = await asked(partial(link_of, door.room, token, door.clock()), door.patience_s)
         except LedgerError:
             return Response(status_code=503, headers=AGAIN)
         if link is None:
             return Response("this message is over\n", 404, media_type="text/plain", headers=NOT_KEPT)
+        if robot(request.method, request.headers):  # such as a browser that looks ahead: nobody clicked
+            return RedirectResponse(link, 302, headers=NOT_KEPT)
         event = _event(door, token.strip().upper(), "clicked")
         return await _keep(door, event) or RedirectResponse(link, 302, headers=NOT_KEPT)
 
