@@ -18,9 +18,9 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote_plus
 
@@ -305,6 +305,14 @@ def forget(folder: Path, needles: list[str]) -> int:
             replace(path, b"".join(kept))
             gone += len(lines) - len(kept)
     return gone
+
+
+def drop_old(folder: Path, kept_for: timedelta) -> None:
+    """Delete what was set aside so long ago and that nobody mended: it holds what people are named by."""
+    for path in (folder / ASIDE).glob("*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > kept_for.total_seconds():
+                path.unlink()
 
 
 def _spellings(line: bytes) -> Iterator[str]:
