@@ -25,10 +25,11 @@ from channels.meanings import receipt
 from channels.opening import Opening
 from channels.steady import steady
 from channels.twilio_codes import UNCLEAR, meaning_of_error
-from channels.twilio_options import TwilioOptions
+from channels.twilio_options import API, TwilioOptions
+from channels.twilio_stops import LIST, read_day
 from channels.twilio_transport import CALL, Call, LineClient
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import BEGIN_WITHIN_S, Doubtful, Message, Receipt
+from waves.message import BEGIN_WITHIN_S, Doubtful, Message, Receipt, StopPage
 from waves.outcomes import Action, Outcome, Reason
 
 MOST_WRONG = 3
@@ -84,6 +85,9 @@ class Twilio:
             environment={"TWILIO_EDGE": ""},  # or the SDK would rewrite our host by what stands in ours
         )
         self._client.api.base_url = self.options.base_url
+        if self.options.base_url != API:
+            self._client.messaging.base_url = self.options.base_url.replace("//api.", "//messaging.")
+        self.stop_lists = (LIST,) if self.options.deactivations else ()
         self._callback = _callback(opening)
         self._abreast = self.sender.parallel
         self._prefix = WHATSAPP if self.capabilities.channel == "whatsapp" else ""
@@ -101,6 +105,14 @@ class Twilio:
     def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt]:
         """Those that Twilio has, `accepted`; one it shows no message for may still be on its way, and is left out."""
         return self._line.run(self._find(list(doubtful)))
+
+    def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> StopPage:
+        """One day's numbers that are out of service; SendInDoubt when Twilio does not answer."""
+        return self._line.run(read_day(self._client, self._line, after, until, page, self._timeout_s))
+
+    def add_stops(self, addresses: Sequence[str]) -> bool:
+        """False: Twilio keeps who said STOP by itself, and takes no list of ours."""
+        return False
 
     def reachable(self, timeout_s: float = 5.0) -> str | None:
         """Why no connection to Twilio comes about, or None when one does; nothing is sent."""

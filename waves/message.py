@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
-from typing import Literal, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from waves.outcomes import Action, Reason
 
@@ -109,9 +110,14 @@ class Receipt:
     """Whether it speaks of the server behind this address alone: the sender's other messages need not wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One report about one touch; `outcome` is an Outcome's or a Side's number."""
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+class Event(NamedTuple):
+    """One report about one touch; `outcome` is an Outcome's or a Side's number.
+
+    A tuple, because providers send them by the ten thousand and it is made in a third of a frozen record's time.
+    """
 
     token: str
     outcome: int
@@ -120,7 +126,7 @@ class Event:
     provider_event_id: str
     reason: Reason | None = None
     action: Action | None = None
-    raw: Mapping[str, object] = field(default_factory=dict)
+    raw: Mapping[str, object] = NOTHING
     ref: str | None = None
     """The provider's own reference of the message, where its report has no token of ours (then `token` is empty)."""
 
@@ -245,6 +251,8 @@ class StopPage:
 
     stops: Sequence[Stop]
     more: bool
+    strangers: bool = True
+    """Whether an address that nobody has is worth keeping."""
 
 
 @runtime_checkable

@@ -108,10 +108,10 @@ def test_what_a_mail_server_says_at_length_is_cut_before_it_is_searched() -> Non
         ("z" * 500_000 + " @", ""),
         ("x" * 990 + " ada@example.com", "xxx"),
     ):
-        (event,) = read(json.dumps([{**item, "response": said}]).encode())
-        assert str(event.raw["response"]).startswith(kept)
-        assert len(str(event.raw["response"])) <= 200
-        assert "ada" not in str(event.raw["response"])
+        (event,) = read(json.dumps([{**item, "reason": said}]).encode())
+        assert str(event.raw["reason"]).startswith(kept)
+        assert len(str(event.raw["reason"])) <= 200
+        assert "ada" not in str(event.raw["reason"])
 
 
 def test_which_link_was_followed_is_kept_as_a_digest() -> None:
