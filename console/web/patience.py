@@ -21,7 +21,14 @@ class Patient(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to look."""
         super().connection_made(transport)
+        self._next: asyncio.TimerHandle | None = None
         self._look(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Look no more, so that nothing of it stays in memory."""
+        super().connection_lost(exc)
+        if self._next is not None:
+            self._next.cancel()
 
     def _look(self, last: object) -> None:
         if self.transport.is_closing():
@@ -31,4 +38,4 @@ class Patient(H11Protocol):
         if self.cycle is last and not asks and not silent:
             self.transport.close()
             return
-        self.loop.call_later(self.looks_every_s, self._look, self.cycle)
+        self._next = self.loop.call_later(self.looks_every_s, self._look, self.cycle)
