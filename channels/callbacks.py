@@ -37,15 +37,22 @@ class Callback:
     """Bytes of one request; a provider with more to say makes several."""
 
 
+LONGEST_NAMES = 650
+"""Characters of one report's names together."""
+
+
 def is_storable(came: Iterable[Came]) -> bool:
-    """Whether every report can be kept by its names: a database refuses control characters and halves of letters."""
+    """Whether every report can be kept by its names.
+
+    A database refuses control characters and halves of letters, and PostgreSQL's index names of more than 2,704 bytes.
+    """
     names = [
         one.token + (one.ref or "") + one.provider + one.provider_event_id
         if isinstance(one, Event)
         else (one.address if isinstance(one, Inbound) else "") + one.provider + one.provider_event_id
         for one in came
     ]
-    return "".join(names).isprintable()
+    return "".join(names).isprintable() and max(map(len, names), default=0) <= LONGEST_NAMES
 
 
 URL = "x-multiwave-url"

@@ -76,6 +76,8 @@ MOST = 50_000
 AHEAD_S = 300
 """How far a clock may be ahead of ours."""
 LONGEST = 200
+LOOKED_AT = 1000
+"""Characters of a text: what is kept, and room for addresses."""
 PRIVATE = re.compile(r"[^\s<>\"'(]*@[^\s<>\"')]*")
 NUMBER = (int, float)
 OLDEST = 1_000_000_000
@@ -133,7 +135,7 @@ class _Times(dict[object, datetime]):
 
     def __init__(self, now: datetime) -> None:
         super().__init__()
-        self.now, self.latest = now, now.timestamp() + 86_400
+        self.now, self.latest = now, now.timestamp() + AHEAD_S  # a yes of tomorrow would outlast the no of today
 
     def __missing__(self, at: object) -> datetime:
         timed = isinstance(at, NUMBER) and OLDEST < at < self.latest
@@ -204,9 +206,19 @@ def _raw(item: dict[str, Any]) -> dict[str, object]:
     for name in KEPT.intersection(item):
         value = item[name]
         if isinstance(value, str):
-            raw[name] = (PRIVATE.sub("(address)", value) if "@" in value else value)[:LONGEST]
+            raw[name] = (_impersonal(value) if "@" in value else value)[:LONGEST]
         elif isinstance(value, NUMBER):
             raw[name] = value
     if "url" in item:  # a scanner follows several links at once (flows.clicks); which one is nobody's business
         raw["link"] = hashlib.blake2s(str(item["url"]).encode("utf-8", "replace"), digest_size=6).hexdigest()
     return raw
+
+
+def _impersonal(text: str) -> str:
+    """The beginning of a text without addresses; the end of it, where one may be cut in two, goes with them.
+
+    A mail server that anybody may run wrote it, and to look for addresses takes the square of its longest word.
+    """
+    if len(text) > LOOKED_AT:
+        text = text[:LOOKED_AT].rpartition(" ")[0]
+    return PRIVATE.sub("(address)", text)

@@ -21,7 +21,7 @@ def split_arrivals(room: Room, events: Sequence[Event]) -> tuple[list[Event], Re
     refs = {n: (event.provider, event.ref) for n, event in enumerate(events) if event.ref and not event.token}
     if refs:
         with room.ledger.read() as connection:
-            known = seeds.ids_by_ref(connection, set(refs.values()))
+            known = seeds.ids_by_ref(connection, set(refs.values()), min(events[number].at for number in refs))
         named |= {number: known[ref] for number, ref in refs.items() if ref in known}
     if not named:
         return list(events), Recorded(0, 0, 0)
@@ -50,8 +50,9 @@ def _stopped(room: Room, connection: Any, ident: int, event: Event) -> bool:
 
 def without_late_arrivals(connection: Any, pairs: Sequence[tuple[Event, int | None]]) -> list[tuple[Event, int | None]]:
     """Reports that waited for their reference, less those about seeds, which are noted."""
-    refs = {(event.provider, event.ref) for event, touch in pairs if touch is None and event.ref}
-    known = seeds.ids_by_ref(connection, refs) if refs else {}
+    referring = [event for event, touch in pairs if touch is None and event.ref]
+    refs = {(event.provider, event.ref or "") for event in referring}
+    known = seeds.ids_by_ref(connection, refs, min(event.at for event in referring)) if refs else {}
     rest = []
     for event, touch in pairs:
         ident = known.get((event.provider, event.ref or "")) if touch is None else None

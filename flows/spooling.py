@@ -19,7 +19,7 @@ from waves.message import Came
 
 CHUNK = 5000
 """Reports recorded in one transaction, which holds other writers up for a fraction of a second."""
-UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What a translation of nonsense may end in besides its own errors."""
 
 

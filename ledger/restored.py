@@ -57,7 +57,7 @@ def take_up(connection: Connection, since: datetime | None, by: str, now: dateti
     )
     connection.execute(delete(worker))
     connection.execute(update(sender_slot).values(owner=None, until=None))
-    for table in ("touch", "dial_entry", "dial_list"):
+    for table in ("touch", "dial_entry", "dial_list", "seed_touch"):
         _leave_gap(connection, table, now)
     connection.execute(delete(t.meta).where(t.meta.c.key == BACKUP_OF))
     record(connection, now, by, "restored", "the ledger", before=began.isoformat(), after=f"{doubted} in doubt")
@@ -105,5 +105,7 @@ def _leave_gap(connection: Connection, name: str, now: datetime) -> None:
         "dial_entry": {"list": 0, "touch": 0, "rank": 0, "tier": "", "customer": 0, "number": "", "active": False},
         "dial_list": {"wave": 0, "team": "", "shift": "", "format": "", "pulled_at": now, "pulled_by": "restored"}
         | {"lease_until": now, "returned_at": now},
+        "seed_touch": {"run": "restored", "campaign": "", "wave": "", "seed": "", "channel": 0, "variant": top}
+        | {"state": int(State.WITHDRAWN), "claimed_at": now},
     }
     connection.execute(insert(t.metadata.tables[name]).values(id=top + GAP, **rows[name]))

@@ -19,6 +19,8 @@ from waves.outcomes import FAILURES, Outcome, State
 
 TRIED_EVERY = timedelta(minutes=5)
 """A provider that takes nothing is not tried for its seeds more often."""
+REPORTED_WITHIN = timedelta(days=7)
+"""A report that comes later does not speak of a seed's message by a reference."""
 STATES: Mapping[str, State] = {
     "accepted": State.SENT,
     "refused": State.REFUSED,
@@ -111,10 +113,14 @@ def suppressed_addresses(connection: Connection, channel: int, values: Collectio
     return found | set(connection.scalars(select(a.value).where(*owned, said | named.exists())))
 
 
-def ids_by_ref(connection: Connection, refs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """(sender, its reference) to the message to a seed that has it (ix_seed_touch_provider_ref)."""
+def ids_by_ref(connection: Connection, refs: Collection[tuple[str, str]], came: datetime) -> dict[tuple[str, str], int]:
+    """(sender, its reference) to the latest message to a seed that has it (ix_seed_touch_provider_ref).
+
+    An old one does not: some providers count their references anew, and it is a customer's by now.
+    """
     c = table.c
-    rows = connection.execute(select(c.provider, c.provider_ref, c.id).where(c.provider_ref.in_([r for _, r in refs])))
+    mine = (c.provider_ref.in_([ref for _, ref in refs]), c.claimed_at > came - REPORTED_WITHIN)
+    rows = connection.execute(select(c.provider, c.provider_ref, c.id).where(*mine).order_by(c.id))
     return {(row.provider, row.provider_ref): row.id for row in rows}
 
 

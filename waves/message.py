@@ -172,7 +172,8 @@ class Conversion:
 class PushChange:
     """What a browser said of its push subscription; which one is meant is told by its endpoint."""
 
-    act: Literal["subscribe", "renew", "unsubscribe"]
+    act: Literal["subscribe", "visit", "renew", "unsubscribe"]
+    """A visit says again whose browser it is; the person was asked nothing."""
     endpoint: str
     """That of the subscription; in a renewal the one it had before."""
     at: datetime

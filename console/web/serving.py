@@ -18,6 +18,7 @@ from channels.registry import CAPABILITIES
 from channels.spool import Spool
 from console.web.app import make_app
 from console.web.door import Door
+from console.web.patience import Patient
 from flows.room import Room
 from flows.spooling import merge_spool
 from waves.errors import MultiwaveError
@@ -54,6 +55,8 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
         access_log=False,  # a line per request would tell when each person did what
         log_config=None,
         lifespan="off",
+        http=Patient,
+        ws="none",
         limit_concurrency=MOST_AT_ONCE,
         timeout_keep_alive=75,
     )

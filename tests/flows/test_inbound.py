@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from flows.erasing import erase_customer
+from flows.inbound import AT_ONCE
 from flows.reports import record_came
 from ledger import cases
 from ledger import tables as t
@@ -97,6 +98,18 @@ def test_a_reply_reaches_its_message_once(world: World) -> None:
     with world.ledger.read() as connection:
         raw = json.loads(connection.scalar(select(t.event.c.raw)) or "")
     assert raw == {"text": "Thank you", "from": phone(1)}
+
+
+def test_a_flood_of_replies_is_recorded_in_parts_and_in_order(lite: World) -> None:
+    commits = list[object]()
+    event.listen(lite.ledger.engine, "commit", commits.append)
+    came = [Inbound("sms", STRANGER, "ok", lite.now, "outbox", f"r{n:04}") for n in range(2 * AT_ONCE)]
+    came.append(Inbound("sms", phone(2), "STOP", lite.now - S, "outbox", "stop"))
+    came.insert(0, Inbound("sms", phone(2), "START", lite.now, "outbox", "start"))
+    before = len(commits)
+    assert record_came(lite.room, came, lite.now).new == len(came)
+    assert len(commits) - before >= 3
+    assert consents(lite)["c2", phone(2)] == "granted"
 
 
 def test_a_machine_that_answers_is_no_reply(lite: World) -> None:
