@@ -117,6 +117,17 @@ def test_what_the_first_did_not_take_goes_by_the_next(pair: Pair, answer: Receip
     assert pair.scopes() == ({"sender:main"} if answer is STOPPED else set())
 
 
+def test_the_first_rests_longer_than_a_tick(tmp_path: Path, sqlite_url: str) -> None:
+    """Else each tick would ask it again, and the next would never have its turn."""
+    pair = make_pair(tmp_path / "home", sqlite_url, tick=timedelta(minutes=2))
+    pair.main.answer = UNREACHED
+    pair.begin()
+    pair.tick()
+    pair.tick(2)
+    assert pair.states() == {("sent", "spare"): PEOPLE}
+    pair.world.ledger.close()
+
+
 def test_a_suppression_holds_whoever_carries_it(pair: Pair) -> None:
     """It came after the first had its chance, and the next does not get to see the message."""
     pair.main.answer = UNREACHED
