@@ -87,13 +87,13 @@ class Message:
     variant: int = 0
     until: datetime | None = None
     """When its wave closes: what was not delivered by then is of no use."""
-    hours_end: datetime | None = None
-    """When the permitted hours that its reader is in end; known where its provider keeps messages for hours."""
     unsubscribe_url: str | None = None
     """The page where this person unsubscribes; None where no public address is configured."""
     owner: str | None = None
     """The customer's account manager."""
     branch: str | None = None
+    hours_end: datetime | None = None
+    """When the permitted hours that its reader is in end; known where its provider keeps messages for hours."""
 
 
 @dataclass(frozen=True, slots=True)
