@@ -17,6 +17,7 @@ from flows.room import Room
 from ledger.events import Recorded
 from ledger.task_states import change_mark, task_states
 from waves.errors import InputError, TokenError
+from waves.message import CHANNEL_CODES
 from waves.tokens import Kind, read_token
 
 LISTS: Mapping[str, str] = {"visit": visit_tasks.FOLDER, "im": im_tasks.FOLDER}
@@ -76,7 +77,7 @@ def refresh_worklists(room: Room, now: datetime, only_if_changed: bool = False) 
         if not record.exists() or not lists.exists():
             continue
         with room.ledger.read() as connection:
-            mark = f"{record.stat().st_size} {change_mark(connection)}"
+            mark = f"{record.stat().st_size} {change_mark(connection, CHANNEL_CODES[channel])}"
         made = lists / MARK
         if only_if_changed and made.exists() and made.read_text() == mark:
             continue

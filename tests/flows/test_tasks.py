@@ -15,9 +15,11 @@ from channels.results_file import ResultRow
 from console.cli import app
 from flows.erasing import erase_customer
 from flows.tasks import record_results, refresh_worklists, tasks_of
+from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
 from tests.steps import set_customer, suppress, touch_words
 from waves.errors import InputError
+from waves.message import Consent
 
 WAVES = """\
   - {wave: meet, channels: [{first_of: [visit, im]}], message: hello, release: 2h, listen: 1d}
@@ -61,7 +63,9 @@ def step(world: World, now: Any) -> None:
 
 
 def states(world: World) -> dict[str, str]:
-    return {t.line["name"].removeprefix("Name of "): t.state for t in tasks_of(world.room, ("visit", "im"), world.now)}
+    return {
+        one.line["name"].removeprefix("Name of "): one.state for one in tasks_of(world.room, ("visit", "im"), world.now)
+    }
 
 
 def listed(world: World, folder: str = "visits") -> dict[str, str]:
@@ -152,6 +156,16 @@ def test_a_task_is_void_when_its_wave_closed_or_its_customer_says_stop(world: Wo
     assert listed(world)["c0"] == "void: the wave is closed"
     assert record_results(world.room, [said(world, "c0", "visited")], world.now).new == 1
     assert states(world)["c0"] == "visited"
+
+
+def test_a_no_that_a_file_brings_is_on_the_list_at_the_next_turn(world: World) -> None:
+    step(world, T0 + HOUR)
+    assert listed(world)["c3"] == "open"
+    a = t.address.c
+    with world.ledger.write() as connection:
+        connection.execute(t.address.update().where(a.value == "4 Long Street").values(consent=int(Consent.DENIED)))
+    step(world, T0 + 2 * HOUR)
+    assert listed(world)["c3"] == "void: the customer is not to be contacted"
 
 
 def test_lists_are_not_made_anew_while_nothing_changed(lite: World) -> None:
