@@ -152,7 +152,7 @@ class Twilio:
                 to=self._prefix + message.address.removeprefix(WHATSAPP),
                 **text,
                 **self._from,
-                **_validity(message.until, chunk.now),
+                **_validity(message, chunk.now),
                 **self._callback_of(message.token),
             )
         except NeverMade:
@@ -258,11 +258,12 @@ def _callback(opening: Opening) -> str | None:
     return f"{opening.public_url}/callbacks/twilio/{opening.sender.sender}"
 
 
-def _validity(until: datetime | None, now: datetime) -> dict[str, int]:
-    """What Twilio could not pass on by the wave's end it throws away (code 30036)."""
-    if until is None:
+def _validity(message: Message, now: datetime) -> dict[str, int]:
+    """What Twilio could not pass on by the end of the wave, or of its reader's day, it throws away (code 30036)."""
+    ends = [end for end in (message.until, message.hours_end) if end is not None]
+    if not ends:
         return {}
-    return {"validity_period": max(1, min(LONGEST_VALIDITY_S, int((until - now).total_seconds())))}
+    return {"validity_period": max(1, min(LONGEST_VALIDITY_S, int((min(ends) - now).total_seconds())))}
 
 
 def _taken(token: str, made: MessageInstance | None, chunk: _Chunk) -> Receipt:

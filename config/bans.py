@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from config.sentences import mend_record, problems_of
-from config.yaml_lines import Document
+from config.yaml_lines import Document, read_document
 from waves.bans import Ban, Bans
-from waves.errors import PlanError
+from waves.errors import PlanError, Problem
 
 FILE = Path("rules") / "bans.yaml"
 SAMPLES: Mapping[str, str] = {
@@ -29,3 +29,14 @@ def bans_in(document: Document) -> tuple[Ban, ...]:
     if mended.record is None or mended.findings:
         raise PlanError(problems_of(document, mended.findings))
     return mended.record.bans
+
+
+def bans_problems(config_dir: Path) -> list[Problem]:
+    """Every problem of the file of bans, if there is one: until it is mended nothing is sent."""
+    if not (config_dir / FILE).exists():
+        return []
+    try:
+        bans_in(read_document(config_dir / FILE))
+    except PlanError as error:
+        return list(error.problems)
+    return []

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from channels.registry import CAPABILITIES, SENDERS
+from channels.registry import CAPABILITIES, SENDERS, check_provider
+from config.bans import bans_problems
 from config.keywords import keywords_problems
 from config.loading import check_plan
 from config.lookups import TEMPLATES
+from config.schema import load_schema
 from config.seeds import seed_problems
-from config.senders import sender_problems
+from config.senders import load_senders, sender_problems
 from config.sms_notes import sms_notes
 from console.context import (
     ByOption,
@@ -30,6 +32,7 @@ from console.context import (
 )
 from console.legal import accepted, approvers, say_accepted, say_waiting, waiting
 from console.show import clock, counts, print_json, progress, say, screen, table
+from waves.errors import InputError, SendRefused
 from waves.sms_units import IN_UNITS
 
 if TYPE_CHECKING:
@@ -51,7 +54,9 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
     problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
-    problems += seed_problems(config_dir(settings), CAPABILITIES)
+    problems += seed_problems(config_dir(settings), CAPABILITIES) + bans_problems(config_dir(settings))
+    if not problems:
+        check_providers(settings)
     bundle = None if problems else bundle_of(settings, plan)
     notes = notes_of(bundle, config_dir(settings)) if bundle else []
     unread = accepted(bundle.hours) if bundle else []
@@ -72,9 +77,25 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
         raise typer.Exit(2)
 
 
+def check_providers(settings: Settings) -> None:
+    """InputError where MULTIWAVE_PROVIDERS names a sender or channel that there is not: nothing would be sent."""
+    senders = load_senders(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    for channel, named in settings.providers.items():
+        own = [name for name, sender in senders.items() if sender.channel == channel]
+        try:
+            for name in set(named) - set(own):
+                check_provider(channel, name, own)
+        except SendRefused as error:
+            raise InputError(f"MULTIWAVE_PROVIDERS: {error}") from None
+
+
 def notes_of(bundle: Bundle, folder: Path) -> list[str]:
     """What to know of a plan that has no problem."""
-    return [*repeats(bundle.plan), *map(str, sms_notes(str(folder / TEMPLATES), bundle.templates))]
+    return [
+        *repeats(bundle.plan),
+        *nowhere(bundle.plan, folder),
+        *map(str, sms_notes(str(folder / TEMPLATES), bundle.templates)),
+    ]
 
 
 def repeats(plan: Plan) -> list[str]:
@@ -84,6 +105,17 @@ def repeats(plan: Plan) -> list[str]:
         f"in_doubt: resend on {name}: who is in doubt may get the message twice; assume_sent and hold never repeat it"
         for name in sorted(named)
         if name != "web_push" and plan.doubt_policy(name) == "resend"
+    ]
+
+
+def nowhere(plan: Plan, folder: Path) -> list[str]:
+    """Channels of a plan on which no customers file can bring an address or a consent; browsers subscribe by a page."""
+    schema = load_schema(folder)
+    there = {channel for entry in schema.addresses for channel in entry.channels} & set(schema.consent) | {"web_push"}
+    named = {name for wave in plan.waves for name in wave.channel_names} - there
+    return [
+        f"{name}: customers.yaml declares no address or no consent for it, so an import makes nobody reachable there"
+        for name in sorted(named)
     ]
 
 

@@ -16,7 +16,9 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="Where it listens; beyond this machine only behind TLS.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option("--port", help="Where it listens; 0 takes any free port.", min=0)] = 8321,
+    port: Annotated[
+        int, typer.Option("--port", help="Where it listens; 0 takes any free port.", min=0, max=65_535)
+    ] = 8321,
 ) -> None:
     """Take providers' callbacks in: verified, kept on disk, answered at once, then merged into the ledger."""
     from console.web.serving import serve as run

@@ -23,7 +23,10 @@ PATIENCE = timedelta(seconds=5)
 AT_ONCE_S = 0.5
 """What one sender did not take is the next one's after so long."""
 RESTS = timedelta(minutes=1)
-"""A sender whose provider could not be reached is passed over for so long."""
+"""A sender whose provider could not be reached is passed over for so long, and for three ticks at least.
+
+Or each tick would begin with it again, and what it cannot take would wait for ever.
+"""
 
 
 def policy(room: Room, channel: str) -> str:
@@ -69,7 +72,8 @@ def passed_on(
         return list(receipts)
     how = policy(room, sender.channel)
     if how == "not_sent" and any(_is_unreached(receipt) for _, receipt in receipts):
-        hold(connection, sender.sender, now + RESTS, "its provider could not be reached")
+        rests = max(RESTS, 3 * room.settings.tick)
+        hold(connection, sender.sender, now + rests, "its provider could not be reached")
     return [(touch, _for_the_next(receipt, how)) for touch, receipt in receipts]
 
 

@@ -13,6 +13,7 @@ from ledger import tables as t
 from ledger.audit import record
 from ledger.doubts import note_doubts
 from ledger.engine_tables import sender_slot, worker
+from ledger.owners import claimed_by_sender
 from ledger.store import BACKUP_OF, read_meta
 from waves.errors import LedgerError
 from waves.message import CHANNEL_CODES
@@ -73,6 +74,7 @@ def _doubt(connection: Connection, began: datetime, now: datetime) -> int:
             state=int(State.IN_DOUBT),
             reason=literal(int(Reason.WORKER_LOST), Integer),
             sent_at=func.coalesce(c.claimed_at, literal(began, c.sent_at.type)),
+            provider=claimed_by_sender(),
             claimed_by=null(),
         )
         .returning(c.id)

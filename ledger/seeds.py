@@ -11,8 +11,10 @@ from sqlalchemy import ColumnElement, Connection, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.addresses import by_event
 from ledger.channel_tables import seed_touch as table
-from waves.message import Receipt
+from ledger.gates import OPEN_CASE
+from waves.message import Consent, Receipt
 from waves.outcomes import FAILURES, Outcome, State
 
 TRIED_EVERY = timedelta(minutes=5)
@@ -98,12 +100,17 @@ def settle(connection: Connection, receipts: Sequence[tuple[int, Receipt]], prov
 
 
 def suppressed_addresses(connection: Connection, channel: int, values: Collection[str], now: datetime) -> set[str]:
-    """Those of these addresses that a standing instruction names (ix_suppression_value)."""
-    s = t.suppression.c
-    standing = s.until.is_(None) | (s.until > now)
-    return set(
-        connection.scalars(select(s.value).where(s.value.in_(list(values)), s.channel.in_([0, channel]), standing))
-    )
+    """Those of these addresses that a standing instruction names, or whose owner said stop.
+
+    ix_suppression_value, ix_suppression_customer, ix_address_channel_value.
+    """
+    s, a = t.suppression.c, t.address.c
+    standing = (s.channel.in_([0, channel]), s.until.is_(None) | (s.until > now))
+    said = (a.consent == int(Consent.DENIED)) & by_event()
+    named = select(s.id).where(s.customer == a.customer, s.value.is_(None), s.reason != OPEN_CASE, *standing)
+    owned = (a.channel == channel, a.value.in_(list(values)))
+    found = set(connection.scalars(select(s.value).where(s.value.in_(list(values)), *standing)))
+    return found | set(connection.scalars(select(a.value).where(*owned, said | named.exists())))
 
 
 def ids_by_ref(connection: Connection, refs: Collection[tuple[str, str]], came: datetime) -> dict[tuple[str, str], int]:

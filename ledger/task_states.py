@@ -85,17 +85,12 @@ def _state(outcome: int | None, why: str | None) -> str:
     return word(Outcome(outcome)) if outcome else f"void: {why}" if why else "open"
 
 
-def change_mark(connection: Connection, channel: int) -> str:
-    """What changes whenever a wave closes or is stopped, a campaign is aborted, or somebody is suppressed or says no.
-
-    ix_address_channel_value: few have an address of a channel whose messages are tasks.
-    """
-    w, s, a = t.wave.c, t.suppression.c, t.address.c
-    barred = or_(a.consent != int(Consent.GRANTED), a.state >= int(AddressState.REPLACED))
-    noes = connection.execute(select(func.count(), func.max(a.consent_at)).where(a.channel == channel, barred)).one()
+def change_mark(connection: Connection) -> str:
+    """What changes whenever a wave closes or is stopped, a campaign is aborted, or somebody is suppressed."""
+    w, s = t.wave.c, t.suppression.c
     waves = connection.execute(select(func.count(w.closed), func.count(w.stopped_at)).select_from(t.wave)).one()
     aborted = connection.scalar(select(func.count()).where(t.campaign.c.state == "aborted"))
-    return " ".join(map(str, (*waves, aborted, *noes, connection.scalar(select(func.max(s.id))))))
+    return " ".join(map(str, (*waves, aborted, connection.scalar(select(func.max(s.id))))))
 
 
 def waiting_in_inbox(connection: Connection, customer: int, channel: int, now: datetime) -> list[Waiting]:

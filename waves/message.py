@@ -87,6 +87,8 @@ class Message:
     variant: int = 0
     until: datetime | None = None
     """When its wave closes: what was not delivered by then is of no use."""
+    hours_end: datetime | None = None
+    """When the permitted hours that its reader is in end; known where its provider keeps messages for hours."""
     unsubscribe_url: str | None = None
     """The page where this person unsubscribes; None where no public address is configured."""
     owner: str | None = None
@@ -221,7 +223,7 @@ class Doubtful:
     known_refs: frozenset[str] = frozenset()
     """References of other messages to that address: those are accounted for."""
     alone: bool = True
-    """Whether no other message to that address is in doubt."""
+    """Whether no other message to that address is in doubt, or being sent."""
 
 
 @runtime_checkable

@@ -119,6 +119,25 @@ def test_check_and_doctor_read_the_keywords(world: World) -> None:
     assert told in said(world, "doctor", "--json")
 
 
+def test_check_reads_what_would_stop_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, path = str(world.config / "plans" / "plan.yaml"), world.config / "rules" / "bans.yaml"
+    path.write_text("bans:\n  - {place: US-LA}\n")
+    assert f"{path}:2: `from` is missing" in said(world, "check", plan)
+    path.unlink()
+    for named, told in (('{"sms": ["outbx"]}', "did you mean outbox"), ('{"smss": "outbox"}', "did you mean sms")):
+        monkeypatch.setenv("MULTIWAVE_PROVIDERS", named)
+        with pytest.raises(InputError, match=f"MULTIWAVE_PROVIDERS: no .*{told}"):
+            said(world, "check", plan)
+
+
+def test_check_says_on_which_channel_nobody_can_be_reached(world: World) -> None:
+    plan = world.config / "plans" / "plan.yaml"
+    assert "makes nobody reachable" not in said(world, "check", str(plan))
+    plan.write_text(plan.read_text().replace("[sms]", "[{first_of: [sms, fax]}]"))
+    (world.config / "templates" / "hello.fax.j2").write_text("Hello")
+    assert "note: fax: customers.yaml declares no address or no consent for it" in said(world, "check", str(plan))
+
+
 def test_check_says_where_a_page_has_no_address(world: World) -> None:
     (world.config / "templates" / "hello.sms.j2").write_text("Bye {{ unsubscribe }}")
     told = said(world, "check", str(world.config / "plans" / "plan.yaml"))

@@ -147,6 +147,12 @@ def test_a_stop_denies_the_address_to_everybody_who_has_it(world: World) -> None
     assert (words["c1"], words["c2"]) == ("no_consent", "go")
 
 
+def test_a_stop_that_answers_no_message_is_for_every_number_of_the_person(world: World) -> None:
+    put(world.ledger, [Person("c4", (("sms", phone(4)), ("sms", phone(44))), denied=frozenset())])
+    wrote(world, "STOP", phone(4))
+    assert [consents(world)["c4", phone(number)] for number in (4, 44)] == ["denied", "denied"]
+
+
 @pytest.mark.parametrize("days", [0, 200])
 def test_a_start_takes_back_the_persons_own_stop_and_nothing_else(lite: World, days: int) -> None:
     lite.now += days * DAY

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from channels.results_file import ResultRow
 from console.cli import app
 from flows.erasing import erase_customer
 from flows.tasks import record_results, refresh_worklists, tasks_of
+from flows.upkeep import upkeep
 from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
 from tests.steps import set_customer, suppress, touch_words
@@ -63,9 +65,7 @@ def step(world: World, now: Any) -> None:
 
 
 def states(world: World) -> dict[str, str]:
-    return {
-        one.line["name"].removeprefix("Name of "): one.state for one in tasks_of(world.room, ("visit", "im"), world.now)
-    }
+    return {t.line["name"].removeprefix("Name of "): t.state for t in tasks_of(world.room, ("visit", "im"), world.now)}
 
 
 def listed(world: World, folder: str = "visits") -> dict[str, str]:
@@ -158,16 +158,6 @@ def test_a_task_is_void_when_its_wave_closed_or_its_customer_says_stop(world: Wo
     assert states(world)["c0"] == "visited"
 
 
-def test_a_no_that_a_file_brings_is_on_the_list_at_the_next_turn(world: World) -> None:
-    step(world, T0 + HOUR)
-    assert listed(world)["c3"] == "open"
-    a = t.address.c
-    with world.ledger.write() as connection:
-        connection.execute(t.address.update().where(a.value == "4 Long Street").values(consent=int(Consent.DENIED)))
-    step(world, T0 + 2 * HOUR)
-    assert listed(world)["c3"] == "void: the customer is not to be contacted"
-
-
 def test_lists_are_not_made_anew_while_nothing_changed(lite: World) -> None:
     refresh_worklists(lite.room, lite.now)
     (lite.room.settings.home / "visits" / "Anna.csv").unlink()
@@ -212,3 +202,14 @@ def test_the_commands(lite: World, tmp_path: Path) -> None:
     ]
     assert "MSN Messenger closed in 2013" in run("why", "test", "c2")
     assert "(not_capable: the customer has no account manager" in run("why", "test", "c1")
+
+
+def test_a_consent_that_a_file_takes_back_is_seen_on_the_list_within_the_hour(lite: World) -> None:
+    upkeep(lite.room, T0)
+    assert listed(lite) == {"c0": "open", "c3": "open"}
+    with lite.ledger.write() as connection:
+        a = t.address.c
+        denied = {"consent": int(Consent.DENIED), "consent_source": "crm", "consent_at": T0}
+        connection.execute(update(t.address).where(a.value == "1 Long Street").values(denied))
+    upkeep(lite.room, T0 + HOUR)
+    assert listed(lite) == {"c0": "void: the customer is not to be contacted", "c3": "open"}

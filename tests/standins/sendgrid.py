@@ -79,9 +79,11 @@ class Standin:
 
 
 @contextmanager
-def running(checked: bool = True, port: int = 0) -> Iterator[Standin]:
-    """A stand-in that answers while this lasts."""
-    standin = Standin(checked)
+def running(checked: bool = True, port: int = 0, again: Standin | None = None) -> Iterator[Standin]:
+    """A stand-in that answers while this lasts; `again` is one that died, with its address and all that it took."""
+    standin = again or Standin(checked)
+    port = int(standin.url.rpartition(":")[2]) if again else port
+    standin.hung.clear()
     handler = type("Handler", (_Handler,), {"standin": standin})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = False  # so that all of them, and their sockets, are gone when this ends
@@ -126,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         asked = Asked(method, self.path, dict(self.headers), self.rfile.read(size))
         answer = self._answer(asked, fault)
-        if fault.get("fault") in ("accept_then_reset", "hang"):
+        if fault.get("fault") in ("accept_then_reset", "accept_then_die", "hang"):
             self._break_off(fault)
             return
         if "seconds" in fault:
@@ -173,6 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault["fault"].startswith("hang"):
             self.standin.hung.wait(fault.get("seconds", 5))
         else:
+            if fault["fault"] == "accept_then_die":  # nobody listens there any more
+                self.server.shutdown()
+                self.server.server_close()
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
 

@@ -2,12 +2,29 @@
 //   <div id="messages"></div>
 //   <script src="https://go.example.com/inbox/client.js" data-customer="TOKEN" data-into="#messages" async></script>
 // TOKEN is made by your own server for the customer who is logged in. Texts are shown as text, never as HTML.
+// How it looks is yours to change: whatever your style sheet says of these classes wins.
 (function () {
   "use strict";
   var script = document.currentScript;
   var server = new URL(script.src).href.replace(/\/inbox\/client\.js.*$/, "");
   var customer = script.dataset.customer || "";
   var into = document.querySelector(script.dataset.into || "") || script.parentNode;
+
+  var LOOK =
+    ":where(.multiwave-message) { position: relative; box-sizing: border-box; margin: 0 0 12px; padding: 14px 48px 14px 16px;" +
+    " border: 1px solid rgba(128, 128, 128, .35); border-left: 4px solid #0b5cad; border-radius: 8px; line-height: 1.45; }" +
+    ":where(.multiwave-title) { font-weight: 600; }" +
+    ":where(.multiwave-link) { color: inherit; text-decoration-color: #0b5cad; text-underline-offset: 3px; }" +
+    ":where(.multiwave-body) { margin: 4px 0 0; white-space: pre-line; overflow-wrap: anywhere; }" +
+    ":where(.multiwave-close) { position: absolute; top: 6px; right: 6px; width: 36px; height: 36px; border: 0;" +
+    " border-radius: 6px; background: none; color: inherit; font: inherit; font-size: 20px; line-height: 1; cursor: pointer; }";
+  try {
+    var sheet = new CSSStyleSheet(); // a <style> would need the site's Content-Security-Policy to allow it
+    sheet.replaceSync(LOOK);
+    document.adoptedStyleSheets = document.adoptedStyleSheets.concat(sheet);
+  } catch (error) {
+    // an old browser: plain, and all there
+  }
 
   function tell(token, event) {
     fetch(server + "/inbox/beacon", {
@@ -43,14 +60,17 @@
     if (message.language) {
       box.lang = message.language;
     }
-    box.appendChild(element("strong", message.title, "multiwave-title"));
-    box.appendChild(element("p", message.body, "multiwave-body"));
+    var title = element("strong", message.title, "multiwave-title");
     if (message.link) {
-      var link = element("a", "\u2192", "multiwave-link");
+      var link = element("a", "", "multiwave-link");
       link.href = new URL(message.link, server).href;
-      link.setAttribute("aria-label", message.title);
+      link.appendChild(title);
+      link.appendChild(document.createTextNode("\u00a0\u2192"));
       box.appendChild(link);
+    } else {
+      box.appendChild(title);
     }
+    box.appendChild(element("p", message.body, "multiwave-body"));
     var close = element("button", "\u00d7", "multiwave-close");
     close.type = "button";
     close.setAttribute("aria-label", "close");
