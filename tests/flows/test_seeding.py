@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -202,7 +202,7 @@ def test_a_report_by_the_providers_reference_is_an_arrival(lite: World) -> None:
     lite.room._channels["sms"] = Scripted("accepted")  # type: ignore[assignment]
     step(lite, T0)
     event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="ref-2")
-    strangers = [replace(event, ref="ref-nobody"), replace(event, provider="another")]
+    strangers = [event._replace(ref="ref-nobody"), event._replace(provider="another")]
     assert record_reports(lite.room, [event, *strangers], T0 + HOUR).new >= 1
     assert [row.arrived_at for row in rows(lite)] == [None, T0 + HOUR]
 
