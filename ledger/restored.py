@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Integer, delete, func, insert, literal, null,
 from ledger import campaigns
 from ledger import tables as t
 from ledger.audit import record
+from ledger.channel_tables import api_key
 from ledger.doubts import note_doubts
 from ledger.engine_tables import sender_slot, worker
 from ledger.owners import claimed_by_sender
@@ -33,6 +34,8 @@ class TakenUp:
     paused: tuple[str, ...]
     may_have_opened: tuple[tuple[str, str], ...]
     """(campaign, wave) that was not open yet at the backup, or was being enrolled, in a campaign not ended."""
+    keys_revoked: int = 0
+    """API keys: nobody knows which of them were taken back since."""
 
 
 def take_up(connection: Connection, since: datetime | None, by: str, now: datetime) -> TakenUp:
@@ -60,8 +63,10 @@ def take_up(connection: Connection, since: datetime | None, by: str, now: dateti
     for table in ("touch", "dial_entry", "dial_list", "seed_touch"):
         _leave_gap(connection, table, now)
     connection.execute(delete(t.meta).where(t.meta.c.key == BACKUP_OF))
+    live = api_key.c.revoked_at.is_(None)
+    keys = connection.execute(update(api_key).where(live).values(revoked_at=now)).rowcount
     record(connection, now, by, "restored", "the ledger", before=began.isoformat(), after=f"{doubted} in doubt")
-    return TakenUp(began, doubted, tuple(running), tuple(_may_have_opened(connection)))
+    return TakenUp(began, doubted, tuple(running), tuple(_may_have_opened(connection)), keys)
 
 
 def _doubt(connection: Connection, began: datetime, now: datetime) -> int:

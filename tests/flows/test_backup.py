@@ -18,6 +18,7 @@ from flows.doubting import clear_doubts
 from flows.room import open_room
 from ledger import seeds
 from ledger import tables as t
+from ledger.api_keys import add_key, key_name
 from ledger.backup import back_up
 from ledger.restored import GAP, take_up
 from ledger.store import open_ledger, write_meta
@@ -145,6 +146,14 @@ def test_what_was_made_since_never_shares_a_number_with_what_comes(world: World)
     one = seeds.SeedMessage("test:1", "test", "notice", "desk", CHANNEL_CODES["sms"], 0)
     with world.ledger.write() as connection:
         assert all(ident > GAP for ident in seeds.claim(connection, [one], T0).values())
+
+
+def test_a_key_that_may_have_been_taken_back_since_opens_nothing(world: World) -> None:
+    with world.ledger.write() as connection:
+        add_key(connection, "shop", "a key", "tester", T0)
+        assert key_name(connection, "a key") == "shop"
+        assert take_up(connection, T0, "tester", T0 + HOUR).keys_revoked == 1
+        assert key_name(connection, "a key") is None
 
 
 def test_what_could_not_have_gone_yet_stays_queued(world: World) -> None:
