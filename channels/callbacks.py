@@ -29,20 +29,30 @@ class Callback:
     answer: tuple[int, str, bytes] = (202, "text/plain", b"")
     """Status, media type and body of the answer to what was kept."""
     verify: Verifier | None = None
-    """What a large batch is let in by: it is kept and answered first, and read afterwards. None: what `read` says."""
+    """What a large batch is let in by: it is kept and answered first, and read afterwards. None: what `read` says.
+
+    Whatever is let in so, `read` makes no report of it that a database would refuse.
+    """
     longest: int = 1_000_000
     """Bytes of one request; a provider with more to say makes several."""
 
 
+LONGEST_NAMES = 650
+"""Characters of one report's names together."""
+
+
 def is_storable(came: Iterable[Came]) -> bool:
-    """Whether every report can be kept by its names: a database refuses control characters and halves of letters."""
-    return all("".join((*_names(one), one.provider, one.provider_event_id)).isprintable() for one in came)
+    """Whether every report can be kept by its names.
 
-
-def _names(one: Came) -> tuple[str, ...]:
-    if isinstance(one, Event):
-        return (one.token, one.ref or "")
-    return (one.address,) if isinstance(one, Inbound) else ()
+    A database refuses control characters and halves of letters, and PostgreSQL's index names of more than 2,704 bytes.
+    """
+    names = [
+        one.token + (one.ref or "") + one.provider + one.provider_event_id
+        if isinstance(one, Event)
+        else (one.address if isinstance(one, Inbound) else "") + one.provider + one.provider_event_id
+        for one in came
+    ]
+    return "".join(names).isprintable() and max(map(len, names), default=0) <= LONGEST_NAMES
 
 
 URL = "x-multiwave-url"

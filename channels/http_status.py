@@ -44,7 +44,7 @@ def read_status(
         raise WebhookRejected('the body holds no list; write {"events": [...]}', 400)
     if len(items) > MOST:
         raise WebhookRejected(f"{len(items)} events in one callback; send at most {MOST}", 413)
-    return [_event(sender, number, item) for number, item in enumerate(items)]
+    return [_event(sender, number, item, now) for number, item in enumerate(items)]
 
 
 def _check_signature(secret: bytes, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
@@ -57,7 +57,7 @@ def _check_signature(secret: bytes, headers: Mapping[str, str], body: bytes, now
         raise WebhookRejected(f"{STAMP} is not within 5 minutes of now; set the gateway's clock")
 
 
-def _event(sender: Sender, number: int, item: Any) -> Event:
+def _event(sender: Sender, number: int, item: Any, now: datetime) -> Event:
     if not isinstance(item, dict):
         raise _wrong(number, "is no object")
     token, ident = (_text(number, item, key) for key in ("token", "provider_event_id"))
@@ -68,7 +68,7 @@ def _event(sender: Sender, number: int, item: Any) -> Event:
     return Event(
         token,
         outcome,
-        _moment(number, item),
+        _moment(number, item, now),
         sender.sender,
         ident,
         _known(REASONS, item.get("reason")),
@@ -84,14 +84,15 @@ def _text(number: int, item: dict[str, Any], key: str) -> str:
     return value.strip()
 
 
-def _moment(number: int, item: dict[str, Any]) -> datetime:
+def _moment(number: int, item: dict[str, Any], now: datetime) -> datetime:
+    """When it happened; what lies ahead happened now, by a clock that is wrong: it must not outlast what comes next."""
     try:
         at = datetime.fromisoformat(_text(number, item, "at"))
     except ValueError:
         raise _wrong(number, "has an `at` that is no time; write 2026-12-01T14:05:00+02:00") from None
     if at.tzinfo is None:
         raise _wrong(number, "has an `at` without a time zone; write 2026-12-01T14:05:00+02:00")
-    return at
+    return at if at - now <= FRESH else now
 
 
 def _known(words: Mapping[str, Any], said: object) -> Any:

@@ -108,8 +108,14 @@ SENDERS: dict[str, dict[str, type[Record] | None]] = {
 }
 """Channel -> provider -> its options, as config/senders.yaml may name them."""
 
-STOP_KEEPERS = frozenset({"sendgrid"})
-"""Providers with suppression lists of their own (waves.message.KeepsStops)."""
+STOP_KEEPERS: dict[str, Callable[[Sender], bool]] = {
+    "sendgrid": lambda sender: True,
+    "twilio": lambda sender: bool(sender.options.get("deactivations")) and sender.channel == "sms",
+}
+"""Provider with lists of its own (waves.message.KeepsStops) -> whether a sender of it has them read."""
+
+QUEUES = frozenset({"twilio"})
+"""Providers with queues of their own, hours long: each message says when its reader's permitted hours end."""
 
 FORMATS = {"generic_csv": generic_csv}
 """Dial list format -> the module that writes the list and reads the dispositions."""

@@ -31,7 +31,7 @@ LONGEST_ANSWER = 32 * 1024 * 1024
 CUT_OFF = (OSError, UnreadableAnswer)
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
-logging.getLogger("python_http_client.client").disabled = True
+logging.getLogger("python_http_client.client").addFilter(lambda record: False)  # `disabled` is undone by dictConfig
 
 
 class NoAnswer(MultiwaveError):

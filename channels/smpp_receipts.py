@@ -24,6 +24,8 @@ SHORTEST_NUMBER = 8
 """Digits from which on a number of unknown type is taken for an international one; fewer are a short code."""
 ID = re.compile(r"\bid:\s*([^\s]{1,65})", re.IGNORECASE)
 STATED = re.compile(r"\bstat:\s*([A-Za-z]{5,8})", re.IGNORECASE)
+SUBMITTED = re.compile(r"\bsubmit date:\s*([0-9]{6,14})", re.IGNORECASE)
+"""By the SMSC's own clock: good for nothing but telling two messages apart."""
 FAULT = re.compile(r"\berr:\s*([0-9A-Za-z]{1,5})", re.IGNORECASE)
 
 
@@ -59,7 +61,10 @@ def _receipt(sender: Sender, delivery: Delivery, said: str, at: datetime) -> lis
     word = STATE_WORDS.get(state) or (stated[1].upper() if stated else str(state))
     fault = FAULT.search(said)
     raw = {"message_id": ref, "stat": word} | ({"err": fault[1]} if fault else {})
-    return events(state_meaning(state), "", at, sender.sender, f"{ref}/{word}", raw, ref)
+    # Some SMSCs count their ids anew from 1: the same id and word at another time is another message's report.
+    submitted = SUBMITTED.search(said)
+    ident = f"{ref}/{word}" + (f"/{submitted[1]}" if submitted else "")
+    return events(state_meaning(state), "", at, sender.sender, ident, raw, ref)
 
 
 def _named(delivery: Delivery, said: str, decimal: bool) -> str:

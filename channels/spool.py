@@ -11,19 +11,22 @@ import fcntl
 import json
 import os
 import queue
+import re
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 SUFFIX = ".spool"
 ASIDE = "aside"
+ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 LONGEST_FILE = 4_000_000
 """Bytes after which a file is let go for merging."""
 HELD_S = 1.0
@@ -292,13 +295,33 @@ def backlog(folder: Path) -> Backlog:
 
 
 def forget(folder: Path, needles: list[str]) -> int:
-    """Take lines that hold one of these texts out of what was set aside; how many."""
+    """Take lines that hold one of these texts, as a form or JSON spells it too, out of what was set aside; how many."""
     gone = 0
-    wanted = [needle.encode("ascii", "backslashreplace") for needle in needles if needle]
+    wanted = [needle.casefold() for needle in needles if needle]
     for path in (folder / ASIDE).glob(f"*{SUFFIX}"):
         lines = path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if not any(needle in line for needle in wanted)]
+        kept = [line for line in lines if not any(needle in text for text in _spellings(line) for needle in wanted)]
         if len(kept) < len(lines):
             replace(path, b"".join(kept))
             gone += len(lines) - len(kept)
     return gone
+
+
+def drop_old(folder: Path, kept_for: timedelta) -> None:
+    """Delete what was set aside so long ago and that nobody mended: it holds what people are named by."""
+    for path in (folder / ASIDE).glob("*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > kept_for.total_seconds():
+                path.unlink()
+
+
+def _spellings(line: bytes) -> Iterator[str]:
+    """What a line says: as it stands, and its record's body as a form, or as JSON, would be read."""
+    yield line.decode("latin-1").casefold()
+    record = from_line(line.rstrip(b"\n"))
+    if record is not None:
+        body = record.body.decode("utf-8", "replace")
+        yield body.casefold()
+        yield unquote_plus(body).casefold()
+        yield ESCAPED.sub(lambda found: chr(int(found[1], 16)), body).casefold()
+        yield from (text.casefold() for text in record.headers.values())

@@ -25,10 +25,11 @@ from channels.meanings import receipt
 from channels.opening import Opening
 from channels.steady import steady
 from channels.twilio_codes import UNCLEAR, meaning_of_error
-from channels.twilio_options import TwilioOptions
+from channels.twilio_options import API, TwilioOptions
+from channels.twilio_stops import LIST, read_day
 from channels.twilio_transport import CALL, Call, LineClient
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import BEGIN_WITHIN_S, Doubtful, Message, Receipt
+from waves.message import BEGIN_WITHIN_S, Doubtful, Message, Receipt, StopPage
 from waves.outcomes import Action, Outcome, Reason
 
 MOST_WRONG = 3
@@ -84,6 +85,9 @@ class Twilio:
             environment={"TWILIO_EDGE": ""},  # or the SDK would rewrite our host by what stands in ours
         )
         self._client.api.base_url = self.options.base_url
+        if self.options.base_url != API:
+            self._client.messaging.base_url = self.options.base_url.replace("//api.", "//messaging.")
+        self.stop_lists = (LIST,) if self.options.deactivations else ()
         self._callback = _callback(opening)
         self._abreast = self.sender.parallel
         self._prefix = WHATSAPP if self.capabilities.channel == "whatsapp" else ""
@@ -101,6 +105,14 @@ class Twilio:
     def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt]:
         """Those that Twilio has, `accepted`; one it shows no message for may still be on its way, and is left out."""
         return self._line.run(self._find(list(doubtful)))
+
+    def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> StopPage:
+        """One day's numbers that are out of service; SendInDoubt when Twilio does not answer."""
+        return self._line.run(read_day(self._client, self._line, after, until, page, self._timeout_s))
+
+    def add_stops(self, addresses: Sequence[str]) -> bool:
+        """False: Twilio keeps who said STOP by itself, and takes no list of ours."""
+        return False
 
     def reachable(self, timeout_s: float = 5.0) -> str | None:
         """Why no connection to Twilio comes about, or None when one does; nothing is sent."""
@@ -140,7 +152,7 @@ class Twilio:
                 to=self._prefix + message.address.removeprefix(WHATSAPP),
                 **text,
                 **self._from,
-                **_validity(message.until, chunk.now),
+                **_validity(message, chunk.now),
                 **self._callback_of(message.token),
             )
         except NeverMade:
@@ -246,11 +258,12 @@ def _callback(opening: Opening) -> str | None:
     return f"{opening.public_url}/callbacks/twilio/{opening.sender.sender}"
 
 
-def _validity(until: datetime | None, now: datetime) -> dict[str, int]:
-    """What Twilio could not pass on by the wave's end it throws away (code 30036)."""
-    if until is None:
+def _validity(message: Message, now: datetime) -> dict[str, int]:
+    """What Twilio could not pass on by the end of the wave, or of its reader's day, it throws away (code 30036)."""
+    ends = [end for end in (message.until, message.hours_end) if end is not None]
+    if not ends:
         return {}
-    return {"validity_period": max(1, min(LONGEST_VALIDITY_S, int((until - now).total_seconds())))}
+    return {"validity_period": max(1, min(LONGEST_VALIDITY_S, int((min(ends) - now).total_seconds())))}
 
 
 def _taken(token: str, made: MessageInstance | None, chunk: _Chunk) -> Receipt:

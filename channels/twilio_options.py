@@ -58,6 +58,8 @@ class TwilioOptions(Options):
     from_: str | None = Field(default=None, alias="from")
     """A number as E.164, a short code or an alphanumeric sender."""
     sender_type: SenderType | None = None
+    deactivations: bool = False
+    """Whether numbers of the United States that carriers took out of service are read daily: their addresses die."""
     base_url: str = API
 
     @field_validator("account_sid", "api_key_sid", "messaging_service_sid")

@@ -179,6 +179,7 @@ KEY_HELP: Mapping[str, str] = {
     "TwilioOptions.messaging_service_sid": "The Messaging Service that messages are sent by ...",
     "TwilioOptions.from": "... or the number, short code or alphanumeric sender they come from.",
     "TwilioOptions.sender_type": "What kind of sender that is: it gives the rate in segments where none is written.",
+    "TwilioOptions.deactivations": "Whether US numbers that carriers took out of service are read daily.",
     "TwilioOptions.base_url": "One of Twilio's regions, such as https://api.ie1.twilio.com.",
     "SmppOptions.host": "Where the SMSC is: a name or an address.",
     "SmppOptions.port": "Its port, as the provider names it: often 3550 with TLS and 2775 without.",

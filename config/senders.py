@@ -84,6 +84,7 @@ SAMPLES: Mapping[str, str] = {
     "webhook_public_key": "MFkwEwYHKoZI...",
     "webhook_fresh": "5m",
     "share_stops": "true",
+    "deactivations": "true",
     "smtp": "{host: smtp.example.com, user: news, secret_env: SMTP_SECRET, mail_from: Example <news@example.com>}",
     "fax_mail": '{host: smtp.example.com, mail_from: fax@example.com, to: "{number}@fax.example.com"}',
     "user": "news",

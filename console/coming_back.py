@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from config.keywords import keywords_problems
 if TYPE_CHECKING:
     from console.doctor import Finding
     from flows.room import Room
+
+LATELY = timedelta(days=7)
 
 
 def keywords(folder: Path) -> Iterator[Finding]:
@@ -30,11 +32,13 @@ def coming_back(room: Room, now: datetime) -> Iterator[Finding]:
     from console.doctor import Finding
     from ledger.api_keys import api_keys
     from ledger.cases import count_cases
+    from ledger.health import not_understood
     from ledger.replies import unknown_senders
 
     with room.ledger.read() as connection:
         (open_cases, since), strangers = count_cases(connection, now), unknown_senders(connection)
         keys = [key for key in api_keys(connection) if key.unknown]
+        foreign = not_understood(connection, now - LATELY)
     if since is not None:
         said = f"{open_cases:,} open, the oldest since {since:%Y-%m-%d %H:%M}Z"
         yield Finding("cases", "warn", said, "answer them: multiwave case ls")
@@ -42,6 +46,12 @@ def coming_back(room: Room, now: datetime) -> Iterator[Finding]:
         yield Finding("cases", "ok", "no customer waits for an answer")
     said = f"{strangers:,} came from addresses that no customer has" if strangers else "all from customers we know"
     yield Finding("replies", "ok", said)
+    if foreign:
+        counted = ", ".join(f"{sender} {count:,}" for sender, count in foreign.items())
+        said = f"of kinds that this release does not know, in the last 7 days: {counted}"
+        yield Finding("reports", "warn", said, "they are kept and change nothing")
+    else:
+        yield Finding("reports", "ok", "all of the last 7 days were understood")
     for key in keys:
         said = f"{key.name}: {key.unknown:,} of customers that the ledger did not know, which were not stored"
         do = "import those customers and let them be sent again; or see that both use the same customer keys"

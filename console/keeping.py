@@ -49,6 +49,8 @@ def restored(
         return
     say(f"taken into use; nothing after {clock(done.since)} is in it. {done.in_doubt:,} messages are in doubt")
     say("before you resume a campaign: import every opt-out, report, conversion and customer since then")
+    if done.keys_revoked:
+        say(f"{done.keys_revoked} API keys are revoked: nobody knows which were since; make new ones: api-key add NAME")
     for campaign in done.paused:
         say(f"paused: {campaign}")
     for campaign, wave in done.may_have_opened:

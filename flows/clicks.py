@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from ledger.links import Followed
@@ -22,12 +21,13 @@ SCANNED_WITHIN: dict[int, timedelta] = {
 
 A notification can be tapped as it appears: other channels are not in the table.
 """
+CLICKED = int(Outcome.CLICKED)
 Pair = tuple[Event, int | None]
 
 
 def clicked(pairs: Iterable[Pair]) -> set[int]:
     """The touches whose links these reports say were followed."""
-    return {touch for event, touch in pairs if touch is not None and event.outcome == Outcome.CLICKED}
+    return {touch for event, touch in pairs if event.outcome == CLICKED and touch is not None}
 
 
 def judged(pairs: Sequence[Pair], known: Mapping[int, Followed]) -> list[Pair]:
@@ -35,16 +35,17 @@ def judged(pairs: Sequence[Pair], known: Mapping[int, Followed]) -> list[Pair]:
 
     Each is judged once, by what is known when it is recorded: an outcome that stands is never lowered.
     """
-    here: dict[int, list[Event]] = {}
-    for event, touch in pairs:
-        if touch is not None and touch in known:
+    found, here = list(pairs), dict[int, list[Event]]()
+    places: list[tuple[int, Event, int]] = []
+    for place, (event, touch) in enumerate(pairs):
+        if touch in known and touch is not None:
             here.setdefault(touch, []).append(event)
-    found: list[Pair] = []
-    for event, touch in pairs:
-        why = None
-        if touch is not None and touch in known and event.outcome == Outcome.CLICKED:
-            why = _machine(event, known[touch], here[touch])
-        found.append((_marked(event, why) if why else event, touch))
+            if event.outcome == CLICKED:
+                places.append((place, event, touch))
+    for place, click, touch in places:
+        why = _machine(click, known[touch], here[touch])
+        if why is not None:
+            found[place] = _marked(click, why), touch
     return found
 
 
@@ -76,4 +77,4 @@ def _link(raw: object) -> str | None:
 
 def _marked(click: Event, why: str) -> Event:
     raw = {**click.raw, "bot": True, "why": why}
-    return replace(click, outcome=int(Outcome.DELIVERED), action=Action.OK, reason=None, raw=raw)
+    return click._replace(outcome=int(Outcome.DELIVERED), action=Action.OK, reason=None, raw=raw)

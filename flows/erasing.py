@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Mapping
@@ -63,7 +64,8 @@ def erase_customer(room: Room, key: str, by: str, patience_s: float = PATIENCE_S
     listed = forget_in_lists(room.settings.home / "dial-lists", entries)
     refresh_worklists(room, room.ledger.now())  # from the record, in which they are nobody any more
     endpoints = [found for found in map(endpoint_in, subject.values) if found]  # its quotes are written otherwise there
-    kept_aside = forget_in_spool(room.settings.spool_folder, [*subject.values, *endpoints, *tokens])
+    named = [f'"customer": {json.dumps(key)}', f'"customer": {subject.id}}}']  # as our own pages keep them
+    kept_aside = forget_in_spool(room.settings.spool_folder, [*subject.values, *endpoints, *tokens, *named])
     with room.ledger.write() as connection:
         new = erasure.erase(connection, key, subject, seal, by, room.ledger.now())
     empty_log(room.ledger)

@@ -50,17 +50,21 @@ def _named_by(connection: Any, switches: Sequence[Switch], plan: Plan, now: date
     return named_by_any(people, [segment_clause(parse_rule(text, types), people, today) for text in rules])
 
 
-def refuse_halted(room: Room, plan: Plan, wave: str, channel: str, customer: int, now: datetime) -> None:
-    """SendRefused when a kill switch stops a message of this plan to this customer, whether it was started or not."""
+def refuse_halted(room: Room, plan: Plan, wave: str, channel: str, customer: int, now: datetime) -> Sender:
+    """Who carries a message of this plan to this customer, whether it was started or not.
+
+    SendRefused when a kill switch stops it.
+    """
     with room.ledger.read() as connection:
-        switches = switches_on(connection, now)
-        within = scopes_on(plan.campaign, wave, carrier(room, channel, connection, now))
+        switches, sender = switches_on(connection, now), carrier(room, channel, connection, now)
+        within = scopes_on(plan.campaign, wave, sender)
         named = _named_by(connection, switches, plan, now)
         stopping = [switch for switch in switches if switch.scope in within]
         if named is not None and any_of(connection, named, customer):
             stopping += [switch for switch in switches if switch.scope.startswith(SEGMENT)]
     if stopping:
         raise SendRefused(f"{stopping[0]}; nothing is sent while it is on")
+    return sender
 
 
 def switches_over(room: Room, running: Running, now: datetime) -> list[Switch]:

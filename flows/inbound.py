@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -16,6 +17,9 @@ from waves.seals import sealer
 
 NOT_A_PERSON = ("auto-submitted", "auto_submitted", "x-autoreply", "x-autorespond")
 """Headers by which a mail says that a machine wrote it (RFC 3834), where a provider hands them on."""
+
+AT_ONCE = 100
+"""Replies in one transaction; each takes a dozen statements, and whoever sends waits meanwhile."""
 
 
 def keywords_of(room: Room) -> Keywords:
@@ -45,8 +49,15 @@ def record_inbound(room: Room, came: Sequence[Inbound], now: datetime) -> Record
         )
         for one in came
     ]
-    with room.ledger.write() as connection:
-        return record_replies(connection, new, now)
+    new.sort(key=lambda one: (one.at, one.provider_event_id))
+    found = Recorded(0, 0, 0)
+    for start in range(0, len(new), AT_ONCE):
+        began = time.monotonic()
+        with room.ledger.write() as connection:
+            part = record_replies(connection, new[start : start + AT_ONCE], now)
+        found = Recorded(found.new + part.new, found.known + part.known, found.unknown_touch + part.unknown_touch)
+        room.ledger.give_way(time.monotonic() - began)
+    return found
 
 
 def _is_automatic(one: Inbound) -> bool:

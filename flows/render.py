@@ -37,6 +37,9 @@ def linker(urls: tuple[str, ...], token: str, public_url: str | None) -> Callabl
     return link
 
 
+NOWHERE = Around()
+
+
 def render(
     bundle: Bundle,
     wave: Wave,
@@ -45,7 +48,7 @@ def render(
     variant: int,
     token: str,
     recipient: Recipient,
-    around: Around,
+    around: Around = NOWHERE,
 ) -> Message:
     """The message in the recipient's language; SendRefused when the template cannot be filled."""
     message, page = wave.messages[variant], f"{around.public_url}/u/{token}" if around.public_url else None

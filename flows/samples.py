@@ -93,8 +93,8 @@ def send_test(room: Room, bundle: Bundle, key: str, by: str, now: datetime) -> l
         token = make_token(room.token_key, Kind.TEST, customer << 12 | number)
         around = Around(room.settings.public_url, tracks=False)
         made = render(bundle, wave, templates, channel, variant, token, recipient, around)
-        refuse_halted(room, bundle.plan, wave.wave, channel, customer, now)
-        (receipt,) = room.channel(channel).send([replace(made, campaign=f"test of {made.campaign}")], now)
+        sender = refuse_halted(room, bundle.plan, wave.wave, channel, customer, now)
+        (receipt,) = room.channel_of(sender).send([replace(made, campaign=f"test of {made.campaign}")], now)
         results.append((wave.wave, channel, variant, receipt.result))
     with room.ledger.write() as connection:
         record(connection, now, by, "test-send", bundle.plan.campaign, after=f"customer {customer}")

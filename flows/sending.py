@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from channels.registry import QUEUES
 from channels.steady import steady
 from config.templates import Templates
 from flows.carriers import PATIENCE, carried_by, carrier, passed_on
@@ -17,12 +18,14 @@ from flows.room import Room
 from flows.running import Running, claim_gates, obeying
 from ledger import kill_switches, pace, touches
 from ledger.breaker import heard
+from ledger.legal_hours import hours_ends
 from ledger.owners import new_owner, sender_in
 from ledger.recipients import recipients
 from ledger.slots import free_slot, take_slot
 from ledger.store import keep_out_new_touches
 from waves.errors import LedgerError, SendRefused
-from waves.message import BEGIN_WITHIN_S, CHANNEL_NAMES, Channel, Message, Receipt
+from waves.hours import kind_of
+from waves.message import BEGIN_WITHIN_S, CHANNEL_CODES, CHANNEL_NAMES, Channel, Message, Receipt
 from waves.outcomes import Reason
 from waves.plan import Wave
 from waves.senders import Sender
@@ -87,7 +90,7 @@ def next_batch(
         moment = moment_of(room, now)
         sender = carrier(room, name, connection, moment)
         scopes = scopes_on(running.name, wave.wave, sender)
-        owner = new_owner(sender.sender if len(room.senders_of(name)) > 1 else None)
+        owner = new_owner(sender.sender if sender.is_watched or len(room.senders_of(name)) > 1 else None)
         row, length = running.row(wave.wave).id, room.settings.lease
         return touches.lease_next(connection, row, channel, owner, moment, length, after, scopes)
 
@@ -206,7 +209,10 @@ def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int,
     room, running, name = sending.room, sending.running, sending.sender.channel
     named = {word for message in sending.wave.messages.values() for word in sending.templates.named(message, name)}
     with room.ledger.read() as connection:
-        known = recipients(connection, [touch.touch for touch in claimed], running.bundle.types, named)
+        ids, ends = [touch.touch for touch in claimed], dict[int, datetime]()
+        known = recipients(connection, ids, running.bundle.types, named)
+        if sending.sender.provider in QUEUES:
+            ends = hours_ends(connection, ids, running.rules, kind_of(CHANNEL_CODES[name]), sending.moment())
     messages: list[tuple[int, Message]] = []
     refused: list[tuple[int, Receipt]] = []
     bundle, wave, templates = running.bundle, sending.wave, sending.templates
@@ -216,7 +222,7 @@ def _rendered(sending: Sending, claimed: touches.Chunk) -> tuple[list[tuple[int,
         try:
             recipient = known[touch.touch]
             message = render(bundle, wave, templates, name, touch.variant, token, recipient, around)
-            messages.append((touch.touch, message))
+            messages.append((touch.touch, replace(message, hours_end=ends.get(touch.touch)) if ends else message))
         except SendRefused:
             refused.append((touch.touch, Receipt(token, "refused", reason=Reason.CONTENT)))
     return messages, refused

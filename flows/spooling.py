@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from channels import spool
-from channels.callbacks import CALLBACKS, Callback, Reader, is_storable
+from channels.callbacks import CALLBACKS, Callback, is_storable
 from channels.listeners import LISTENERS
 from channels.own_pages import OWN, PAGES
 from flows.reports import record_came
@@ -17,7 +19,7 @@ from waves.message import Came
 
 CHUNK = 5000
 """Reports recorded in one transaction, which holds other writers up for a fraction of a second."""
-UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What a translation of nonsense may end in besides its own errors."""
 
 
@@ -48,8 +50,21 @@ def merge_spool(room: Room, now: datetime, callbacks: Mapping[str, Callback] = C
         with spool.taken(path) as contents:
             if contents is None:
                 continue
-            _merge(room, path.name, contents, callbacks, now, merged)
+            with _uncollected():
+                _merge(room, path.name, contents, callbacks, now, merged)
     return merged
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles, of which there are none here: it would look at each report again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _merge(
@@ -82,19 +97,14 @@ def _merge(
 
 def _read(room: Room, record: spool.Record, callbacks: Mapping[str, Callback]) -> Sequence[Came]:
     """The reports in a record, by the same reader that verified it at the door, at the time it came."""
+    known = callbacks.get(record.provider)
     if record.provider == OWN:
         came: Sequence[Came] = PAGES[record.sender](record.body, record.at)
     else:
-        sender, read = room.senders.get(record.sender), _reader(record.provider, callbacks)
-        if sender is None or read is None or sender.provider != record.provider:
+        sender, reader = room.senders.get(record.sender), known or LISTENERS.get(record.provider)
+        if sender is None or reader is None or sender.provider != record.provider:
             raise MultiwaveError("no such sender any more; name it in config/senders.yaml again")
-        came = read(sender, record.headers, record.body, record.at)
-    if not is_storable(came):
+        came = reader.read(sender, record.headers, record.body, record.at)
+    if (known is None or known.verify is None) and not is_storable(came):
         raise ValueError("a database would refuse it")
     return came
-
-
-def _reader(provider: str, callbacks: Mapping[str, Callback]) -> Reader | None:
-    """Who reads what this provider told, at the door or on a connection of its own."""
-    known = callbacks.get(provider) or LISTENERS.get(provider)
-    return None if known is None else known.read

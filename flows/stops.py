@@ -63,7 +63,8 @@ class Standing:
 def keepers(room: Room, channels: Iterable[str] | None = None) -> Iterator[Sender]:
     """The senders (of these channels) whose providers have lists of their own."""
     for sender in room.senders.values():
-        if sender.provider in STOP_KEEPERS and (channels is None or sender.channel in channels):
+        keeps = STOP_KEEPERS.get(sender.provider)
+        if keeps is not None and keeps(sender) and (channels is None or sender.channel in channels):
             yield sender
 
 
@@ -149,7 +150,7 @@ class _Keeping:
         more = True
         while more and not self.is_over:
             page = channel.stops(listed, after, until, known.page.get(listed, 0))
-            self._take(list(page.stops))
+            self._take(list(page.stops), page.strangers)
             more = page.more
             known.page[listed] = known.page.get(listed, 0) + 1
             if not more:
@@ -157,7 +158,7 @@ class _Keeping:
                 del known.page[listed]
             self._save()
 
-    def _take(self, stops: list[Stop]) -> None:
+    def _take(self, stops: list[Stop], strangers: bool) -> None:
         ledger, seal = self.room.ledger, sealer(self.room.token_key)
         for start in range(0, len(stops), AT_ONCE):
             if self.spellings is None:
@@ -166,7 +167,12 @@ class _Keeping:
             part = stops[start : start + AT_ONCE]
             with ledger.write() as connection:
                 self.known.taken += rows.take_stops(
-                    connection, self.code, self.sender.sender, part, self.spellings, seal, self.now
+                    connection,
+                    rows.Source(self.code, self.sender.sender, strangers),
+                    part,
+                    self.spellings,
+                    seal,
+                    self.now,
                 )
 
     def _tell(self, channel: KeepsStops) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +69,17 @@ def touch_of(room: Room, token: str) -> int | None:
 
 
 def refresh_worklists(room: Room, now: datetime, only_if_changed: bool = False) -> int:
-    """Make every worklist anew from the record: what is done or void says so. How many tasks were written."""
+    """Make every worklist anew from the record: what is done or void says so. How many tasks were written.
+
+    `only_if_changed`: once an hour all the same, for what leaves no mark, such as a file that takes a consent back.
+    """
     count = 0
     for channel, name in LISTS.items():
         record, lists = record_of(room, channel), room.settings.home / name
         if not record.exists() or not lists.exists():
             continue
         with room.ledger.read() as connection:
-            mark = f"{record.stat().st_size} {change_mark(connection)}"
+            mark = f"{record.stat().st_size} {change_mark(connection)} {now.astimezone(UTC):%Y-%m-%dT%H}"
         made = lists / MARK
         if only_if_changed and made.exists() and made.read_text() == mark:
             continue

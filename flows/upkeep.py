@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from channels import spool
 from flows.doubting import clear_doubts
 from flows.reports import record_early
 from flows.room import Room
@@ -30,6 +31,7 @@ def upkeep(room: Room, now: datetime) -> int:
     clear_doubts(room, now)
     keep_stops(room, now)
     refresh_worklists(room, now, only_if_changed=True)
+    spool.drop_old(room.settings.spool_folder, room.settings.keep_raw)
     drop_old_raw(room.ledger, now - room.settings.keep_raw)
     drop_old_refs(room.ledger, now - room.settings.keep_raw)
     return swept

@@ -53,8 +53,8 @@ def let_go() -> ColumnElement[bool]:
 def claim_statement(gates: Gates, types: Mapping[str, str], calls: bool, several: bool) -> ReturningUpdate[Any]:
     """The UPDATE of one chunk, with parameters in_batch, on_channel, kind, owner, scopes, now and most.
 
-    `several`: its channel has several senders, and the parameter `sender` is the one that carries this chunk. What it
-    may have been given to another one for is left to that one.
+    `several`: its channel may have several senders, and the parameter `sender` is the one that carries this chunk.
+    What may have been given to another one is left to that one.
 
     It returns rows of what it looked at. `kind` is that of the channel's hours (waves.hours).
 

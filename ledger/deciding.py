@@ -171,6 +171,7 @@ def say_not_sent(
     c = t.touch.c
     hold_open(connection, touches)
     queued = _queue(connection, and_(c.id.in_(touches), *_held(), _still_sends(), c.not_after > now), null(), now)
+    connection.execute(update(t.touch).where(c.id.in_(queued)).values(provider=null()))  # any sender may
     _decided(connection, queued, "not_sent", by, now)
     ended = {"state": int(State.EXPIRED), "reason": _why_over(), "sent_at": None}
     over = connection.scalars(

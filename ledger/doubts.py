@@ -133,8 +133,8 @@ def to_ask(connection: Connection, now: datetime) -> list[Unsure]:
 
 
 def addressed(connection: Connection, touches: Sequence[int]) -> dict[int, tuple[str, datetime, frozenset[str], bool]]:
-    """Of each touch: where it went, when it was claimed, the references of all else that went there, and whether no
-    other message to there is in doubt (ix_address_channel_value, ix_touch_customer)."""
+    """Of each touch: where it went, when it was claimed, the references of all else that went there, and whether of
+    no other message to there the reference may be unknown (ix_address_channel_value, ix_touch_customer)."""
     c, a = t.touch.c, t.address.c
     same, other = t.address.alias(), t.touch.alias()
     query = (
@@ -152,7 +152,7 @@ def addressed(connection: Connection, touches: Sequence[int]) -> dict[int, tuple
     for touch, value, begun, ref, state in connection.execute(query):
         _, _, refs, alone = found.get(touch, (value, begun, frozenset[str](), True))
         refs = refs | {ref} if ref else refs
-        found[touch] = (value, begun, refs, alone and state != int(State.IN_DOUBT))
+        found[touch] = (value, begun, refs, alone and state not in (State.CLAIMED, State.IN_DOUBT))
     return found
 
 

@@ -11,9 +11,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, select, text
 
 from ledger import tables as t
+from ledger.channel_tables import reply
 from ledger.close import balance
 from ledger.engine_tables import doubt
-from waves.outcomes import State
+from ledger.sql import inline
+from waves.outcomes import Side, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,22 @@ def expired_leases(connection: Connection, now: datetime) -> int:
     b = t.batch.c
     query = select(func.count()).where(b.done_at.is_(None), b.lease_owner.is_not(None), b.lease_until <= now)
     return connection.scalar(query) or 0
+
+
+def not_understood(connection: Connection, since: datetime) -> dict[str, int]:
+    """Reports of kinds that this release does not know, by sender, received since a moment; replies are none of them.
+
+    They are kept as they came (ix_event_unknown).
+    """
+    ev = t.event.c
+    replied = select(reply.c.event).where(reply.c.event == ev.id).correlate(t.event).exists()
+    query = (
+        select(ev.provider, func.count())
+        .where(ev.outcome == inline(Side.UNKNOWN), ev.received_at >= since, ~replied)
+        .group_by(ev.provider)
+        .order_by(ev.provider)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def in_doubt(connection: Connection) -> dict[str, int]:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.law_caps import Counted, counted_by, note_caps
+from ledger.sql import among
 from ledger.types import When, later
 from waves.bans import Ban
 from waves.calendars import calendars
@@ -149,6 +150,15 @@ def open_until(rules: int, kind: Kind, zone_set: ColumnElement[int], now: dateti
     w = t.legal_window.c
     mine = (w.rules == rules, w.kind == int(kind), w.zone_set == zone_set, w.opens <= now, w.closes > now)
     return select(func.max(w.closes)).where(*mine).correlate_except(t.legal_window).scalar_subquery()
+
+
+def hours_ends(
+    connection: Connection, touches: Sequence[int], rules: Rules, kind: Kind, now: datetime
+) -> dict[int, datetime]:
+    """Touch to the end of the permitted window that its customer is in at `now`."""
+    c, p = t.touch.c, t.customer.c
+    query = select(c.id, open_until(rules.id, kind, p.zone_set, now)).join_from(t.touch, t.customer, p.id == c.customer)
+    return {touch: end for touch, end in connection.execute(query.where(among(c.id, touches))) if end is not None}
 
 
 def is_known(rules: int, zone_set: ColumnElement[int]) -> ColumnElement[bool]:

@@ -17,13 +17,13 @@ MARK = "/"
 
 
 def new_owner(sender: str | None = None) -> str:
-    """A word nobody has had; with the sender, where its channel has several."""
+    """A word nobody has had; with the sender, where there may be another one some day."""
     word = secrets.token_urlsafe(BYTES)
     return word if sender is None else f"{word}{MARK}{sender}"
 
 
 def sender_in(owner: str) -> str | None:
-    """The sender that a lease sends by; None where its channel has only one."""
+    """The sender that a lease sends by; None where its channel has only one, on this machine."""
     return owner[LENGTH + 1 :] if owner[LENGTH : LENGTH + 1] == MARK else None
 
 

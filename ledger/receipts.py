@@ -49,7 +49,8 @@ def changed(
         open_still = select(t.wave.c.id).where(t.wave.c.id == t.touch.c.wave, t.wave.c.state == "open").exists()
         state = case((open_still, int(State.QUEUED)), (resent(), int(State.IN_DOUBT)), else_=int(State.EXPIRED))
         sent_at = case((resent(), t.touch.c.sent_at), else_=null())
-        waits = {"state": state, "not_before": later, "sent_at": sent_at}
+        named = case((resent(), t.touch.c.provider), else_=null())  # it surely has it not: any sender may
+        waits = {"state": state, "not_before": later, "sent_at": sent_at, "provider": named}
         return {**waits, "claimed_by": None, "claimed_at": None, "reason": why}
     came_first = proven()
     return {

@@ -143,11 +143,16 @@ def _own_stop(one: NewReply) -> tuple[Any, ...]:
 
 
 def _stop(connection: Connection, one: NewReply, known: bool) -> None:
-    """Nobody writes there any more on this channel, whoever has the address, and whoever is to have it."""
+    """Nobody writes there any more on this channel, whoever has the address, and whoever is to have it.
+
+    Where one customer alone has it, nor to the others of that customer: there may be no message that it answers.
+    """
     a = t.address.c
     denied = {"consent": int(Consent.DENIED), "consent_source": FROM_EVENT, "consent_at": one.at}
-    mine = (a.channel == one.channel, a.value == one.value)
-    connection.execute(update(t.address).where(*mine, yields_to_denial(one.at)).values(denied))
+    here = a.channel == one.channel
+    owners = connection.scalars(select(a.customer).where(here, a.value == one.value).distinct().limit(2)).all()
+    mine = or_(a.value == one.value, a.customer == owners[0]) if len(owners) == 1 else a.value == one.value
+    connection.execute(update(t.address).where(here, mine, yields_to_denial(one.at)).values(denied))
     if not known:
         suppress(connection, None, one.value, one.channel, STOPPED, FROM_EVENT, one.at)
 

@@ -11,8 +11,10 @@ from sqlalchemy import Connection, Integer, delete, func, insert, literal, null,
 from ledger import campaigns
 from ledger import tables as t
 from ledger.audit import record
+from ledger.channel_tables import api_key
 from ledger.doubts import note_doubts
 from ledger.engine_tables import sender_slot, worker
+from ledger.owners import claimed_by_sender
 from ledger.store import BACKUP_OF, read_meta
 from waves.errors import LedgerError
 from waves.message import CHANNEL_CODES
@@ -32,6 +34,8 @@ class TakenUp:
     paused: tuple[str, ...]
     may_have_opened: tuple[tuple[str, str], ...]
     """(campaign, wave) that was not open yet at the backup, or was being enrolled, in a campaign not ended."""
+    keys_revoked: int = 0
+    """API keys: nobody knows which of them were taken back since."""
 
 
 def take_up(connection: Connection, since: datetime | None, by: str, now: datetime) -> TakenUp:
@@ -56,11 +60,13 @@ def take_up(connection: Connection, since: datetime | None, by: str, now: dateti
     )
     connection.execute(delete(worker))
     connection.execute(update(sender_slot).values(owner=None, until=None))
-    for table in ("touch", "dial_entry", "dial_list"):
+    for table in ("touch", "dial_entry", "dial_list", "seed_touch"):
         _leave_gap(connection, table, now)
     connection.execute(delete(t.meta).where(t.meta.c.key == BACKUP_OF))
+    live = api_key.c.revoked_at.is_(None)
+    keys = connection.execute(update(api_key).where(live).values(revoked_at=now)).rowcount
     record(connection, now, by, "restored", "the ledger", before=began.isoformat(), after=f"{doubted} in doubt")
-    return TakenUp(began, doubted, tuple(running), tuple(_may_have_opened(connection)))
+    return TakenUp(began, doubted, tuple(running), tuple(_may_have_opened(connection)), keys)
 
 
 def _doubt(connection: Connection, began: datetime, now: datetime) -> int:
@@ -73,6 +79,7 @@ def _doubt(connection: Connection, began: datetime, now: datetime) -> int:
             state=int(State.IN_DOUBT),
             reason=literal(int(Reason.WORKER_LOST), Integer),
             sent_at=func.coalesce(c.claimed_at, literal(began, c.sent_at.type)),
+            provider=claimed_by_sender(),
             claimed_by=null(),
         )
         .returning(c.id)
@@ -103,5 +110,7 @@ def _leave_gap(connection: Connection, name: str, now: datetime) -> None:
         "dial_entry": {"list": 0, "touch": 0, "rank": 0, "tier": "", "customer": 0, "number": "", "active": False},
         "dial_list": {"wave": 0, "team": "", "shift": "", "format": "", "pulled_at": now, "pulled_by": "restored"}
         | {"lease_until": now, "returned_at": now},
+        "seed_touch": {"run": "restored", "campaign": "", "wave": "", "seed": "", "channel": 0, "variant": top}
+        | {"state": int(State.WITHDRAWN), "claimed_at": now},
     }
     connection.execute(insert(t.metadata.tables[name]).values(id=top + GAP, **rows[name]))

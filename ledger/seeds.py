@@ -11,12 +11,16 @@ from sqlalchemy import ColumnElement, Connection, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.addresses import by_event
 from ledger.channel_tables import seed_touch as table
-from waves.message import Receipt
+from ledger.gates import OPEN_CASE
+from waves.message import Consent, Receipt
 from waves.outcomes import FAILURES, Outcome, State
 
 TRIED_EVERY = timedelta(minutes=5)
 """A provider that takes nothing is not tried for its seeds more often."""
+REPORTED_WITHIN = timedelta(days=7)
+"""A report that comes later does not speak of a seed's message by a reference."""
 STATES: Mapping[str, State] = {
     "accepted": State.SENT,
     "refused": State.REFUSED,
@@ -96,18 +100,27 @@ def settle(connection: Connection, receipts: Sequence[tuple[int, Receipt]], prov
 
 
 def suppressed_addresses(connection: Connection, channel: int, values: Collection[str], now: datetime) -> set[str]:
-    """Those of these addresses that a standing instruction names (ix_suppression_value)."""
-    s = t.suppression.c
-    standing = s.until.is_(None) | (s.until > now)
-    return set(
-        connection.scalars(select(s.value).where(s.value.in_(list(values)), s.channel.in_([0, channel]), standing))
-    )
+    """Those of these addresses that a standing instruction names, or whose owner said stop.
+
+    ix_suppression_value, ix_suppression_customer, ix_address_channel_value.
+    """
+    s, a = t.suppression.c, t.address.c
+    standing = (s.channel.in_([0, channel]), s.until.is_(None) | (s.until > now))
+    said = (a.consent == int(Consent.DENIED)) & by_event()
+    named = select(s.id).where(s.customer == a.customer, s.value.is_(None), s.reason != OPEN_CASE, *standing)
+    owned = (a.channel == channel, a.value.in_(list(values)))
+    found = set(connection.scalars(select(s.value).where(s.value.in_(list(values)), *standing)))
+    return found | set(connection.scalars(select(a.value).where(*owned, said | named.exists())))
 
 
-def ids_by_ref(connection: Connection, refs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """(sender, its reference) to the message to a seed that has it (ix_seed_touch_provider_ref)."""
+def ids_by_ref(connection: Connection, refs: Collection[tuple[str, str]], came: datetime) -> dict[tuple[str, str], int]:
+    """(sender, its reference) to the latest message to a seed that has it (ix_seed_touch_provider_ref).
+
+    An old one does not: some providers count their references anew, and it is a customer's by now.
+    """
     c = table.c
-    rows = connection.execute(select(c.provider, c.provider_ref, c.id).where(c.provider_ref.in_([r for _, r in refs])))
+    mine = (c.provider_ref.in_([ref for _, ref in refs]), c.claimed_at > came - REPORTED_WITHIN)
+    rows = connection.execute(select(c.provider, c.provider_ref, c.id).where(*mine).order_by(c.id))
     return {(row.provider, row.provider_ref): row.id for row in rows}
 
 

@@ -49,6 +49,15 @@ class Owner:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose list it is: of which channel and sender, and whether addresses that nobody has are kept of it."""
+
+    channel: int
+    sender: str
+    strangers: bool = True
+
+
 def other_spellings(connection: Connection, channel: int) -> Spellings:
     """Lower case -> the ledger's spellings that differ from it; lists hold lower case (ix_address_channel_value)."""
     a = t.address.c
@@ -61,14 +70,14 @@ def other_spellings(connection: Connection, channel: int) -> Spellings:
 
 def take_stops(
     connection: Connection,
-    channel: int,
-    sender: str,
+    source: Source,
     stops: Sequence[Stop],
     spellings: Spellings,
     seal: Seal,
     now: datetime,
 ) -> int:
     """Let the entries of a list act, again is harmless; how many of them belong to addresses of the ledger."""
+    channel, sender = source.channel, source.sender
     latest: dict[tuple[str, int], Stop] = {}
     for stop in stops:
         key = stop.address.lower(), stop.outcome
@@ -88,7 +97,8 @@ def take_stops(
             for value in {owner.value for spelled in values[key] for owner in owners.get(spelled, ())}:
                 connection.execute(_denial(channel), {"v": value, "t": stop.at})
             note_told(connection, sender, ids, now)
-    _suppress(connection, channel, sender, strangers, seal)
+    if source.strangers:
+        _suppress(connection, channel, sender, strangers, seal)
     return len(latest) - len(strangers)
 
 

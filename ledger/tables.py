@@ -342,11 +342,12 @@ dial_entry = _table(
     Index("ix_dial_entry_list", "list"),
     Index("ix_dial_entry_touch", "touch"),
 )
-for _name, _rare in (
-    ("ix_event_complained", event.c.outcome == int(Side.COMPLAINED)),
-    ("ix_event_filtered", event.c.reason == int(Reason.FILTERED)),
+for _name, _column, _rare in (
+    ("ix_event_complained", "touch", event.c.outcome == int(Side.COMPLAINED)),
+    ("ix_event_filtered", "touch", event.c.reason == int(Reason.FILTERED)),
+    ("ix_event_unknown", "received_at", event.c.outcome == int(Side.UNKNOWN)),
 ):
-    Index(_name, event.c.touch, sqlite_where=_rare, postgresql_where=_rare)
+    Index(_name, event.c[_column], sqlite_where=_rare, postgresql_where=_rare)
 for _name in ("customer", "number", "household"):
     Index(
         f"uq_dial_entry_active_{_name}",

@@ -70,6 +70,19 @@ def _subscribe(connection: Connection, change: PushChange) -> bool:
     return _prefer(connection, change) or changed or mine is None
 
 
+def _visit(connection: Connection, change: PushChange) -> bool:
+    """Whose browser it is now; as they were asked nothing, a no of theirs stands, and no older yes becomes newer."""
+    a, holders = t.address.c, _holders(connection, change.endpoint)
+    known = [row.consent for row in holders if _is_its_own(row, change)] or connection.scalars(
+        select(a.consent).where(a.customer == change.customer, a.channel == CHANNEL)
+    )
+    if DENIED not in known:
+        return _subscribe(connection, change)
+    return _let_go(
+        connection, [one for one in holders if one.customer != change.customer and not _is_later(one, change)]
+    )
+
+
 def _is_later(row: Row[Any], change: PushChange) -> bool:
     return bool(row.state < REPLACED and row.consent_source == FROM_BROWSER and row.consent_at > change.at)
 
@@ -97,6 +110,8 @@ def _take_up(connection: Connection, address: int, change: PushChange) -> bool:
     states = update(t.address).where(a.id == address, a.state.not_in([OK, DEAD]) | a.shared)
     changed = bool(connection.execute(states.values(state=alive, shared=False)).rowcount)
     older = or_(a.consent_at.is_(None), a.consent_at < change.at)
+    if change.act == "visit":
+        older &= a.consent != GRANTED
     yes = update(t.address).where(a.id == address, older)
     yes = yes.values(consent=GRANTED, consent_source=FROM_BROWSER, consent_at=change.at)
     return bool(connection.execute(yes).rowcount) or changed
@@ -164,6 +179,7 @@ def _unsubscribe(connection: Connection, change: PushChange) -> bool:
 
 ACTS: dict[str, Callable[[Connection, PushChange], bool]] = {
     "subscribe": _subscribe,
+    "visit": _visit,
     "renew": _renew,
     "unsubscribe": _unsubscribe,
 }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
-from typing import Literal, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from waves.outcomes import Action, Reason
 
@@ -91,6 +92,8 @@ class Message:
     owner: str | None = None
     """The customer's account manager."""
     branch: str | None = None
+    hours_end: datetime | None = None
+    """When the permitted hours that its reader is in end; known where its provider keeps messages for hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,14 @@ class Receipt:
     """Whether it speaks of the server behind this address alone: the sender's other messages need not wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One report about one touch; `outcome` is an Outcome's or a Side's number."""
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+class Event(NamedTuple):
+    """One report about one touch; `outcome` is an Outcome's or a Side's number.
+
+    A tuple, because providers send them by the ten thousand and it is made in a third of a frozen record's time.
+    """
 
     token: str
     outcome: int
@@ -120,7 +128,7 @@ class Event:
     provider_event_id: str
     reason: Reason | None = None
     action: Action | None = None
-    raw: Mapping[str, object] = field(default_factory=dict)
+    raw: Mapping[str, object] = NOTHING
     ref: str | None = None
     """The provider's own reference of the message, where its report has no token of ours (then `token` is empty)."""
 
@@ -164,7 +172,8 @@ class Conversion:
 class PushChange:
     """What a browser said of its push subscription; which one is meant is told by its endpoint."""
 
-    act: Literal["subscribe", "renew", "unsubscribe"]
+    act: Literal["subscribe", "visit", "renew", "unsubscribe"]
+    """A visit says again whose browser it is; the person was asked nothing."""
     endpoint: str
     """That of the subscription; in a renewal the one it had before."""
     at: datetime
@@ -214,7 +223,7 @@ class Doubtful:
     known_refs: frozenset[str] = frozenset()
     """References of other messages to that address: those are accounted for."""
     alone: bool = True
-    """Whether no other message to that address is in doubt."""
+    """Whether no other message to that address is in doubt, or being sent."""
 
 
 @runtime_checkable
@@ -244,6 +253,8 @@ class StopPage:
 
     stops: Sequence[Stop]
     more: bool
+    strangers: bool = True
+    """Whether an address that nobody has is worth keeping."""
 
 
 @runtime_checkable

@@ -20,15 +20,19 @@ ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 MOST = 2000
 """Characters of a reply that are looked at."""
 QUESTION = "?？؟"
+APOSTROPHES = re.compile("['’‘`´ʼ＇]")
+MARKS = re.compile("[\u0300-\u036f]")
+"""Accents over Latin, Greek and Cyrillic letters: people leave them out; those of other scripts are letters."""
+INVISIBLE = re.compile("[\u00ad\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u20e3]")
+"""What phones put around emoji (a selector, a keycap) and into words, and nobody sees."""
 
 
 def normal(text: str) -> str:
-    """The text as it is compared: one form of each letter, lower case, punctuation and blanks as single blanks."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(
-        each if each.isalnum() or unicodedata.category(each).startswith("M") else " "
-        for each in folded.replace("'", "").replace("’", "")
-    )
+    """The text as it is compared: one form of each letter, lower case, no accents, the rest as single blanks."""
+    bare = INVISIBLE.sub("", APOSTROPHES.sub("", text))
+    parted = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", bare).casefold())
+    folded = unicodedata.normalize("NFC", MARKS.sub("", parted))
+    kept = "".join(each if each.isalnum() or unicodedata.category(each).startswith("M") else " " for each in folded)
     return " ".join(kept.split())
 
 
@@ -84,7 +88,7 @@ class Keywords:
         """What a reply means; what the carrier itself took it for (`said`) goes before the table."""
         own = own_words(text)
         plain = normal(own)
-        keyword = said or self.words.get(plain)
+        keyword = said or self.words.get(plain) or self._first_line(own)
         if keyword is not None:
             return Reading(keyword)
         padded = f" {plain} "
@@ -95,6 +99,11 @@ class Keywords:
         phrase = _stands_in(self.ask_phrases, padded)
         asked = any(mark in ADDRESS.sub(" ", own) for mark in QUESTION)
         return Reading(asks=phrase or ("question" if asked else None))
+
+    def _first_line(self, own: str) -> Keyword | None:
+        """A stop that stands alone on the first line: what follows is a signature, or says it again."""
+        first = self.words.get(normal(own.strip().partition("\n")[0]))
+        return first if first == "stop" else None
 
 
 def _stands_in(phrases: Iterable[str], padded: str) -> str | None:

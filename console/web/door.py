@@ -16,6 +16,8 @@ from flows.room import Room
 AGAIN = {"Retry-After": "30"}
 LONGEST_BODY = 1_000_000
 """Bytes of one request; a provider with more to say makes several."""
+BODY_WITHIN_S = 30.0
+"""How long a body may take to come: whoever is slower keeps a place that others wait for."""
 
 
 def _now() -> datetime:
@@ -41,15 +43,16 @@ class Door:
         return None
 
 
-async def body_of(request: Request, most: int = LONGEST_BODY) -> bytes | None:
-    """The body; None, read no further, when it is too large, or when its sender went away before its end."""
+async def body_of(request: Request, most: int = LONGEST_BODY, within_s: float = BODY_WITHIN_S) -> bytes | None:
+    """The body; None, read no further, when it is too large or too slow, or its sender went away before its end."""
     parts, size = list[bytes](), 0
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                return None
-            parts.append(part)
-    except ClientDisconnect:
+        async with asyncio.timeout(within_s):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    return None
+                parts.append(part)
+    except (ClientDisconnect, TimeoutError):
         return None
     return b"".join(parts)

@@ -7,14 +7,16 @@ answered only when its origin is one of MULTIWAVE_SITE_ORIGINS; a server or an a
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
-from starlette.concurrency import run_in_threadpool
 
 from channels.own_pages import OWN, body_of
+from channels.robots import robot
 from channels.spool import Record
+from console.web.asking import asked
 from console.web.door import Door
 from console.web.door import body_of as body_of_request
 from flows.inbox import BEACONS, PROVIDER, Shown, beacon_ident, link_of, messages_for, messages_for_seed
@@ -47,10 +49,10 @@ def router(door: Door) -> APIRouter:
         seed = read_seed_token(door.room.token_key, token)
         try:
             if seed is not None:
-                found = await run_in_threadpool(messages_for_seed, door.room, seed, now)
+                found = await asked(partial(messages_for_seed, door.room, seed, now), door.patience_s)
             else:
                 customer = read_customer_token(door.room.token_key, token, now)
-                found = await run_in_threadpool(messages_for, door.room, customer, now)
+                found = await asked(partial(messages_for, door.room, customer, now), door.patience_s)
         except TokenError:
             return Response(status_code=401, headers=allowed | NOT_KEPT)
         except LedgerError:
@@ -72,13 +74,15 @@ def router(door: Door) -> APIRouter:
         return await _keep(door, event) or Response(status_code=202, headers=allowed)
 
     @routes.get("/go/{token}")
-    async def go(token: str) -> Response:
+    async def go(token: str, request: Request) -> Response:
         try:
-            link = await run_in_threadpool(link_of, door.room, token, door.clock())
+            link = await asked(partial(link_of, door.room, token, door.clock()), door.patience_s)
         except LedgerError:
             return Response(status_code=503, headers=AGAIN)
         if link is None:
             return Response("this message is over\n", 404, media_type="text/plain", headers=NOT_KEPT)
+        if robot(request.method, request.headers):  # such as a browser that looks ahead: nobody clicked
+            return RedirectResponse(link, 302, headers=NOT_KEPT)
         event = _event(door, token.strip().upper(), "clicked")
         return await _keep(door, event) or RedirectResponse(link, 302, headers=NOT_KEPT)
 

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -204,7 +204,8 @@ def _subscribed(room: Room, said: dict[str, Any], now: datetime) -> Record:
         customer = read_customer_token(room.token_key, str(said.get("token")), now)
     except TokenError:
         raise Refused(403, "the customer's token is not ours, or its time is over: multiwave push-token") from None
-    return _kept(PushChange("subscribe", subscription.endpoint, now, subscription.text, customer))
+    act: Literal["subscribe", "visit"] = "visit" if said.get("visit") is True else "subscribe"
+    return _kept(PushChange(act, subscription.endpoint, now, subscription.text, customer))
 
 
 def _renewed(room: Room, said: dict[str, Any], now: datetime) -> Record:

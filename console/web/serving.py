@@ -8,6 +8,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
@@ -17,6 +18,7 @@ from channels.registry import CAPABILITIES
 from channels.spool import Spool
 from console.web.app import make_app
 from console.web.door import Door
+from console.web.patience import Patient
 from flows.room import Room
 from flows.spooling import merge_spool
 from waves.errors import MultiwaveError
@@ -53,15 +55,18 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
         access_log=False,  # a line per request would tell when each person did what
         log_config=None,
         lifespan="off",
+        http=Patient,
+        ws="none",
         limit_concurrency=MOST_AT_ONCE,
         timeout_keep_alive=75,
     )
     say(f"callbacks at http://{host}:{bound.getsockname()[1]}/callbacks/PROVIDER/SENDER")
+    server = uvicorn.Server(config)
     for asked in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, lambda *_: None)  # uvicorn raises it anew when it has ended, and we have not
+        signal.signal(asked, partial(_end, server))  # until uvicorn sets its own, and when it raises it anew at its end
     listening = _listeners(room, spool, hung_up := threading.Event(), say)
     try:
-        uvicorn.Server(config).run(sockets=[bound])
+        server.run(sockets=[bound])
     finally:
         hung_up.set()
         for one in listening:
@@ -70,6 +75,10 @@ def serve(room: Room, host: str, port: int, say: Callable[[str], None]) -> None:
         over.set()
         merging.join()
         bound.close()
+
+
+def _end(server: uvicorn.Server, *_: object) -> None:
+    server.should_exit = True
 
 
 def _listeners(room: Room, spool: Spool, over: threading.Event, say: Callable[[str], None]) -> list[threading.Thread]:

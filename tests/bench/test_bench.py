@@ -19,6 +19,7 @@ from bench.events import record_on
 from bench.import_customers import import_into, write_customers
 from bench.peers import HERE, NAMED, PEERS, compared
 from bench.race import compare, race_on
+from bench.sendgrid_events import record_on as record_signed_on
 from bench.sizes import sizes, table
 from bench.webhooks import hand_in_on
 from bench.whole_campaign import measured
@@ -52,6 +53,10 @@ def test_the_merge_by_hand_records_what_the_product_records(database: Database) 
 
 def test_the_commits_by_hand_record_what_the_spool_brings(database: Database) -> None:
     assert hand_in_on(database, 300)["n"] > 200
+
+
+def test_signed_events_come_to_what_the_bulk_comes_to(database: Database) -> None:
+    assert record_signed_on(database, 2000, rounds=1)["n"] > 1500
 
 
 def test_every_way_out_sends_every_touch(database: Database) -> None:

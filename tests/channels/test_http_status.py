@@ -46,6 +46,19 @@ def test_a_new_word_is_kept_as_unknown_and_the_others_are_read() -> None:
     assert [(event.outcome, event.reason) for event in events] == [(Side.UNKNOWN, None), (Outcome.DELIVERED, None)]
 
 
+@pytest.mark.parametrize(
+    ("at", "happened"),
+    [
+        ("2026-12-01T09:05:00Z", NOW + timedelta(minutes=5)),
+        ("2026-12-01T09:06:00Z", NOW),
+        ("9999-12-31T23:00-12:00", NOW),
+    ],
+)
+def test_nothing_happens_after_its_report(at: str, happened: datetime) -> None:
+    (event,) = read(body_of({**EVENT, "outcome": "resubscribed", "at": at}))
+    assert event.at == happened
+
+
 def test_names_of_headers_are_read_in_any_case() -> None:
     body = body_of(EVENT)
     headers = {name.lower(): value for name, value in sign(SECRET.encode(), body, int(NOW.timestamp())).items()}

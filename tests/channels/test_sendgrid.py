@@ -379,7 +379,9 @@ def test_the_sdk_makes_no_connection_and_writes_no_log(sendgrid, open_it, caplog
     assert "@example.com" not in logged
 
 
-def test_threads_share_the_connections(sendgrid, open_it):
-    channel = open_it()
-    assert results(channel.send([replace(m, campaign="two") if n % 2 else m for n, m in enumerate(messages(9))], NOW))
-    assert all(len({p["custom_args"]["multiwave"] for p in r["personalizations"]}) for r in sendgrid.requests)
+def test_a_request_has_one_campaign(sendgrid, open_it):
+    sent = [replace(m, campaign="two") if n % 3 == 0 else m for n, m in enumerate(messages(9))]
+    assert results(open_it(category="campaign").send(sent, NOW)) == {"accepted": 9}
+    of = {m.token: m.campaign for m in sent}
+    for request in sendgrid.requests:
+        assert {of[one["custom_args"]["multiwave"]] for one in request["personalizations"]} == {*request["categories"]}

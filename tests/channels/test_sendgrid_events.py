@@ -100,6 +100,20 @@ def test_a_recorded_payload_is_read_and_keeps_nothing_of_the_person(name: str) -
     assert not any(private in kept for private in ("ada", "192.0.2", "Mozilla", "www.example.com"))
 
 
+def test_what_a_mail_server_says_at_length_is_cut_before_it_is_searched() -> None:
+    item = json.loads(PAYLOADS["bounce"])[0]
+    long = "550 for ada@example.com: " + "x" * 960 + " ada@example.com " + "y" * 500_000 + " @"
+    for said, kept in (
+        (long, "550 for (address) xxx"),
+        ("z" * 500_000 + " @", ""),
+        ("x" * 990 + " ada@example.com", "xxx"),
+    ):
+        (event,) = read(json.dumps([{**item, "reason": said}]).encode())
+        assert str(event.raw["reason"]).startswith(kept)
+        assert len(str(event.raw["reason"])) <= 200
+        assert "ada" not in str(event.raw["reason"])
+
+
 def test_which_link_was_followed_is_kept_as_a_digest() -> None:
     click = json.loads(PAYLOADS["click"])[0]
     other = {**click, "sg_event_id": "other", "url": "https://www.example.com/other"}
@@ -227,6 +241,7 @@ def test_a_signed_body_of_another_kind_is_a_bad_request(body: bytes) -> None:
         {"timestamp": 10**400},
         {"timestamp": -1},
         {"timestamp": 1796115600 + 10**6},
+        {"timestamp": 1796115600 + 3 * 3600},
         {"multiwave": None},
         {"multiwave": "\x00"},
         {"multiwave": "x" * 5000},

@@ -75,7 +75,7 @@ def test_a_state_becomes_an_outcome(stat: str, by: str) -> None:
     assert isinstance(event, Event)
     assert (event.token, event.ref, event.provider, event.at) == ("", "m1", "smsc", T0)
     assert (event.outcome, event.reason, event.action) == (outcome, reason, action)
-    assert event.provider_event_id == f"m1/{stat}"
+    assert event.provider_event_id == f"m1/{stat}" + ("" if by == "parameters" else "/2612010900")
 
 
 STATUSES: dict[int, tuple[Outcome, Reason | None, Action, float | None]] = {
@@ -133,7 +133,15 @@ def test_a_receipt_keeps_no_word_of_the_message() -> None:
 
 def test_a_word_nobody_knows_is_kept_as_unknown() -> None:
     event = read(receipt("SKIPPED"))
-    assert (event.outcome, event.provider_event_id) == (Side.UNKNOWN, "m1/SKIPPED")
+    assert (event.outcome, event.provider_event_id) == (Side.UNKNOWN, "m1/SKIPPED/2612010900")
+
+
+def test_an_id_that_is_used_again_is_another_report_and_the_same_told_again_is_one() -> None:
+    first, again = receipt("DELIVRD"), receipt("DELIVRD", tags=tags(2))
+    later = first.replace(b"submit date:2612010900", b"submit date:2701020900")
+    assert [read(body).provider_event_id for body in (first, again, later)] == [
+        "m1/DELIVRD/2612010900", "m1/DELIVRD/2612010900", "m1/DELIVRD/2701020900",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", [b"", b"CMT\0\1", delivery(b"no id here", 4), receipt("DELIVRD")[:-3]])

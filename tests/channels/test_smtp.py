@@ -1,4 +1,4 @@
-"""Providers `smtp` and `fax_mail` against a real mail server: what each receipt says, nothing repeated."""
+"""Provider `smtp` against a real mail server: what each receipt says, one mail each, nothing repeated."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from channels.fax_mail import FaxMail
-from channels.registry import CAPABILITIES, open_channel
+from channels.registry import CAPABILITIES
 from channels.smtp import Smtp
 from channels.smtp_reply import REPLIES, Reply, meaning_of
 from tests.standins.smtp import (
@@ -25,10 +24,8 @@ from tests.standins.smtp import (
     mail_server,
     smtp_sender,
 )
-from waves.errors import SendRefused
 from waves.message import Message, Receipt
 from waves.outcomes import Action, Reason
-from waves.senders import Sender
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 LOGIN = {"user": USER, "secret_env": SECRET_ENV}
@@ -346,54 +343,6 @@ def test_a_connection_never_made_is_not_sent(opened):
     }
     assert smtp.reachable() == "127.0.0.1 cannot be reached: Connection refused"
     assert smtp.find(["T0000"]) is None
-
-
-WRONG: list[tuple[dict[str, object], str]] = [
-    ({"host": "mail.example.com"}, "`tls: none` is for a mail server on this machine only"),
-    ({"host": "smtp://x"}, "host: Value error, write the name of the mail server alone"),
-    ({"user": "news"}, "`user` and `secret_env` go together"),
-    ({"user": "news", "secret_env": "hunter2"}, "secret_env: Value error, write the NAME"),
-    ({"mail_from": "x\r\nBcc: y@example.com"}, "mail_from: Value error"),
-    ({"unsubscribe_to": "a@example.com>,<b"}, "unsubscribe_to: Value error"),
-    ({"user": "news", "secret_env": "MULTIWAVE_NOT_SET"}, "MULTIWAVE_NOT_SET is not set"),
-]
-
-
-@pytest.mark.parametrize(("options", "message"), WRONG)
-def test_options_that_cannot_be_are_refused_without_showing_a_secret(options, message):
-    with pytest.raises(SendRefused) as error:
-        Smtp(CAPABILITIES["email"], smtp_sender(25, options), KNOWN)
-    assert message in str(error.value)
-    assert "hunter2" not in str(error.value)
-
-
-def fax(port: int, **options: object) -> Sender:
-    return smtp_sender(port, {"to": "{number}@fax.example.com", **options}, channel="fax", provider="fax_mail")
-
-
-@pytest.mark.parametrize(("number", "to"), [("digits", "15125550123"), ("e164", "+15125550123")])
-def test_a_fax_is_a_mail_to_its_number(server, tmp_path, number, to):
-    faxes = open_channel(fax(server.port, number=number), tmp_path)
-    assert isinstance(faxes, FaxMail)
-    message = Message(
-        "F0000", "fax", "+15125550123", "Ada", "en", {"body": "One page"}, "c", "w", unsubscribe_url="https://x"
-    )
-    nobody = Message("F0001", "fax", "12, Main St", "Ada", "en", {"body": "One page"}, "c", "w")
-    receipts = faxes.send([message, nobody], NOW)
-    why, found = faxes.reachable(), faxes.find(["F0000"])
-    faxes.close()
-    assert said(receipts) == [("accepted", None, Action.OK), ("refused", Reason.INVALID_ADDRESS, Action.NEXT_CHANNEL)]
-    assert (why, found) == (None, None)
-    (mail,) = server.mails()
-    assert (mail["To"], mail["Message-ID"]) == (f"{to}@fax.example.com", "<F0000@example.com>")
-    assert mail["List-Unsubscribe"] is None
-    assert mail.get_content().strip() == "One page"
-
-
-@pytest.mark.parametrize("to", ["{number}", "fax@example.com", "{number}{number}@example.com", "{number} @example.com"])
-def test_a_gateway_that_has_no_place_for_the_number_is_refused(to):
-    with pytest.raises(SendRefused, match="write the address of a number at the gateway"):
-        FaxMail(CAPABILITIES["fax"], fax(25, to=to), {})
 
 
 def test_a_server_slow_to_greet_is_waited_for_and_its_connection_used(server, opened):

@@ -8,14 +8,14 @@ import stat
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.spool import Record, Spool, backlog, forget, from_line, set_aside, taken, to_line, waiting
+from channels.spool import Record, Spool, backlog, drop_old, forget, from_line, set_aside, taken, to_line, waiting
 
 AT = datetime(2026, 12, 1, 9, tzinfo=UTC)
 WRITER = """
@@ -175,3 +175,13 @@ def test_what_is_set_aside_is_counted_and_moved_back_it_is_read_again(tmp_path: 
     os.rename(tmp_path / "aside" / "host-1-1.spool", tmp_path / "host-1-1.spool")
     assert (backlog(tmp_path).files, backlog(tmp_path).aside) == (1, 0)
     assert bodies(tmp_path) == [b"to +12015550102"]
+
+
+def test_what_nobody_mended_is_not_kept_for_ever(tmp_path: Path) -> None:
+    for name in ("host-1-1.spool", "host-1-2.spool"):
+        set_aside(tmp_path, name, [to_line(record())], ["why"])
+    for path in (tmp_path / "aside").glob("host-1-1*"):
+        os.utime(path, (0, 0))
+    drop_old(tmp_path, timedelta(days=90))
+    assert sorted(path.name for path in (tmp_path / "aside").iterdir()) == ["host-1-2.spool", "host-1-2.spool.why"]
+    drop_old(tmp_path / "nowhere", timedelta(days=90))

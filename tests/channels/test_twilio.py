@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -102,6 +103,13 @@ def test_what_a_request_says(standin: Standin, opened: Open) -> None:
 def test_a_message_lives_no_longer_than_its_wave(standin: Standin, opened: Open, left: timedelta, said: str) -> None:
     opened().send(messages("until", 1, until=NOW + left), NOW)
     assert form(standin.exchanges[-1][0])["ValidityPeriod"] == said
+
+
+def test_a_message_does_not_wait_at_twilio_until_the_night(standin: Standin, opened: Open) -> None:
+    """Its queue is up to ten hours long, where a sender is fed faster than it may send."""
+    (message,) = messages("night", 1, until=NOW + timedelta(days=2))
+    opened().send([replace(message, hours_end=NOW + timedelta(seconds=90.9))], NOW)
+    assert form(standin.exchanges[-1][0])["ValidityPeriod"] == "90"
 
 
 def test_without_a_public_address_nothing_is_called_back(standin: Standin, opened: Open) -> None:

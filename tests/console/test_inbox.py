@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ from flows.inbox import messages_for
 from flows.spooling import merge_spool
 from ledger.kill_switches import lift, switch_on
 from ledger.seeds import seed_messages
+from tests.asgi import BROWSER
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
 from tests.steps import convert, set_customer, suppress, touch_of, touch_words
+from waves.errors import LedgerError
 from waves.message import CHANNEL_CODES
 from waves.seeds import Seed
 from waves.tokens import Kind, make_customer_token, make_seed_token, make_token
@@ -172,11 +176,17 @@ def test_what_was_dismissed_is_not_shown_again(site: Site) -> None:
     assert touch_words(site.world, "note")["c0"] == [("inbox", "sent", "read", None)]
 
 
-def test_a_link_goes_where_the_message_says_and_is_counted(site: Site) -> None:
-    said = site.ask("GET", f"/inbox/go/{site.token('c0')}")
-    assert (said.status_code, said.headers["location"]) == (302, f"{SITE}/renew?t={site.token('c0')}")
-    site.merge()
-    assert touch_words(site.world, "note")["c0"] == [("inbox", "sent", "clicked", None)]
+def test_a_link_goes_where_the_message_says_and_is_counted_when_a_person_follows_it(site: Site) -> None:
+    ahead = {"User-Agent": BROWSER, "Sec-Purpose": "prefetch;prerender"}
+    for headers, outcome in (
+        (ahead, None),
+        ({"User-Agent": "Googlebot/2.1"}, None),
+        ({"User-Agent": BROWSER}, "clicked"),
+    ):
+        said = site.ask("GET", f"/inbox/go/{site.token('c0')}", headers=headers)
+        assert (said.status_code, said.headers["location"]) == (302, f"{SITE}/renew?t={site.token('c0')}")
+        site.merge()
+        assert touch_words(site.world, "note")["c0"] == [("inbox", "sent", outcome, None)]
 
 
 def test_who_bought_still_reads_the_message(site: Site) -> None:
@@ -211,6 +221,30 @@ NO_BEACONS = [
     (b"\xff\x00", 400),
     (b"x" * 10_000_000, 413),
 ]
+
+
+def test_nobody_waits_for_a_ledger_that_does_not_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    customer, touch, seed = site.customer("c0"), site.token("c0"), make_seed_token(site.world.room.token_key, 1)
+    answers = threading.Event()
+
+    @contextmanager
+    def held() -> Iterator[Any]:
+        answers.wait(20)
+        raise LedgerError("the ledger does not answer")
+        yield
+
+    monkeypatch.setattr(site.world.room.ledger, "read", held)
+    app = make_app(Door(site.world.room, site.spool, clock=lambda: T0, patience_s=0.01))
+
+    async def ask() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door") as client:
+            try:
+                paths = (f"/inbox?customer={customer}", f"/inbox?customer={seed}", f"/inbox/go/{touch}")
+                return [(await asyncio.wait_for(client.get(path), 10)).status_code for path in paths]
+            finally:
+                answers.set()
+
+    assert asyncio.run(ask()) == [503, 503, 503]
 
 
 def test_a_beacon_that_is_none_changes_nothing(site: Site) -> None:
@@ -275,7 +309,8 @@ def test_a_seed_of_the_inbox_sees_what_customers_see_and_its_beacon_is_the_arriv
 
     (message,) = shown()
     assert (message["token"], message["title"], message["body"]) == (token, "Новини", "Вітаємо, anna.")
-    assert site.ask("GET", f"/inbox/go/{token}").headers["location"] == f"{SITE}/uk"
+    followed = site.ask("GET", f"/inbox/go/{token}", headers={"User-Agent": BROWSER})
+    assert followed.headers["location"] == f"{SITE}/uk"
     beacon = json.dumps({"token": token, "event": "displayed"})
     assert site.ask("POST", "/inbox/beacon", content=beacon).status_code == 202
     assert site.merge().records == 2

@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import select
 
@@ -48,28 +51,52 @@ def world(tmp_path: Path, centre: Smsc) -> Iterator[World]:
     made.ledger.close()
 
 
-def serve(world: World, **more: str) -> subprocess.Popen[str]:
+@dataclass
+class Served:
+    """A `multiwave serve` that answers."""
+
+    child: subprocess.Popen[str]
+
+    def line(self) -> str:
+        assert self.child.stdout
+        return self.child.stdout.readline()
+
+    def end(self) -> None:
+        """In order, with nothing more to say."""
+        self.child.send_signal(signal.SIGTERM)
+        assert self.child.communicate(timeout=60) == ("", "")
+        assert self.child.returncode == 0
+
+
+@contextmanager
+def serving(world: World, **more: str) -> Iterator[Served]:
     root = str(Path(__file__).parents[2])
     program = "from console.cli import main; main()"
     command = [sys.executable, "-c", program, "serve", "--home", str(world.room.settings.home), "--port", "0"]
     env = os.environ | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1", **more}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    made = Served(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env))
+    try:
+        url = made.line().split()[2].removesuffix("/callbacks/PROVIDER/SENDER")
+        assert httpx.get(f"{url}/healthz", trust_env=False).json() == {"ok": True}
+        yield made
+    finally:
+        made.child.kill()
+        made.child.communicate()
 
 
 def test_receipts_reach_the_ledger_while_serve_runs(world: World, centre: Smsc) -> None:
     touch, later = (row.id for row in world.touches("notice"))
     with world.ledger.write() as connection:
         keep_refs(connection, "carrier", [("m1", touch)])
-    child = serve(world, **{PASSWORD_ENV: PASSWORD})
-    centre.wait("bound")
-    for ident in ("m1", "m2"):
-        receipt = f"id:{ident} sub:001 dlvrd:001 submit date:2612010900 done date:2612010901 stat:DELIVRD err:000 text:"
-        centre.deliver(source_addr="15125550123", source_addr_ton=1, esm_class=4, short_message=receipt.encode())
-        assert centre.wait("delivered")["status"] == 0
-    child.send_signal(signal.SIGTERM)
-    out, err = child.communicate(timeout=60)
-    assert (child.returncode, err) == (0, "")
-    assert "receipts of carrier: a receiver is bound" in out
+    with serving(world, **{PASSWORD_ENV: PASSWORD}) as served:
+        centre.wait("bound")
+        assert served.line() == "receipts of carrier: a receiver is bound\n"
+        for ident in ("m1", "m2"):
+            counts = "sub:001 dlvrd:001 submit date:2612010900 done date:2612010901"
+            receipt = f"id:{ident} {counts} stat:DELIVRD err:000 text:"
+            centre.deliver(source_addr="15125550123", source_addr_ton=1, esm_class=4, short_message=receipt.encode())
+            assert centre.wait("delivered")["status"] == 0
+        served.end()
     assert len(centre.all("unbind")) == 1
     assert backlog(world.room.settings.spool_folder).files == 0
     with world.ledger.read() as connection:
@@ -82,11 +109,6 @@ def test_receipts_reach_the_ledger_while_serve_runs(world: World, centre: Smsc) 
 
 
 def test_without_the_password_the_door_is_open_and_says_what_is_missing(world: World) -> None:
-    child = serve(world)
-    assert child.stdout
-    said = [child.stdout.readline(), child.stdout.readline()]
-    child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=60)
-    assert child.returncode == 0
-    assert said[0].startswith("callbacks at http://127.0.0.1:")
-    assert said[1].startswith(f"nothing is heard of carrier: {PASSWORD_ENV} is not set")
+    with serving(world) as served:
+        assert served.line().startswith(f"nothing is heard of carrier: {PASSWORD_ENV} is not set")
+        served.end()

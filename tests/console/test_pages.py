@@ -15,12 +15,14 @@ from console.web.app import make_app
 from console.web.door import LONGEST_BODY, Door
 from flows.spooling import merge_spool
 from ledger import tables as t
+from ledger.seeds import SeedMessage, claim, suppressed_addresses
 from tests.asgi import Said, ask
 from tests.builders import HOUR, T0, make_world, plan_text, put, reachable
 from tests.steps import address_words, as_words, set_customer, touch_of
 from waves.links import link_code
 from waves.outcomes import Outcome, Side
-from waves.tokens import Kind, make_token
+from waves.seeds import Seed
+from waves.tokens import Kind, make_seed_token, make_token
 
 URL = "https://go.example.com"
 SHOP = "https://shop.example.com/renew"
@@ -150,6 +152,19 @@ def test_a_test_message_has_a_page_and_stops_nobody(desk: Desk) -> None:
     token = make_token(desk.world.room.token_key, Kind.TEST, 1)
     assert [desk.ask(method, f"/u/{token}").status for method in ("GET", "POST")] == [200, 200]
     assert desk.merge() == 0
+
+
+@pytest.mark.parametrize(("body", "channels"), [(ONE_CLICK, {3}), (b"scope=all", {2, 3})])
+def test_a_seed_that_unsubscribes_gets_no_more(desk: Desk, body: bytes, channels: set[int]) -> None:
+    room, address = desk.world.room, "seed@example.com"
+    room.seeds = (Seed(seed="mail", channel="email", address=address),)
+    with room.ledger.write() as connection:
+        (ident,) = claim(connection, [SeedMessage("wave:1", "test", "notice", "mail", 3, 0)], T0).values()
+    assert desk.ask("POST", f"/u/{make_seed_token(room.token_key, ident)}", body).status == 200
+    assert (desk.merge(), desk.merge()) == (1, 0)
+    with room.ledger.read() as connection:
+        stopped = {code for code in (2, 3) if suppressed_addresses(connection, code, [address], desk.now)}
+    assert (stopped, set(desk.consent("email").values())) == (channels, {"granted"})
 
 
 def wrong_tokens(desk: Desk) -> list[str]:

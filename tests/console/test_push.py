@@ -128,6 +128,8 @@ def test_what_a_record_keeps_is_whose_and_not_the_token(visit: Visit) -> None:
     visit.post("subscribe", {"token": visit.token, "subscription": subscription(), "more": "x"})
     (record,) = visit.kept()
     assert (record.provider, record.sender, record.headers) == ("multiwave", "push", {})
+    visit.post("subscribe", {"token": visit.token, "subscription": subscription(), "visit": True})
+    assert [json.loads(one.body)["act"] for one in visit.kept()] == ["visit"]
     assert visit.token.encode() not in record.body
     assert read_push(record.body, record.at) == [PushChange("subscribe", FCM, T0, value(), visit.ids["ada"])]
 

@@ -16,13 +16,16 @@ from typer.testing import CliRunner
 from console.cli import app
 from flows.doubting import clear_doubts
 from flows.room import open_room
+from ledger import seeds
 from ledger import tables as t
+from ledger.api_keys import add_key, key_name
 from ledger.backup import back_up
 from ledger.restored import GAP, take_up
 from ledger.store import open_ledger, write_meta
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
 from tests.steps import hold_back
 from waves.errors import LedgerError
+from waves.message import CHANNEL_CODES
 from waves.outcomes import State
 
 WAVES = """\
@@ -140,6 +143,17 @@ def test_what_was_made_since_never_shares_a_number_with_what_comes(world: World)
     with world.ledger.read() as connection:
         assert (connection.scalar(select(func.max(t.touch.c.id))) or 0) > GAP
         assert connection.scalar(select(t.audit.c.did).where(t.audit.c.did == "restored")) == "restored"
+    one = seeds.SeedMessage("test:1", "test", "notice", "desk", CHANNEL_CODES["sms"], 0)
+    with world.ledger.write() as connection:
+        assert all(ident > GAP for ident in seeds.claim(connection, [one], T0).values())
+
+
+def test_a_key_that_may_have_been_taken_back_since_opens_nothing(world: World) -> None:
+    with world.ledger.write() as connection:
+        add_key(connection, "shop", "a key", "tester", T0)
+        assert key_name(connection, "a key") == "shop"
+        assert take_up(connection, T0, "tester", T0 + HOUR).keys_revoked == 1
+        assert key_name(connection, "a key") is None
 
 
 def test_what_could_not_have_gone_yet_stays_queued(world: World) -> None:

@@ -214,10 +214,28 @@ def test_a_report_that_comes_after_names_nobody_and_still_counts(world: World) -
 
 
 def test_what_lies_aside_in_the_spool_goes_too(lite: World) -> None:
-    lines = [to_line(Record("http", "gone", T0, {}, f'{{"to": "{one}"}}'.encode())) for one in (PHONE, "+12015550102")]
-    set_aside(lite.room.settings.spool_folder, "host-1-1.spool", lines, ["why", "why"])
-    assert erase_customer(lite.room, WHO, "tester").spool_records == 1
-    assert (lite.room.settings.spool_folder / "aside" / "host-1-1.spool").read_bytes() == lines[1]
+    theirs = (
+        b'{"to": "%s"}' % PHONE.encode(),
+        b"MessageSid=SM1&From=%2B12015550101&Body=stop",
+        b"From=%2b12015550101",
+        b'[{"email": "C1@Example.com"}]',
+        b"to=c1%40example.com",
+        rb'{"to": "c1\u0040example.com"}',
+        b'[{"customer": "c1", "goal": "renewed"}]',
+        b'{"act": "subscribe", "value": "x", "customer": 2}',
+    )
+    others = (
+        b"From=%2B12015550102",
+        b'[{"customer": "c11"}]',
+        b'{"customer": 22}',
+        b"\xff\xfe%zz",
+        b'{"to": "\\ud800"}',
+    )
+    lines = [to_line(Record("http", "gone", T0, {}, body)) for body in (*theirs, *others)]
+    set_aside(lite.room.settings.spool_folder, "host-1-1.spool", lines, ["why" for _ in lines])
+    assert erase_customer(lite.room, WHO, "tester").spool_records == len(theirs)
+    left = (lite.room.settings.spool_folder / "aside" / "host-1-1.spool").read_bytes()
+    assert left.splitlines(keepends=True) == lines[len(theirs) :]
 
 
 def test_a_test_message_to_them_is_emptied_too(lite: World) -> None:

@@ -14,10 +14,13 @@ from channels.registry import CAPABILITIES
 from flows.doubting import clear_doubts
 from flows.halting import scopes_on
 from flows.running import gates_of, load_running
+from flows.samples import send_test
 from flows.sending import next_batch
 from ledger import touches
+from ledger.deciding import say_not_sent
 from ledger.kill_switches import lift, switch_on, switches_on
 from ledger.owners import new_owner
+from ledger.restored import take_up
 from tests.builders import T0, World, make_world, plan_text, put, reachable
 from tests.steps import hold_back, suppress
 from waves.message import BEGIN_WITHIN_S, Message, Receipt
@@ -221,6 +224,15 @@ def test_a_stopped_sender_is_passed_over_until_it_is_back(pair: Pair) -> None:
     assert "sender:main" in scopes_on("test", "notice", pair.world.room.sender("sms"))
 
 
+def test_a_test_goes_by_whoever_carries_and_not_by_the_one_that_is_stopped(pair: Pair) -> None:
+    pair.begin()
+    with pair.world.ledger.write() as connection:
+        switch_on(connection, "sender:main", "trouble", "a test", pair.world.now)
+    bundle = pair.world.bundle(plan_text(WAVE, name="later"))
+    assert send_test(pair.world.room, bundle, "c1", "ann", pair.world.now)[0][-1] == "accepted"
+    assert (len(pair.main.given), len(pair.spare.given)) == (0, 1)
+
+
 def test_when_both_are_stopped_everything_waits(pair: Pair) -> None:
     pair.begin()
     with pair.world.ledger.write() as connection:
@@ -261,7 +273,8 @@ def test_when_both_refuse_the_message_is_refused(pair: Pair) -> None:
     assert pair.scopes() == {"sender:main", "sender:spare"}
 
 
-def test_after_a_kill_the_one_it_was_handed_to_is_asked(pair: Pair) -> None:
+@pytest.mark.parametrize("restored", [False, True], ids=["swept", "restored"])
+def test_after_a_kill_the_one_it_was_handed_to_is_asked(pair: Pair, restored: bool) -> None:
     pair.begin()
     hold_back(pair.world, "notice")
     running = load_running(pair.world.ledger, "test")
@@ -271,7 +284,53 @@ def test_after_a_kill_the_one_it_was_handed_to_is_asked(pair: Pair) -> None:
         assert leased is not None
         gates = gates_of(running, running.plan.wave("notice"), T0)
         assert touches.claim(connection, leased, gates, running.types, 4, T0)
+        if restored:
+            take_up(connection, T0, "ann", T0)
     pair.tick(3)
     assert pair.states()["in_doubt", "spare"] == 4
     assert len(pair.spare.asked) == 4
-    assert not pair.main.asked
+    assert len(pair.main.asked) == (4 if restored else 0), "what was queued may have been sent since by the first"
+
+
+def test_who_replaced_a_sender_after_a_kill_gets_none_of_its_doubts(pair: Pair) -> None:
+    """Even where that one was alone: it is asked, and what its plan sends again waits for it."""
+    world = pair.world
+    world.room.settings = world.room.settings.model_copy(update={"providers": {"sms": ["main"]}})
+    pair.begin(in_doubt="resend")
+    hold_back(world, "notice")
+    running = load_running(world.ledger, "test")
+    leased = next_batch(world.room, running, running.plan.wave("notice"), 2, T0, None)
+    assert leased is not None
+    with world.ledger.write() as connection:
+        gates = gates_of(running, running.plan.wave("notice"), T0)
+        assert touches.claim(connection, leased, gates, running.types, 4, T0)
+    world.room.settings = world.room.settings.model_copy(update={"providers": {"sms": ["spare"]}})
+    world.room._channels = {"sms": pair.spare, "sms/main": pair.main}  # type: ignore[dict-item]
+    for _ in range(3):
+        pair.tick(15)
+        clear_doubts(world.room, world.now)
+    assert (len(set(pair.main.asked)), pair.spare.asked) == (4, [])
+    assert pair.states() == {("sent", "spare"): PEOPLE - 4, ("queued", "main"): 4}
+
+
+def test_what_its_sender_surely_did_not_take_is_anybodys_again(pair: Pair) -> None:
+    """A worker that is late to say so, and a person who knows it."""
+    pair.begin(in_doubt="hold")
+    hold_back(pair.world, "notice")
+    running = load_running(pair.world.ledger, "test")
+    leased = next_batch(pair.world.room, running, running.plan.wave("notice"), 2, T0, None)
+    assert leased is not None
+    with pair.world.ledger.write() as connection:
+        gates = gates_of(running, running.plan.wave("notice"), T0)
+        claimed = touches.claim(connection, leased, gates, running.types, 2, T0)
+        switch_on(connection, "sender:main", "trouble", "a test", T0)
+    assert claimed
+    for _ in range(2):
+        pair.tick(15)
+        clear_doubts(pair.world.room, pair.world.now)
+    assert pair.states()["in_doubt", "main"] == 2
+    with pair.world.ledger.write() as connection:
+        touches.give_back(connection, leased.owner, [claimed[0].touch], pair.world.now)
+        assert say_not_sent(connection, "test", [claimed[1].touch], "ann", pair.world.now) == (1, 0)
+    pair.tick(1)
+    assert pair.states() == {("sent", "spare"): PEOPLE}

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from flows.erasing import erase_customer
+from flows.inbound import AT_ONCE
 from flows.reports import record_came
 from ledger import cases
 from ledger import tables as t
@@ -99,6 +100,18 @@ def test_a_reply_reaches_its_message_once(world: World) -> None:
     assert raw == {"text": "Thank you", "from": phone(1)}
 
 
+def test_a_flood_of_replies_is_recorded_in_parts_and_in_order(lite: World) -> None:
+    commits = list[object]()
+    event.listen(lite.ledger.engine, "commit", commits.append)
+    came = [Inbound("sms", STRANGER, "ok", lite.now, "outbox", f"r{n:04}") for n in range(2 * AT_ONCE)]
+    came.append(Inbound("sms", phone(2), "STOP", lite.now - S, "outbox", "stop"))
+    came.insert(0, Inbound("sms", phone(2), "START", lite.now, "outbox", "start"))
+    before = len(commits)
+    assert record_came(lite.room, came, lite.now).new == len(came)
+    assert len(commits) - before >= 3
+    assert consents(lite)["c2", phone(2)] == "granted"
+
+
 def test_a_machine_that_answers_is_no_reply(lite: World) -> None:
     wrote(lite, "Out of office until Monday, call me then?")
     wrote(lite, "Danke", phone(2), raw={"Auto-Submitted": "auto-replied"})
@@ -132,6 +145,12 @@ def test_a_stop_denies_the_address_to_everybody_who_has_it(world: World) -> None
     world.advance(T0 + DAY + 3 * HOUR)
     words = verdict_words(world, "again")
     assert (words["c1"], words["c2"]) == ("no_consent", "go")
+
+
+def test_a_stop_that_answers_no_message_is_for_every_number_of_the_person(world: World) -> None:
+    put(world.ledger, [Person("c4", (("sms", phone(4)), ("sms", phone(44))), denied=frozenset())])
+    wrote(world, "STOP", phone(4))
+    assert [consents(world)["c4", phone(number)] for number in (4, 44)] == ["denied", "denied"]
 
 
 @pytest.mark.parametrize("days", [0, 200])

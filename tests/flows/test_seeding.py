@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,16 @@ from typer.testing import CliRunner
 
 from console.cli import app
 from flows.links import Links
-from flows.reports import record_early, record_reports
+from flows.reports import record_came, record_early, record_reports
 from flows.running import load_running
 from flows.seeding import send_test_to_seeds
 from ledger.close import balance
 from ledger.kill_switches import lift, switch_on
 from ledger.seeds import SeedMessage, claim, heard, seed_messages
-from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put, reachable
 from tests.steps import suppress
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import CHANNEL_CODES, Event, Message, Receipt
+from waves.message import CHANNEL_CODES, Event, Inbound, Message, Receipt
 from waves.outcomes import Outcome, State, word
 from waves.seeds import Seed
 from waves.senders import Sender
@@ -202,7 +202,7 @@ def test_a_report_by_the_providers_reference_is_an_arrival(lite: World) -> None:
     lite.room._channels["sms"] = Scripted("accepted")  # type: ignore[assignment]
     step(lite, T0)
     event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="ref-2")
-    strangers = [replace(event, ref="ref-nobody"), replace(event, provider="another")]
+    strangers = [event._replace(ref="ref-nobody"), event._replace(provider="another")]
     assert record_reports(lite.room, [event, *strangers], T0 + HOUR).new >= 1
     assert [row.arrived_at for row in rows(lite)] == [None, T0 + HOUR]
 
@@ -251,6 +251,17 @@ def test_nothing_goes_to_a_seed_under_a_switch_or_when_it_is_suppressed(lite: Wo
             lift(connection, "channel:sms", "tester", T0)
         step(lite, T0 + HOUR)
         assert len(to_seeds(lite)) == 2
+
+
+@pytest.mark.parametrize("said", ["stop", "everything"])
+def test_a_seed_that_is_a_customer_too_and_said_stop_gets_nothing(world: World, said: str) -> None:
+    put(world.ledger, [Person("c9", (("sms", PHONE), ("email", "c9@example.com")), denied=frozenset())])
+    if said == "stop":
+        record_came(world.room, [Inbound("sms", PHONE, "STOP", T0, "outbox", "1")], T0)
+    else:
+        suppress(world, "c9")
+    step(world, T0)
+    assert (to_seeds(world), rows(world)) == ([], [])
 
 
 def test_a_rate_and_a_cap_hold_for_seeds_too(lite: World) -> None:

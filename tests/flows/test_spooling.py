@@ -121,7 +121,19 @@ def test_a_big_file_is_recorded_chunk_by_chunk(world: World) -> None:
     assert (merge(world).new, told) == (2 * CHUNK + 1, [CHUNK, 2 * CHUNK, 2 * CHUNK + 1])
 
 
-@pytest.mark.parametrize("body", [b"{", b"7", b'[["t"]]', b'[["", "\\u0000"]]', b'[["", "\\ud800"]]', b"[[1, null]]"])
+UNREADABLE = {
+    "no JSON": b"{",
+    "a number": b"7",
+    "too short": b'[["t"]]',
+    "a NUL": b'[["", "\\u0000"]]',
+    "half a letter": b'[["", "\\ud800"]]',
+    "no texts": b"[[1, null]]",
+    "deep": b"[" * 100_000,
+    "a name that no index takes": json.dumps([["", "e" * 3000]]).encode(),
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_what_cannot_be_read_is_kept_aside_and_holds_nothing_up(lite: World, body: bytes) -> None:
     keep(lite, body, b'[["", "e1"]]')
     merged = merge(lite)

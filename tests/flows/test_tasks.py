@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from channels.results_file import ResultRow
 from console.cli import app
 from flows.erasing import erase_customer
 from flows.tasks import record_results, refresh_worklists, tasks_of
+from flows.upkeep import upkeep
+from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
 from tests.steps import set_customer, suppress, touch_words
 from waves.errors import InputError
+from waves.message import Consent
 
 WAVES = """\
   - {wave: meet, channels: [{first_of: [visit, im]}], message: hello, release: 2h, listen: 1d}
@@ -198,3 +202,14 @@ def test_the_commands(lite: World, tmp_path: Path) -> None:
     ]
     assert "MSN Messenger closed in 2013" in run("why", "test", "c2")
     assert "(not_capable: the customer has no account manager" in run("why", "test", "c1")
+
+
+def test_a_consent_that_a_file_takes_back_is_seen_on_the_list_within_the_hour(lite: World) -> None:
+    upkeep(lite.room, T0)
+    assert listed(lite) == {"c0": "open", "c3": "open"}
+    with lite.ledger.write() as connection:
+        a = t.address.c
+        denied = {"consent": int(Consent.DENIED), "consent_source": "crm", "consent_at": T0}
+        connection.execute(update(t.address).where(a.value == "1 Long Street").values(denied))
+    upkeep(lite.room, T0 + HOUR)
+    assert listed(lite) == {"c0": "void: the customer is not to be contacted", "c3": "open"}

@@ -12,9 +12,9 @@ from tests.builders import World
 from tests.laws.machine import Machine
 from tests.laws.rig import rig
 
-EXAMPLES = {"sqlite": 40, "postgresql": 20}
+EXAMPLES = {"sqlite": 24, "postgresql": 12}
 STEPS = 35
-SOAK = 30
+SOAK = 50
 """How many times as many examples `make soak` draws, other ones each time."""
 
 

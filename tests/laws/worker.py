@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from flows.render import render
+from flows.render import Around, render
 from flows.running import gates_of, load_running
 from ledger import touches
 from ledger.recipients import recipients
@@ -68,7 +68,8 @@ class Worker:
         channel, key, messages = CHANNEL_NAMES[self.leased.channel], self.world.room.token_key, []
         for c in self.claimed:
             token = make_token(key, Kind.TOUCH, c.touch)
-            messages.append(render(running.bundle, wave, templates, channel, c.variant, token, known[c.touch]))
+            to = known[c.touch]
+            messages.append(render(running.bundle, wave, templates, channel, c.variant, token, to, Around()))
         self.desk.cleared = {c.touch for c in self.claimed}  # judged when claimed, and heard for 1.5 s more
         try:
             said = self.world.room.channel(channel).send(messages, self.world.now)

@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import func, select
 
 from flows.reports import record_came
-from ledger import provider_refs
+from ledger import provider_refs, seeds
 from ledger import tables as t
 from ledger.channel_tables import early_report, provider_ref
 from ledger.events import Recorded
 from ledger.provider_refs import keep_refs, touches_of
 from ledger.touches import settle
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
-from waves.message import Event, Receipt
+from waves.message import CHANNEL_CODES, Event, Receipt
 from waves.outcomes import Action, Outcome, Reason, State
 
 WAVES = "  - {wave: notice, channels: [sms], message: hello, release: 2h, listen: 1d}\n"
@@ -87,6 +87,18 @@ def test_a_report_finds_its_touch_by_any_part(world: World) -> None:
     assert record_came(world.room, said, T0) == Recorded(0, 3, 0)
     assert (outcome(world, first), outcome(world, second)) == (Outcome.DELIVERED, Outcome.BOUNCED_SOFT)
     assert [row.provider_ref for row in world.touches("notice")[:2]] == ["m2", "m3"]
+
+
+def test_a_reference_that_an_old_seed_had_is_the_customers_now(lite: World) -> None:
+    touch = lite.touches("notice")[0].id
+    one = seeds.SeedMessage("test:1", "test", "notice", "desk", CHANNEL_CODES["sms"], 0)
+    with lite.ledger.write() as connection:
+        (ident,) = seeds.claim(connection, [one], T0 - 8 * DAY).values()
+        seeds.settle(connection, [(ident, Receipt("", "accepted", "m1"))], "smsc", T0 - 8 * DAY)
+    claimed(lite, touch)
+    settled(lite, touch, "m1")
+    assert record_came(lite.room, [report("m1")], T0) == Recorded(1, 0, 0)
+    assert outcome(lite, touch) == Outcome.DELIVERED
 
 
 def test_a_report_that_comes_before_its_answer_is_committed_waits_for_it(world: World) -> None:

@@ -46,6 +46,10 @@ def yes(customer: int, endpoint: str, at: datetime = T0) -> PushChange:
     return PushChange("subscribe", endpoint, at, text(endpoint), customer)
 
 
+def visit(customer: int, endpoint: str, at: datetime = T0) -> PushChange:
+    return PushChange("visit", endpoint, at, text(endpoint), customer)
+
+
 def renewal(old: str, new: str, at: datetime = T0) -> PushChange:
     return PushChange("renew", old, at, text(new))
 
@@ -145,6 +149,30 @@ def test_a_person_who_subscribes_after_a_stop_wants_to_hear_again(world: World, 
     assert rows(world)[0][3:5] == (GRANTED, "push_page")
     world.report(touch, Side.UNSUBSCRIBED, T0 + 3 * HOUR)
     assert rows(world)[0][3:5] == (DENIED, "event")
+
+
+def test_a_visit_is_no_new_yes(world: World, ids: dict[str, int]) -> None:
+    touch = started(world, ids)
+    keep(world, visit(ids["ada"], PHONE, T0 + 2 * HOUR))
+    world.report(touch, Side.UNSUBSCRIBED, T0 + HOUR)  # said before the visit, and heard after
+    assert rows(world)[0][3:5] == (DENIED, "event")
+    keep(world, visit(ids["ada"], PHONE, T0 + DAY), visit(ids["ada"], NEW, T0 + DAY))
+    assert [row[:5] for row in rows(world)] == [("ada", "phone", "ok", DENIED, "event")]
+
+
+def test_a_visit_says_whose_browser_it_is(world: World, ids: dict[str, int]) -> None:
+    keep(world, yes(ids["ada"], PHONE), yes(ids["bob"], LAPTOP), end(LAPTOP, T0 + HOUR))
+    keep(world, visit(ids["ada"], NEW, T0 + DAY))
+    assert [row[:4] + row[5:] for row in rows(world) if row[0] == "ada"] == [
+        ("ada", "phone", "ok", GRANTED, 1),
+        ("ada", "new", "ok", GRANTED, 0),
+    ]
+    keep(world, visit(ids["bob"], PHONE, T0 + 2 * DAY))  # they wanted no pushes, and ada's are not theirs
+    assert [row[:3] for row in rows(world)] == [
+        ("ada", "phone", "replaced"), ("bob", "laptop", "ok"), ("ada", "new", "ok"),
+    ]  # fmt: skip
+    keep(world, yes(ids["bob"], PHONE, T0 + 3 * DAY))
+    assert rows(world)[-1][:4] == ("bob", "phone", "ok", GRANTED)
 
 
 def test_a_renewal_takes_along_what_was_said_and_what_is_queued(world: World, ids: dict[str, int]) -> None:

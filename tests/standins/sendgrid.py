@@ -86,7 +86,7 @@ def running(checked: bool = True, port: int = 0, again: Standin | None = None) -
     standin.hung.clear()
     handler = type("Handler", (_Handler,), {"standin": standin})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
+    server.daemon_threads = False  # so that all of them, and their sockets, are gone when this ends
     standin.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     standin: ClassVar[Standin]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = 30
+    timeout = 5
 
     def do_GET(self) -> None:
         self._serve("GET")

@@ -46,7 +46,7 @@ def test_sendgrid_answers_as_its_description_has_it(standin: Standin, name: str,
     item = {key: part for key, part in tree["paths"][path].items() if key != "servers"}
     schema = schemathesis.openapi.from_dict({**tree, "servers": [{"url": SERVER}], "paths": {path: item}})
 
-    @settings(max_examples=5, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=3, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=schema[path][method].as_strategy())
     def ask(case: schemathesis.Case) -> None:
         answer = case.call(base_url=standin.url, headers={"Authorization": f"Bearer {KEY}"})

@@ -13,7 +13,10 @@ STOPS = """STOP|stop|Stop.|  "STOP"  |STOPALL|UNSUBSCRIBE|CANCEL|END|QUIT|REVOKE
 配信停止|不要再发了|回复退订|Please stop texting me
 stop|do not contact me again|don’t text me any more|Take me off your list|no more messages!
 не пишіть мені|Ｓｔｏｐ|Bitte keine SMS mehr|ne me contactez plus
-por favor no me escriban""".replace("\n", "|").split("|")
+por favor no me escriban
+no me escriba mas|don´t text me|STOP\u00ad|S\u00adTOP|STOP ❤️|СТОП❗️|STOP️⃣|🛑 STOP 🙏🏽|\u200fSTOP\u200b""".replace(
+    "\n", "|"
+).split("|")
 OTHERS = [
     ("START", Reading("start")),
     ("YES", Reading("start")),
@@ -42,6 +45,8 @@ OTHERS = [
     ("Fine\n\n-----Original Message-----\nplease stop", Reading()),
     ("Fine\n________________________________\nFrom: Shop\nplease stop", Reading()),
     ("STOP\n\nOn Tue, 1 Dec 2026, Shop wrote:\n> Hello", Reading("stop")),
+    ("\nStop.\n\nSent from my phone", Reading("stop")),
+    ("START\nwith the red one", Reading()),
 ]
 
 

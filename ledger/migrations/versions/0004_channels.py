@@ -107,7 +107,11 @@ def _without_caps_of_the_law() -> None:
     op.drop_table("legal_cap")
 
 
-RARE_EVENTS = (("ix_event_complained", "outcome = 1002"), ("ix_event_filtered", "reason = 119"))
+RARE_EVENTS = (
+    ("ix_event_complained", "touch", "outcome = 1002"),
+    ("ix_event_filtered", "touch", "reason = 119"),
+    ("ix_event_unknown", "received_at", "outcome = 1004"),
+)
 
 
 def _gates() -> None:
@@ -121,12 +125,12 @@ def _gates() -> None:
         sa.Column("since", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("wave", "gate", name=op.f("pk_wave_gate")),
     )
-    for name, rare in RARE_EVENTS:
-        op.create_index(name, "event", ["touch"], sqlite_where=sa.text(rare), postgresql_where=sa.text(rare))
+    for name, column, rare in RARE_EVENTS:
+        op.create_index(name, "event", [column], sqlite_where=sa.text(rare), postgresql_where=sa.text(rare))
 
 
 def _without_gates() -> None:
-    for name, _ in RARE_EVENTS:
+    for name, _, _ in RARE_EVENTS:
         op.drop_index(name, table_name="event")
     op.drop_table("wave_gate")
 

@@ -68,11 +68,11 @@
     return registration ? registration.pushManager.getSubscription() : null;
   }
 
-  async function tell(token, subscription) {
+  async function tell(token, subscription, visit = false) {
     const { endpoint: old, proof } = await remembered();
     const said = subscription.toJSON();
     if (old && old !== subscription.endpoint) await post("renew", { old, proof, subscription: said }).catch(() => {});
-    const answer = await post("subscribe", { token, subscription: said });
+    const answer = await post("subscribe", { token, subscription: said, visit });
     await remember(subscription.endpoint, answer.proof);
     localStorage.setItem(KEPT, String(Date.now()));
   }
@@ -107,10 +107,10 @@
     return Notification.permission === "granted" && (await current(worker)) ? "on" : "off";
   }
 
-  // Once a day a visit says anew whose browser this is: whoever used it last is meant.
+  // Once a day a visit says anew whose browser this is: whoever used it last is meant. It is no new yes.
   async function refresh({ token, worker } = {}) {
     if (!token || (await state({ worker })) !== "on") return;
-    if (Date.now() - Number(localStorage.getItem(KEPT) || 0) >= DAY) await tell(token, await current(worker));
+    if (Date.now() - Number(localStorage.getItem(KEPT) || 0) >= DAY) await tell(token, await current(worker), true);
   }
 
   const LABELS = {
