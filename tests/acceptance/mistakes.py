@@ -124,7 +124,7 @@ CASES = (
         "carrier-pigeon",
         settings={"MULTIWAVE_PROVIDERS": '{"sms": "carrier-pigeon"}'},
     ),
-    case("serve on no port", "serve --port 99999", "99999"),
+    case("serve on no port", "serve --port 99999", "--port", "65535"),
     case("suppress nobody", "suppress", "--customer", "--address"),
     case("suppress a stranger", "suppress --customer C-9999", "no customer with this key"),
     case("suppress on no channel", "suppress --customer C-1001 --channel smoke", "smoke", "sms"),
