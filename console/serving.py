@@ -20,7 +20,7 @@ def serve(
         int, typer.Option("--port", help="Where it listens; 0 takes any free port.", min=0, max=65_535)
     ] = 8321,
 ) -> None:
-    """Take providers' callbacks in: verified, kept on disk, answered at once, then merged into the ledger."""
+    """Answer providers and people: callbacks, links, unsubscribe, push and inbox; all on disk first, then merged."""
     from console.web.serving import serve as run
 
     try:
