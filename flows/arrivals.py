@@ -12,12 +12,13 @@ from ledger.events import DENIALS, Recorded
 from ledger.suppressions import suppress
 from waves.message import CHANNEL_NAMES, Event
 from waves.outcomes import Side, word
-from waves.tokens import read_seed_token
+from waves.tokens import SEED_BEGINS, read_seed_token
 
 
 def split_arrivals(room: Room, events: Sequence[Event]) -> tuple[list[Event], Recorded]:
     """The reports about customers, and what became of those about seeds, which are noted."""
-    named = {number: ident for number, e in enumerate(events) if (ident := read_seed_token(room.token_key, e.token))}
+    ours = [(number, event) for number, event in enumerate(events) if event.token[:1] in SEED_BEGINS]
+    named = {number: ident for number, e in ours if (ident := read_seed_token(room.token_key, e.token))}
     refs = {n: (event.provider, event.ref) for n, event in enumerate(events) if event.ref and not event.token}
     if refs:
         with room.ledger.read() as connection:

@@ -63,8 +63,10 @@ def record_reports(room: Room, events: Sequence[Event], now: datetime, watched: 
     `watched`: they come straight from the doors, where machines follow links too (flows.clicks).
     """
     events, seen = split_arrivals(room, events)
-    pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events if not _is_by_ref(event)]
-    referring = [event for event in events if _is_by_ref(event)]
+    referring = [event for event in events if event.ref is not None and not event.token]
+    if referring:
+        events = [event for event in events if event.ref is None or event.token]
+    pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events]
     touches = clicked(pairs) if watched else set()
     with room.ledger.write() as connection:
         if touches:
@@ -77,10 +79,6 @@ def record_reports(room: Room, events: Sequence[Event], now: datetime, watched: 
             provider_refs.hold_back(connection, early, now)
             return total([record_events(connection, pairs, now), Recorded(len(early), 0, 0), seen])
         return total([record_events(connection, pairs, now), seen])
-
-
-def _is_by_ref(event: Event) -> bool:
-    return event.ref is not None and not event.token
 
 
 def record_early(room: Room, now: datetime) -> None:
