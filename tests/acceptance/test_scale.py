@@ -24,14 +24,16 @@ from flows.server import free_port
 from tests.acceptance.program import Program, environment, kill
 from tests.acceptance.server import prefect_server
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable, write_config
+from waves.outcomes import State
 
 pytestmark = pytest.mark.acceptance
-PEOPLE = 300
+PEOPLE = 200
 WAVES = """\
   - {wave: notice, channels: [web_push, sms, email], message: hello, release: 2h, listen: 1d}
   - {wave: later, channels: [sms], message: hello, release: 2h, listen: 1d}
 """
 NOTICE, LATER = 3 * PEOPLE, PEOPLE
+SENT = int(State.SENT)
 PATIENCE_S = 240.0
 """A busy machine takes 20 s from a tick to the first message: three programs start in that time."""
 
@@ -122,6 +124,7 @@ def test_two_machines_send_once_whatever_becomes_of_prefect(machines: Machines, 
     with prefect_server(folder, port):
         one.run("deploy")
         machines.until("the end of the next wave", lambda: len(machines.sent()) >= NOTICE + LATER)
+        machines.until("the last receipt", lambda: {row.state for row in machines.world.touches("later")} == {SENT})
     machines.end()
     machines.world.advance(T0 + 4 * DAY)  # the plan and the ledger are the same on one machine, without Prefect
     assert set(Counter(machines.sent()).values()) == {1}

@@ -33,7 +33,7 @@ from tests.steps import leave
 from waves.message import CHANNEL_CODES, CHANNEL_NAMES
 from waves.outcomes import Verdict, word
 
-EXAMPLES = 20
+EXAMPLES = 12
 SEGMENTS = ("age >= 0", "age >= 30 or age is null", "value > 1", "tier = 'gold' and not (age < 30)", "value is null")
 ENTERS = ("not converted", "value / age > 0.03", "age in (20, 50)", "lower(tier) like 'g%'", "value is not null")
 CHANNELS = (

@@ -153,7 +153,7 @@ def clear_away(world: World, now: datetime) -> None:
     world.advance(now)
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [9, pytest.param(200, marks=pytest.mark.soak)])
 def test_two_campaigns_at_the_same_moment_keep_the_limit(tmp_path: Path, ledger_url: str, rounds: int) -> None:
     world = rig(tmp_path / "home", ledger_url)
     put(world.ledger, [person(number) for number in range(PEOPLE)])

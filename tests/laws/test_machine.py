@@ -12,9 +12,9 @@ from tests.builders import World
 from tests.laws.machine import Machine
 from tests.laws.rig import rig
 
-EXAMPLES = {"sqlite": 24, "postgresql": 12}
+EXAMPLES = {"sqlite": 16, "postgresql": 8}
 STEPS = 35
-SOAK = 50
+SOAK = 75
 """How many times as many examples `make soak` draws, other ones each time."""
 
 
