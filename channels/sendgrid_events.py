@@ -69,6 +69,8 @@ DROP_REASONS: dict[str, Meaning] = {
 }
 """`reason` of a dropped in lower case, else its `type`."""
 UNKNOWN = Meaning(Side.UNKNOWN)
+REFINED = frozenset({"open", "bounce", "dropped"})
+"""Events of which another field says more."""
 KEPT = frozenset(("event", "type", "status", "reason", "bounce_classification", "sg_machine_open", "sg_message_id"))
 """What is kept of an event: no address, network, program or link of the person."""
 MOST = 50_000
@@ -103,7 +105,8 @@ def read_events(
         raise WebhookRejected(f"{len(said)} events in one request", 413)
     name, found, times = sender.sender, list[Event](), _Times(now)
     for item in said:
-        meaning, at, token, ident = _meaning(item), item.get("timestamp"), item.get(TOKEN_KEY), item.get("sg_event_id")
+        get = item.get
+        meaning, at, token, ident = _meaning(item), get("timestamp"), get(TOKEN_KEY), get("sg_event_id")
         if not isinstance(token, str) or not token.isprintable() or len(token) > LONGEST:
             token = ""
         if not isinstance(ident, str) or not ident.isprintable() or not 1 <= len(ident) <= LONGEST:
@@ -187,13 +190,13 @@ def _meaning(item: dict[str, Any]) -> Meaning:
     name = item.get("event")
     if not isinstance(name, str):
         return UNKNOWN
+    if name not in REFINED:
+        return EVENTS.get(name, UNKNOWN)
     if name == "open":
         return MACHINE_OPEN[item.get("sg_machine_open") in (True, "true", "True")]
     if name == "bounce":
         return _by(BOUNCE_TYPES, item.get("type")) or EVENTS[name]
-    if name == "dropped":
-        return _by(DROP_REASONS, item.get("reason")) or _by(DROP_REASONS, item.get("type")) or EVENTS[name]
-    return EVENTS.get(name, UNKNOWN)
+    return _by(DROP_REASONS, item.get("reason")) or _by(DROP_REASONS, item.get("type")) or EVENTS[name]
 
 
 def _by(table: Mapping[str, Meaning], word: object) -> Meaning | None:
@@ -203,8 +206,9 @@ def _by(table: Mapping[str, Meaning], word: object) -> Meaning | None:
 def _raw(item: dict[str, Any]) -> dict[str, object]:
     """What is worth keeping, short, any address in it taken out."""
     raw: dict[str, object] = {}
-    for name in KEPT.intersection(item):
-        value = item[name]
+    for name, value in item.items():
+        if name not in KEPT:
+            continue
         if isinstance(value, str):
             raw[name] = (_impersonal(value) if "@" in value else value)[:LONGEST]
         elif isinstance(value, NUMBER):

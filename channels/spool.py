@@ -24,6 +24,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote_plus
 
+import orjson
+
 SUFFIX = ".spool"
 ASIDE = "aside"
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -76,7 +78,7 @@ def from_line(line: bytes) -> Record | None:
     if check != b"%08x" % zlib.crc32(text):
         return None
     try:
-        item = json.loads(text)
+        item = orjson.loads(text)
         at = datetime.fromisoformat(item["at"])
         return Record(item["provider"], item["sender"], at, item["headers"], item["body"].encode("latin-1"))
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from channels.call_list.generic_csv import DispositionRow
 from channels.conversions_file import ConversionRow
@@ -96,15 +96,15 @@ def record_early(room: Room, now: datetime) -> None:
 
 def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
     """Store whatever providers and our own pages told, each kind its own way."""
-    events = [one for one in came if isinstance(one, Event)]
-    replies = [one for one in came if isinstance(one, Inbound)]
-    conversions = [one for one in came if isinstance(one, Conversion)]
+    kinds: dict[type[Came], list[Any]] = {Event: [], Inbound: [], Conversion: [], PushChange: []}
+    for one in came:
+        kinds[type(one)].append(one)
     recorded = [
-        record_reports(room, events, now, watched=True),
-        record_inbound(room, replies, now),
-        _record_conversions(room, conversions, now),
+        record_reports(room, kinds[Event], now, watched=True),
+        record_inbound(room, kinds[Inbound], now),
+        _record_conversions(room, kinds[Conversion], now),
     ]
-    changes = [one for one in came if isinstance(one, PushChange)]
+    changes = kinds[PushChange]
     for start in range(0, len(changes), SUBSCRIPTIONS):
         with room.ledger.write() as connection:
             part = changes[start : start + SUBSCRIPTIONS]

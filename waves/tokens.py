@@ -13,7 +13,8 @@ KEY_VERSION = 0
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # base32, RFC 4648
 PAIRS = [first + second for first in DIGITS for second in DIGITS]
 PLACES = range(90, -1, -10)
-AS_INT_READS = str.maketrans(f"{DIGITS}0189", "0123456789ABCDEFGHIJKLMNOPQRSTUV!!!!")
+READS = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
+AS_INT_READS = str.maketrans(f"{DIGITS}{DIGITS[:26].lower()}0189", f"{READS}{READS[:26]}!!!!")
 PERIOD = timedelta(hours=6)
 """What the end of a customer's token is counted in, from SINCE: 16 bits of it last to 2070."""
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,11 +31,10 @@ class Kind(IntEnum):
 
 
 KINDS = {kind << 2 | KEY_VERSION: kind for kind in Kind}
-IDENT = (1 << 48) - 1
 
 
-def _check(key: bytes, head: int) -> bytes:
-    return hmac.digest(key, head.to_bytes(7, "big"), "sha256")[:6]
+def _check(key: bytes, head: bytes) -> bytes:
+    return hmac.digest(key, head, "sha256")[:6]
 
 
 def make_token(key: bytes, kind: Kind, ident: int) -> str:
@@ -42,26 +42,25 @@ def make_token(key: bytes, kind: Kind, ident: int) -> str:
     if not 0 <= ident < 1 << 48:
         raise TokenError(f"id {ident} does not fit a token (48 bits)")
     head = ((kind << 2) | KEY_VERSION) << 48 | ident
-    bits = head << 48 | int.from_bytes(_check(key, head), "big")
+    bits = head << 48 | int.from_bytes(_check(key, head.to_bytes(7, "big")), "big")
     return "".join([PAIRS[bits >> place & 1023] for place in PLACES])
 
 
 def read_token(key: bytes, token: str) -> tuple[Kind, int]:
     """The kind and id of a token made with `key`; TokenError for anything else, case and surrounding space forgiven."""
-    text = token.strip()
+    text = token if len(token) == LENGTH else token.strip()
     try:
         if len(text) != LENGTH or not (text.isascii() and text.isalnum()):
             raise ValueError
-        bits = int(text.upper().translate(AS_INT_READS), 32)
+        raw = int(text.translate(AS_INT_READS), 32).to_bytes(13, "big")
     except ValueError:
         raise TokenError("not a token: 20 letters and digits (A-Z, 2-7) are expected") from None
-    head, check = bits >> 48, bits & IDENT
-    if not hmac.compare_digest(check.to_bytes(6, "big"), _check(key, head)):
+    if not hmac.compare_digest(raw[7:], _check(key, raw[:7])):
         raise TokenError("a token that this ledger did not make (was it copied whole?)")
-    kind = KINDS.get(head >> 48)
+    kind = KINDS.get(raw[0])
     if kind is None:
         raise TokenError("a token of a kind or key version that this release does not know")
-    return kind, head & IDENT
+    return kind, int.from_bytes(raw[1:7], "big")
 
 
 def make_customer_token(key: bytes, customer: int, until: datetime) -> str:
