@@ -60,10 +60,6 @@ def _http(opening: Opening) -> Channel:
     return Http(opening.capabilities, opening.sender, opening.environment)
 
 
-def _twilio(opening: Opening) -> Channel:
-    return Twilio(opening)
-
-
 def _smpp(opening: Opening) -> Channel:
     return Smpp(opening.capabilities, opening.sender, opening.environment)
 
@@ -76,16 +72,12 @@ def _fax_mail(opening: Opening) -> Channel:
     return FaxMail(opening.capabilities, opening.sender, opening.environment)
 
 
-def _webpush(opening: Opening) -> Channel:
-    return Webpush(opening)
-
-
 PROVIDERS: dict[str, dict[str, Opener]] = {
-    "web_push": {"outbox": _outbox, "http": _http, "webpush": _webpush},
-    "sms": {"outbox": _outbox, "http": _http, "twilio": _twilio, "smpp": _smpp},
+    "web_push": {"outbox": _outbox, "http": _http, "webpush": Webpush},
+    "sms": {"outbox": _outbox, "http": _http, "twilio": Twilio, "smpp": _smpp},
     "email": {"outbox": _outbox, "http": _http, "sendgrid": Sendgrid, "smtp": _smtp},
     "fax": {"outbox": _outbox, "http": _http, "fax_mail": _fax_mail},
-    "whatsapp": {"outbox": _outbox, "http": _http, "twilio": _twilio},
+    "whatsapp": {"outbox": _outbox, "http": _http, "twilio": Twilio},
     "visit": {"visit_tasks": open_visits},
     "inbox": {"portal": open_portal},
     "im": {"im_tasks": open_im},

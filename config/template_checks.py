@@ -126,10 +126,6 @@ def _part_problems(file: str, part: Part, types: Mapping[str, str] | None, has_p
     return problems
 
 
-def _tag(node: nodes.Node) -> str:
-    return type(node).__name__.removeprefix("From").lower()
-
-
 def _first_line(text: str, name: str) -> int:
     """The line of a text where a name first stands inside braces."""
     for block in re.finditer(r"\{[{%].*?[%}]\}", text, re.DOTALL):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -48,8 +47,3 @@ def binding_bans(bans: Iterable[Ban], messages: bool, places: Collection[str]) -
     """The bans that may bind a customer of these jurisdictions, for messages or else for calls."""
     kinds = ("both", "messages" if messages else "calls")
     return [ban for ban in bans if ban.stops in kinds and (ban.place == EVERYWHERE or may_be_in(ban.place, places))]
-
-
-def bans_at(bans: Sequence[Ban], at: datetime) -> list[Ban]:
-    """Those that are on at a moment."""
-    return [ban for ban in bans if ban.since.at <= at < ban.until.at]

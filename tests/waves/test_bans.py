@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.hours_rows import ALL_DAY, HOUSE, days, row, rules, utc
-from waves.bans import Ban, bans_at
+from waves.bans import Ban
 from waves.hours import Kind, explain, next_open, open_windows
 from waves.hours_set import HoursSet, accepted_rows, accepting, may_be_in, rules_id
 
@@ -85,7 +85,9 @@ def test_a_ban_that_says_nothing_clear_is_refused(more: dict[str, str]) -> None:
 
 def test_a_ban_is_on_from_its_first_moment_until_its_last() -> None:
     moments = ["2026-12-01 17:59", "2026-12-01 18:00", "2026-12-02 17:59", "2026-12-02 18:00"]
-    assert [len(bans_at([ban()], utc(moment))) for moment in moments] == [0, 1, 1, 0]
+    asked = (rules(HOUSE), Kind.MESSAGE, CHICAGO, ["US", "US-LA"])
+    blocked = [explain(*asked, utc(moment), bans=[ban()]) for moment in moments]
+    assert [sum(one.ban for one in each) for each in blocked] == [0, 1, 1, 0]
 
 
 UNREAD = rules(HOUSE, row(days(["12:00", "13:00"]), "US", reviewed="no"), row(days(ALL_DAY), "US-TX", reviewed="no"))
