@@ -92,10 +92,6 @@ def before_wave(room: Room, wave: Wave, now: datetime) -> None:
             _Keeping(room, sender, known, now, BEFORE_A_WAVE, OPENING_S).go()
 
 
-def _names(group: Any) -> Iterable[str]:
-    return [group] if isinstance(group, str) else group.first_of
-
-
 def _is_due(known: Standing, now: datetime, age: timedelta) -> bool:
     if known.failed_at is not None and now - datetime.fromisoformat(known.failed_at) < AGAIN:
         return False
