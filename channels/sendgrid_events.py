@@ -71,7 +71,7 @@ DROP_REASONS: dict[str, Meaning] = {
 UNKNOWN = Meaning(Side.UNKNOWN)
 REFINED = frozenset({"open", "bounce", "dropped"})
 """Events of which another field says more."""
-KEPT = frozenset(("event", "type", "status", "reason", "bounce_classification", "sg_machine_open", "sg_message_id"))
+KEPT = ("event", "type", "status", "reason", "bounce_classification", "sg_machine_open", "sg_message_id")
 """What is kept of an event: no address, network, program or link of the person."""
 MOST = 50_000
 """Events in one request."""
@@ -113,9 +113,7 @@ def read_events(
             ident = hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:40]
         when = times[at] if isinstance(at, NUMBER) else times.now
         if meaning.side is None and meaning.outcome is not None:
-            found.append(
-                Event(token, int(meaning.outcome), when, name, ident, meaning.reason, meaning.action, _raw(item))
-            )
+            found.append(Event(token, meaning.outcome, when, name, ident, meaning.reason, meaning.action, _raw(item)))
         else:
             found += events(meaning, token, when, name, ident, _raw(item))
     return found
@@ -206,16 +204,22 @@ def _by(table: Mapping[str, Meaning], word: object) -> Meaning | None:
 def _raw(item: dict[str, Any]) -> dict[str, object]:
     """What is worth keeping, short, any address in it taken out."""
     raw: dict[str, object] = {}
-    for name, value in item.items():
-        if name not in KEPT:
+    for name in KEPT:
+        if name not in item:
             continue
+        value = item[name]
         if isinstance(value, str):
             raw[name] = (_impersonal(value) if "@" in value else value)[:LONGEST]
         elif isinstance(value, NUMBER):
             raw[name] = value
     if "url" in item:  # a scanner follows several links at once (flows.clicks); which one is nobody's business
-        raw["link"] = hashlib.blake2s(str(item["url"]).encode("utf-8", "replace"), digest_size=6).hexdigest()
+        raw["link"] = _link(str(item["url"]))
     return raw
+
+
+@lru_cache(maxsize=1024)
+def _link(url: str) -> str:
+    return hashlib.blake2s(url.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
 def _impersonal(text: str) -> str:

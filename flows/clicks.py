@@ -53,10 +53,13 @@ def _machine(click: Event, known: Followed, here: Sequence[Event]) -> str | None
     within = SCANNED_WITHIN.get(known.channel)
     if within is None:
         return None
-    came = [*known.moments, *(one.at for one in here if one.outcome == Outcome.DELIVERED and not one.raw.get("bot"))]
-    if any(-AT_ONCE <= click.at - moment < within for moment in came):  # some providers tell whole seconds alone
-        return "soon"
-    return "many" if _another(click, known, here) else None
+    moments = known.moments
+    if len(here) > 1:
+        moments = [*moments, *(e.at for e in here if e.outcome == Outcome.DELIVERED and not e.raw.get("bot"))]
+    for moment in moments:
+        if -AT_ONCE <= click.at - moment < within:  # some providers tell whole seconds alone
+            return "soon"
+    return "many" if (len(here) > 1 or known.clicks) and _another(click, known, here) else None
 
 
 def _another(click: Event, known: Followed, here: Iterable[Event]) -> bool:

@@ -20,19 +20,8 @@ from ledger.conversions import NewConversion, customer_keys, record_conversions
 from ledger.events import Recorded, record_events
 from ledger.links import followed
 from segments.subscriptions import keep_subscriptions
-from waves.errors import TokenError
 from waves.message import Came, Conversion, Event, Inbound, PushChange
-from waves.tokens import Kind, read_token
-
-
-def _opened(room: Room, token: str, kind: Kind) -> int | None:
-    """The id behind a token of this kind; None for a token that is not ours."""
-    try:
-        found, ident = read_token(room.token_key, token)
-    except TokenError:
-        return None
-    return ident if found is kind else None
-
+from waves.tokens import Kind, read_ids
 
 CHUNK = 10_000
 """Rows of a file recorded in one transaction; a file that was cut off is imported again, and each row counts once."""
@@ -66,7 +55,8 @@ def record_reports(room: Room, events: Sequence[Event], now: datetime, watched: 
     referring = [event for event in events if event.ref is not None and not event.token]
     if referring:
         events = [event for event in events if event.ref is None or event.token]
-    pairs = [(event, _opened(room, event.token, Kind.TOUCH)) for event in events]
+    opened = read_ids(room.token_key, Kind.TOUCH, [event.token for event in events])
+    pairs = list(zip(events, opened, strict=True))
     touches = clicked(pairs) if watched else set()
     with room.ledger.write() as connection:
         if touches:
@@ -117,7 +107,7 @@ def _record_conversions(room: Room, came: Sequence[Conversion], now: datetime) -
     """Store what keys brought, and count it with the key; of unknown customers nothing is stored."""
     if not came:
         return Recorded(0, 0, 0)
-    touches = [_opened(room, one.token, Kind.TOUCH) if one.token else None for one in came]
+    touches = read_ids(room.token_key, Kind.TOUCH, [one.token or "" for one in came])
     counted: dict[str, tuple[int, int]] = {}
     found = Recorded(0, 0, 0)
     with room.ledger.write() as connection:
@@ -140,7 +130,7 @@ def record_dispositions(
     room: Room, rows: Sequence[DispositionRow], now: datetime, provider: str = "generic_csv"
 ) -> Recorded:
     """Store call results; one whose token names no dial entry is kept with no touch."""
-    entries = [_opened(room, row.token, Kind.DIAL_ENTRY) for row in rows]
+    entries = read_ids(room.token_key, Kind.DIAL_ENTRY, [row.token for row in rows])
     with room.ledger.write() as connection:
         touches = entry_touches(connection, {entry for entry in entries if entry is not None})
         calls = [

@@ -12,13 +12,11 @@ from channels import spool
 from channels.callbacks import CALLBACKS, Callback, is_storable
 from channels.listeners import LISTENERS
 from channels.own_pages import OWN, PAGES
-from flows.reports import record_came
+from flows.reports import in_chunks, record_came
 from flows.room import Room
 from waves.errors import MultiwaveError
 from waves.message import Came
 
-CHUNK = 5000
-"""Reports recorded in one transaction, which holds other writers up for a fraction of a second."""
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What a translation of nonsense may end in besides its own errors."""
 
@@ -81,12 +79,14 @@ def _merge(
         except UNREADABLE as error:
             lines.append(line)
             whys.append(f"{record.provider} {record.sender}: {type(error).__name__} while it was read")
-    for start in range(0, len(came), CHUNK):
-        recorded = record_came(room, came[start : start + CHUNK], now)
+    done = 0
+    for chunk in in_chunks(came):
+        recorded = record_came(room, chunk, now)
         merged.new += recorded.new
         merged.known += recorded.known
         merged.unknown_touch += recorded.unknown_touch
-        room.tick(f"spool {name}", min(start + CHUNK, len(came)), len(came))
+        done += len(chunk)
+        room.tick(f"spool {name}", done, len(came))
     if lines:
         spool.set_aside(room.settings.spool_folder, name, lines, whys)
     merged.files += 1

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select, type_coerce
 
@@ -59,30 +59,30 @@ def frozen_bundle(connection: Connection, campaign: int) -> str:
     return str(connection.scalar(select(t.campaign.c.bundle).where(t.campaign.c.id == campaign)))
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(NamedTuple):
     """What is known of a message whose link was followed: its channel, and when a machine may have looked at it."""
 
     channel: int
-    moments: tuple[datetime, ...]
+    moments: Sequence[datetime]
     """When it was sent, and each report of its delivery."""
-    clicks: tuple[tuple[datetime, str], ...]
+    clicks: Sequence[tuple[datetime, str]]
     """Earlier clicks and the text of their report."""
 
 
 def followed(connection: Connection, touches: Collection[int]) -> Mapping[int, Followed]:
     """Of touches that were clicked what tells a person from a machine (pk_touch, ix_event_touch)."""
-    rows = connection.execute(_sent(), {"ids": touches}).all()
-    events: dict[int, list[Any]] = {}
-    for event in connection.execute(_reports(), {"ids": touches}):
-        events.setdefault(event.touch, []).append(event)
-    return {row.id: _followed(row, events.get(row.id, ())) for row in rows}
-
-
-def _followed(row: Any, events: Sequence[Any]) -> Followed:
-    came = [e.at for e in events if e.outcome == Outcome.DELIVERED and '"bot": true' not in e.raw]
-    clicks = tuple((event.at, event.raw) for event in events if event.outcome == Outcome.CLICKED)
-    return Followed(row.channel, tuple(came if row.sent is None else [row.sent, *came]), clicks)
+    came: dict[int, list[datetime]] = {}
+    clicks: dict[int, list[tuple[datetime, str]]] = {}
+    for touch, outcome, at, raw in connection.execute(_reports(), {"ids": touches}):
+        if outcome == Outcome.CLICKED:
+            clicks.setdefault(touch, []).append((at, raw))
+        elif '"bot": true' not in raw:
+            came.setdefault(touch, []).append(at)
+    found = {}
+    for touch, channel, sent in connection.execute(_sent(), {"ids": touches}):
+        moments = came.get(touch, [])
+        found[touch] = Followed(channel, moments if sent is None else [sent, *moments], clicks.get(touch, ()))
+    return found
 
 
 @cache

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
+from typing import Any
 
 from waves.errors import TokenError
 
 LENGTH = 20
 KEY_VERSION = 0
+BLOCK = hashlib.sha256().block_size
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # base32, RFC 4648
 PAIRS = [first + second for first in DIGITS for second in DIGITS]
 PLACES = range(90, -1, -10)
@@ -34,7 +39,19 @@ KINDS = {kind << 2 | KEY_VERSION: kind for kind in Kind}
 
 
 def _check(key: bytes, head: bytes) -> bytes:
-    return hmac.digest(key, head, "sha256")[:6]
+    begun, outer = _begun(key)
+    inner, whole = begun.copy(), outer.copy()
+    inner.update(head)
+    whole.update(inner.digest())
+    check: bytes = whole.digest()[:6]
+    return check
+
+
+@lru_cache(maxsize=16)
+def _begun(key: bytes) -> tuple[Any, Any]:
+    """HMAC-SHA-256 (RFC 2104) after its key, inner and outer: what `hmac.digest` would work out for each token anew."""
+    block = (key if len(key) <= BLOCK else hashlib.sha256(key).digest()).ljust(BLOCK, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
 
 def make_token(key: bytes, kind: Kind, ident: int) -> str:
@@ -46,13 +63,18 @@ def make_token(key: bytes, kind: Kind, ident: int) -> str:
     return "".join([PAIRS[bits >> place & 1023] for place in PLACES])
 
 
+def _bytes(token: str) -> bytes:
+    """Kind and version (1), id (6) and check (6); ValueError for what is no token."""
+    text = token if len(token) == LENGTH else token.strip()
+    if len(text) != LENGTH or not (text.isascii() and text.isalnum()):
+        raise ValueError
+    return int(text.translate(AS_INT_READS), 32).to_bytes(13, "big")
+
+
 def read_token(key: bytes, token: str) -> tuple[Kind, int]:
     """The kind and id of a token made with `key`; TokenError for anything else, case and surrounding space forgiven."""
-    text = token if len(token) == LENGTH else token.strip()
     try:
-        if len(text) != LENGTH or not (text.isascii() and text.isalnum()):
-            raise ValueError
-        raw = int(text.translate(AS_INT_READS), 32).to_bytes(13, "big")
+        raw = _bytes(token)
     except ValueError:
         raise TokenError("not a token: 20 letters and digits (A-Z, 2-7) are expected") from None
     if not hmac.compare_digest(raw[7:], _check(key, raw[:7])):
@@ -61,6 +83,20 @@ def read_token(key: bytes, token: str) -> tuple[Kind, int]:
     if kind is None:
         raise TokenError("a token of a kind or key version that this release does not know")
     return kind, int.from_bytes(raw[1:7], "big")
+
+
+def read_ids(key: bytes, kind: Kind, tokens: Iterable[str]) -> list[int | None]:
+    """The id behind each token of this kind, None for any other text: `read_token` for thousands at once."""
+    first, found = kind << 2 | KEY_VERSION, list[int | None]()
+    for token in tokens:
+        try:
+            raw = _bytes(token)
+        except ValueError:
+            found.append(None)
+            continue
+        ours = hmac.compare_digest(raw[7:], _check(key, raw[:7])) and raw[0] == first
+        found.append(int.from_bytes(raw[1:7], "big") if ours else None)
+    return found
 
 
 def make_customer_token(key: bytes, customer: int, until: datetime) -> str:

@@ -16,9 +16,8 @@ from sqlalchemy import func, select
 
 from channels.callbacks import Callback
 from channels.spool import Record, Spool, backlog, to_line
-from flows.reports import CHUNK as FILE_CHUNK
-from flows.reports import in_chunks
-from flows.spooling import CHUNK, Merged, merge_spool
+from flows.reports import CHUNK, in_chunks
+from flows.spooling import Merged, merge_spool
 from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
 from waves.errors import LedgerError, WebhookRejected
@@ -233,5 +232,5 @@ def raws(world: World) -> list[str]:
 
 
 def test_a_file_of_reports_is_recorded_in_chunks() -> None:
-    assert [len(part) for part in in_chunks(range(2 * FILE_CHUNK + 1))] == [FILE_CHUNK, FILE_CHUNK, 1]
+    assert [len(part) for part in in_chunks(range(2 * CHUNK + 1))] == [CHUNK, CHUNK, 1]
     assert list(in_chunks([])) == []

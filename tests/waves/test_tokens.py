@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waves.errors import TokenError
-from waves.tokens import LENGTH, Kind, make_token, read_token
+from waves.tokens import LENGTH, Kind, make_token, read_ids, read_token
 
 KEY = b"a key of a test and of nothing else"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -23,6 +25,21 @@ def test_what_was_put_in_comes_out(kind: Kind, ident: int) -> None:
     assert re.fullmatch(r"[A-Z2-7]{20}", token)
     assert len(token) == LENGTH
     assert read_token(KEY, token) == read_token(KEY, f" {token.lower()}\r\n") == (kind, ident)
+
+
+@given(KINDS, IDS, st.binary(min_size=1, max_size=200))
+def test_the_check_is_an_hmac_of_the_rest(kind: Kind, ident: int, key: bytes) -> None:
+    raw = base64.b32decode("AAAA" + make_token(key, kind, ident))[2:]  # 24 characters: 20 bits of nothing before it
+    head, check = raw[-13:-6], raw[-6:]
+    assert check == hmac.digest(key, head, "sha256")[:6]
+    assert head == bytes([kind << 2]) + ident.to_bytes(6, "big")
+
+
+@given(KINDS, st.lists(st.one_of(st.text(max_size=LENGTH + 1), st.tuples(KINDS, IDS))))
+def test_many_are_read_as_one_is(kind: Kind, things: list[str | tuple[Kind, int]]) -> None:
+    tokens = [thing if isinstance(thing, str) else make_token(KEY, *thing) for thing in things]
+    wanted = [thing[1] if isinstance(thing, tuple) and thing[0] is kind else None for thing in things]
+    assert read_ids(KEY, kind, tokens) == read_ids(KEY, kind, [f" {token.lower()}" for token in tokens]) == wanted
 
 
 @given(KINDS, IDS, st.integers(0, LENGTH - 1), st.sampled_from(ALPHABET))
