@@ -10,7 +10,7 @@ from flows.room import Room
 from flows.running import Running
 from ledger import campaigns, pausing
 from ledger.audit import record
-from ledger.hygiene import COMPLAINTS, FILTERED, GATES, Gate, Share, counted, note
+from ledger.hygiene import FILTERED, GATES, Gate, Share, counted, note
 from waves.plan import Wave
 
 WARNED, ACTED = "warned", "acted"
@@ -23,7 +23,7 @@ def watch_senders(room: Room, running: Running, wave: Wave, now: datetime) -> bo
         if not set(gate.channels) & set(wave.channel_names):
             continue
         with room.ledger.read() as connection:
-            found = counted(connection, row.id, gate)
+            found = counted(connection, row.id, gate, now)
         if found is not None:
             paused = _judge(room, running, wave, gate, found, now) or paused
     return paused
@@ -31,8 +31,8 @@ def watch_senders(room: Room, running: Running, wave: Wave, now: datetime) -> bo
 
 def _judge(room: Room, running: Running, wave: Wave, gate: Gate, found: Share, now: datetime) -> bool:
     settings, row = room.settings, running.row(wave.wave)
-    limit = settings.complaint_stop if gate is COMPLAINTS else settings.filtered_pause
-    warns_at = settings.complaint_warn if gate is COMPLAINTS else limit
+    limit = settings.filtered_pause if gate is FILTERED else settings.complaint_stop
+    warns_at = limit if gate is FILTERED else settings.complaint_warn
     level = ACTED if found.share >= limit else WARNED if found.share >= warns_at else None
     name, said = f"{running.name} {wave.wave}", found.said(gate)
     with room.ledger.write() as connection:
@@ -44,15 +44,15 @@ def _judge(room: Room, running: Running, wave: Wave, gate: Gate, found: Share, n
         return False
     did = "" if level == WARNED else "; the campaign is paused" if gate is FILTERED else "; the wave is stopped"
     room.tell(f"{name}: {said}{did}")
-    if level == ACTED and gate is COMPLAINTS:
+    if level == ACTED and gate is not FILTERED:
         withdraw_stopped(room, row.id, now)
     return paused
 
 
 def _act(connection: Any, running: Running, wave: Wave, gate: Gate, now: datetime) -> bool:
     """Stop the wave, or pause the campaign (True)."""
-    if gate is COMPLAINTS:
-        pausing.stop_wave(connection, running.name, wave.wave, "advance", now)
-        return False
-    campaigns.set_state(connection, running.name, "paused", ("running",), "advance", now)
-    return True
+    if gate is FILTERED:
+        campaigns.set_state(connection, running.name, "paused", ("running",), "advance", now)
+        return True
+    pausing.stop_wave(connection, running.name, wave.wave, "advance", now)
+    return False

@@ -108,3 +108,23 @@ def test_one_person_who_complains_twice_is_one(world: World) -> None:
     again = [Event(token, Side.COMPLAINED, world.now, "mail", f"again-{n}") for n in range(20)]
     record_reports(world.room, again, world.now)
     assert look(world, "mail") == ("running", False, [])
+
+
+@pytest.mark.parametrize(("later", "stopped"), [(timedelta(days=3), True), (timedelta(days=9), False)])
+def test_a_sender_of_small_waves_is_judged_by_all_of_them_together(
+    world: World, later: timedelta, stopped: bool
+) -> None:
+    with world.ledger.write() as connection:
+        connection.execute(t.customer.delete().where(t.customer.c.id > 10))
+    again = EMAIL.replace("wave: mail", "wave: again, enter: mail.unconfirmed or mail.received")
+    world.start(plan_text(EMAIL + again.replace("message: hello", f"message: hello, wait: {later.days - 2}d")))
+    world.advance()
+    report(world, "mail", range(2), Side.COMPLAINED)
+    assert look(world, "mail") == ("running", False, [])
+    for _ in range(later.days + 1):
+        world.advance(world.now + timedelta(days=1))
+    report(world, "again", range(1), Side.COMPLAINED)
+    sent = len(world.touches("again"))
+    said = f"3 of {10 + sent} e-mails that its sender sent within 7 days complained"
+    assert sent > 3
+    assert look(world, "again") == ("running", stopped, [("standing", "acted", said)] if stopped else [])
