@@ -77,8 +77,16 @@ def note_doubts(connection: Connection, touches: Sequence[int], now: datetime) -
 
 
 def given_up(state: State) -> ColumnElement[int]:
-    """What a queued touch becomes that is not sent any more: this state, or in doubt where it was to be a resend."""
-    return case((t.touch.c.sent_at.is_not(None), int(State.IN_DOUBT)), else_=int(state))
+    """What a queued touch becomes that is not sent any more: this state, but for two that were out already.
+
+    In doubt where it was to be a resend, listed where it waited to be dialled again.
+    """
+    c = t.touch.c
+    return case(
+        (c.sent_at.is_not(None), int(State.IN_DOUBT)),
+        (c.disposition.is_not(None), int(State.LISTED)),
+        else_=int(state),
+    )
 
 
 def resent() -> ColumnElement[bool]:

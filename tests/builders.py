@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from channels.registry import CAPABILITIES
+from config import PACKAGED
 from config.bundle import Bundle
+from config.dialling import load_dialling
 from config.loading import load_plan
 from config.settings import Settings
 from flows import campaign, starting
@@ -55,6 +57,8 @@ consent:
   web_push: {column: push_ok, source: crm}
 """
 TYPES = {"age": "integer", "value": "number", "tier": "text"}
+RULES = load_dialling(PACKAGED)
+"""The packaged rules of dialling again."""
 TEMPLATES = {
     "hello.sms.j2": "Hello {{ name | default('') }}, {{ title }}. {{ token }}",
     "hello.email.j2": "Subject: {{ title }}\n\nHello {{ name | default('') }}. {{ token }}",
@@ -276,7 +280,7 @@ class World:
         self.sent_ids += 1
         call = Call(disposition, at or self.now, call_id or f"call{self.sent_ids}", "test", touch)
         with self.ledger.write() as connection:
-            return record_calls(connection, [call], self.now)
+            return record_calls(connection, [call], RULES, self.now)
 
     def pull(self, wave: str, size: int = 1000, name: str = "test", team: str = "north") -> Any:
         """Cut a dial list."""
