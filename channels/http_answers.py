@@ -6,7 +6,6 @@ RFC 9110 says of which codes the request was surely not acted on; whatever leave
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -127,16 +126,21 @@ def _receipt(item: object) -> Receipt | None:
     if not isinstance(item, dict):
         return None
     token, result, ref = item.get("token"), item.get("result"), item.get("ref")
-    if not isinstance(token, str) or result not in RESULTS:
+    if not isinstance(token, str) or not isinstance(result, str) or result not in RESULTS:
         return None
-    ref = str(ref)[:LONGEST_REF] if isinstance(ref, str | int) and not isinstance(ref, bool) else None
+    ref = reference(str(ref)) if isinstance(ref, str | int) and not isinstance(ref, bool) else None
     if result == "accepted":
-        return Receipt(token, "accepted", ref or None)
+        return Receipt(token, "accepted", ref)
     reason = _word(REASONS, item.get("reason")) or Reason.OTHER
     action = _word(ACTIONS, item.get("action"))
     if result == "not_sent":
         return Receipt(token, "not_sent", None, reason, Action.RETRY, _wait(item.get("retry_after_s")))
-    return Receipt(token, "refused", ref or None, reason, RESULTS[result] if action is None else action)
+    return Receipt(token, "refused", ref, reason, RESULTS[result] if action is None else action)
+
+
+def reference(text: str) -> str | None:
+    """A provider's own reference of a message; None for one that a database would refuse, and with it the receipt."""
+    return text[:LONGEST_REF] if text and text.isprintable() else None
 
 
 def _word(known: Mapping[str, Any], said: object) -> Any:
@@ -144,9 +148,9 @@ def _word(known: Mapping[str, Any], said: object) -> Any:
 
 
 def _wait(said: object) -> float:
-    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
+    if isinstance(said, bool) or not isinstance(said, int | float):
         return LATER_S
-    return min(max(float(said), 1.0), DAY_S)
+    return float(min(max(said, 1.0), DAY_S))
 
 
 Rest = tuple[Any, None, Reason | None, Action, float | None]
@@ -172,7 +176,7 @@ def retry_after_s(header: str | None, now: datetime) -> float:
         return min(max(float(text[:9]), 1.0), DAY_S)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return LATER_S
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max((at - now).total_seconds(), 1.0), DAY_S)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from channels.http_answers import DAY_S, LATER_S, LONGEST_REF, Answer, Stop, UnreadableAnswer, read_json, retry_after_s
+from channels.http_answers import DAY_S, LATER_S, Answer, Stop, UnreadableAnswer, read_json, reference, retry_after_s
 from channels.http_line import NeverMade, TooLate
 from channels.http_options import connect_once
 from channels.meanings import Meaning, receipt
@@ -190,7 +190,7 @@ class Sendgrid:
             chunk.stop = chunk.stop or (Reason.RATE_LIMITED, wait)
         elif meaning.action is not Action.OK:
             chunk.stop = chunk.stop or (Reason.PROVIDER, LATER_S)
-        chunk.settle(messages, meaning, wait, answer.headers.get("X-Message-Id", "")[:LONGEST_REF] or None)
+        chunk.settle(messages, meaning, wait, reference(answer.headers.get("X-Message-Id", "")))
 
     async def _without_the_wrong(self, part: Part, answer: Answer, chunk: _Chunk) -> None:
         """After a 400, of which nothing was sent: refuse whom it names, send the others; else look in both halves."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any
 
+from channels.http_answers import reference
 from channels.sendgrid_api import Api, NoAnswer
 from channels.sendgrid_mail import TOKEN_KEY
 from waves.errors import SendInDoubt
@@ -48,7 +49,7 @@ async def _look(api: Api, tokens: Sequence[str], known: dict[str, Receipt]) -> N
     if not found:
         return
     if len(tokens) == 1:
-        known[tokens[0]] = Receipt(tokens[0], "accepted", str(found[0]["msg_id"])[:200])
+        known[tokens[0]] = Receipt(tokens[0], "accepted", reference(found[0]["msg_id"]))
     elif len({str(message["to_email"]).lower() for message in found}) == len(tokens):
         known |= {token: Receipt(token, "accepted") for token in tokens}
     else:
