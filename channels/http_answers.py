@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 from channels.events_file import ACTIONS, REASONS
+from channels.meanings import STOPPED_S
 from waves.errors import MultiwaveError
 from waves.message import Receipt
 from waves.outcomes import Action, Reason
@@ -32,7 +33,10 @@ REFUSALS: dict[int, tuple[Reason, Action]] = {
     410: (Reason.CONFIG, Action.STOP_PROVIDER),
     413: (Reason.TOO_LARGE, Action.PAUSE_SENDER),
 }
-"""Status code -> why the whole request was refused; any other 4xx but those below is the 400."""
+"""Status code -> why the whole request was refused; any other 4xx but those below is the 400.
+
+With STOP_PROVIDER its messages wait for somebody to mend the sender.
+"""
 MAY_HAVE_BEEN_READ = frozenset({408})
 """A proxy says so of a slow gateway behind it as well."""
 NOT_YET = frozenset({425, 429})
@@ -165,7 +169,9 @@ def _by_status(answer: Answer, now: datetime) -> tuple[Rest, Stop | None]:
         return ("not_sent", None, Reason.RATE_LIMITED, Action.RETRY, wait), (Reason.RATE_LIMITED, wait)
     if status in REFUSALS or (400 <= status < 500 and status not in MAY_HAVE_BEEN_READ):
         reason, action = REFUSALS.get(status, REFUSALS[400])
-        return ("refused", None, reason, action, None), (Reason.PROVIDER, LATER_S)
+        stops = action is Action.STOP_PROVIDER  # it speaks of the gateway, and of none of the messages
+        rest: Rest = ("not_sent" if stops else "refused", None, reason, action, STOPPED_S if stops else None)
+        return rest, (Reason.PROVIDER, LATER_S)
     return doubt, None
 
 

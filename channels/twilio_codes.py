@@ -86,7 +86,7 @@ CODES: dict[int, Meaning] = {
     63018: Meaning(Outcome.FAILED, Reason.RATE_LIMITED, Action.PAUSE_SENDER, 60),
     20003: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     20005: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
-    21608: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
+    21608: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER, of_one=True),  # a trial account's
     30002: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     63001: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     63038: Meaning(Outcome.FAILED, Reason.CAP_REACHED, Action.STOP_PROVIDER, 86400),

@@ -225,9 +225,9 @@ def test_a_400_about_all_of_them_is_one_request(sendgrid, open_it):
             ({"fault": "status", "status": status}, said)
             for status, said in [
                 (302, ("in_doubt", Reason.PROVIDER, Action.RECONCILE)),
-                (307, ("refused", Reason.CONFIG, Action.STOP_PROVIDER)),
-                (401, ("refused", Reason.ACCOUNT, Action.STOP_PROVIDER)),
-                (403, ("refused", Reason.ACCOUNT, Action.STOP_PROVIDER)),
+                (307, ("not_sent", Reason.CONFIG, Action.STOP_PROVIDER)),
+                (401, ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)),
+                (403, ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)),
                 (404, ("refused", Reason.CONFIG, Action.BUG)),
                 (408, ("in_doubt", Reason.PROVIDER, Action.RECONCILE)),
                 (413, ("refused", Reason.TOO_LARGE, Action.BUG)),

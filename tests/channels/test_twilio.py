@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from channels.meanings import STOPPED_S
 from channels.twilio import Twilio
 from channels.twilio_codes import CODES
 from tests.channels.twilio_desk import PUBLIC, messages, open_twilio, rows, twilio_sender
@@ -169,9 +170,9 @@ def test_an_api_key_goes_before_the_auth_token(standin: Standin, opened: Open) -
     assert f"/Accounts/{ACCOUNT}/" in standin.exchanges[-1][0].url
 
 
-def test_a_wrong_auth_token_stops_the_provider(opened: Open) -> None:
+def test_a_wrong_auth_token_stops_the_provider_and_costs_no_message(opened: Open) -> None:
     receipts = opened(environment={TOKEN_ENV: "wrong"}, concurrency=1).send(messages("wrong", 3), NOW)
-    assert receipts[0] == Receipt(receipts[0].token, "refused", None, Reason.ACCOUNT, Action.STOP_PROVIDER)
+    assert receipts[0] == Receipt(receipts[0].token, "not_sent", None, Reason.ACCOUNT, Action.STOP_PROVIDER, STOPPED_S)
     assert {(r.result, r.reason) for r in receipts[1:]} == {("not_sent", Reason.PROVIDER)}
 
 
@@ -204,10 +205,10 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
     "400 that is no JSON": ({**CLEAR_SAY, "body": "bad"}, ("refused", Reason.CONFIG, Action.BUG)),
     "a code that is no number": ({**CLEAR_SAY, "body": {"code": "²"}}, ("refused", Reason.CONFIG, Action.BUG)),
     "404": ({"fault": "say", "status": 404, "body": {"code": 20404}}, ("refused", Reason.CONFIG, Action.BUG)),
-    "401": ({"fault": "say", "status": 401}, ("refused", Reason.ACCOUNT, Action.STOP_PROVIDER)),
+    "401": ({"fault": "say", "status": 401}, ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)),
     "403 of a firewall": (
         {"fault": "say", "status": 403, "body": "no"},
-        ("refused", Reason.ACCOUNT, Action.STOP_PROVIDER),
+        ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER),
     ),
     "429 that is no JSON": (
         {"fault": "say", "status": 429, "body": "slow"},

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from channels.meanings import receipt
 from channels.registry import CAPABILITIES
+from channels.twilio_codes import NOT_LET_IN
 from flows.doubting import clear_doubts
 from flows.halting import scopes_on
 from flows.running import gates_of, load_running
@@ -261,6 +263,26 @@ def test_the_policy_of_the_channel(
     pair.tick()
     pair.tick(0.2)
     assert pair.states() == states
+    pair.world.ledger.close()
+
+
+def test_an_account_that_is_refused_costs_no_message_and_another_one_tries_it_again(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    """One that its provider's firewall alone objects to must not hold up those behind it."""
+    pair = make_pair(tmp_path / "home", sqlite_url, failover={"sms": "never"})
+    pair.main.answer = receipt("", NOT_LET_IN)
+    pair.begin()
+    pair.tick()
+    assert pair.states() == {("queued", None): PEOPLE}
+    met = set(pair.main.given)
+    pair.tick(10.5)
+    assert len(pair.main.given) == len(met) + 1
+    assert pair.main.given[-1] not in met
+    pair.main.answer = TAKEN
+    for _ in range(3):
+        pair.tick(10.5)
+    assert pair.states() == {("sent", "main"): PEOPLE}
     pair.world.ledger.close()
 
 
