@@ -102,7 +102,6 @@ class Sendgrid:
         self.chunk = max(500, min(2000, options.messages * self.sender.parallel))
         self.stop_lists = lists_of(options)
         self._mails = Mails(options)
-        self._known: dict[str, Receipt] = {}
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message, in order; a request that was cut off leaves all of its messages in doubt."""
@@ -124,7 +123,7 @@ class Sendgrid:
         With none, its events may still tell: SendInDoubt, as of one that does not answer yet, where they come in here.
         """
         if self.options.reconcile == "activity":
-            return self.api.line.run(find_by_activity(self.api, list(tokens), self._known))
+            return self.api.line.run(find_by_activity(self.api, list(tokens)))
         if self.options.webhook_public_key or self.options.webhook_key_env:
             raise SendInDoubt(f"the events of sender {self.sender.sender} are awaited")
         return None
@@ -132,7 +131,7 @@ class Sendgrid:
     def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
         """As `find`; with `reconcile: logs`, what Email Logs have of them, looked up by address."""
         if self.options.reconcile == "logs":
-            return self.api.line.run(find_by_logs(self.api, list(doubtful), self._known))
+            return self.api.line.run(find_by_logs(self.api, list(doubtful)))
         return self.find([one.token for one in doubtful])
 
     def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> StopPage:

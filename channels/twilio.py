@@ -29,11 +29,11 @@ from channels.twilio_options import API, TwilioOptions
 from channels.twilio_stops import LIST, read_day
 from channels.twilio_transport import CALL, Call, LineClient
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import BEGIN_WITHIN_S, Doubtful, Message, Receipt, StopPage
+from waves.message import BEGIN_WITHIN_S, AnsweredInPart, Doubtful, Message, Receipt, StopPage
 from waves.outcomes import Action, Outcome, Reason
 
 MOST_WRONG = 3
-"""Requests of a chunk that end in doubt, or are wrong, before the rest of it waits."""
+"""Requests of a chunk that end in doubt, or are wrong, before the rest of it waits; so with questions of a round."""
 KEEP_S = 4.0
 """Idle connections are closed after so long: a POST must not cross with the other side doing so."""
 LONGEST_VALIDITY_S = 36_000
@@ -176,26 +176,36 @@ class Twilio:
 
     async def _find(self, doubtful: list[Doubtful]) -> dict[str, Receipt]:
         found: dict[str, Receipt] = {}
+        failed: list[SendInDoubt] = []
         turns = iter(doubtful)
 
         async def ask() -> None:
             for one in turns:
-                match = self._match(one, await self._list(one.address))
+                if len(failed) >= MOST_WRONG:
+                    return
+                try:
+                    match = self._match(one, await self._list(one.address))
+                except SendInDoubt as error:
+                    failed.append(error)
+                    continue
                 if match is not None:
                     found[one.token] = Receipt(one.token, "accepted", match)
 
         await asyncio.gather(*(ask() for _ in range(min(self.sender.parallel, len(doubtful)))))
+        if failed:
+            raise AnsweredInPart(str(failed[0]), found) if found else failed[0]
         return found
 
     async def _list(self, address: str) -> list[MessageInstance]:
         """The newest messages to an address; no filter by DateSent, which is null until one is sent."""
-        CALL.set(Call())
+        call = Call()
+        CALL.set(call)
         try:
             to = self._prefix + address.removeprefix(WHATSAPP)
             page = await self._client.messages.page_async(to=to, page_size=NEWEST)
             return list(page)
-        except TwilioException as error:
-            said = f"HTTP {getattr(error, 'status', '') or 'error'}"
+        except TwilioException:
+            said = f"HTTP {call.answer.status if call.answer else 'error'}"
         except (NeverMade, *UNREADABLE) as error:
             said = type(error).__name__
         raise SendInDoubt(f"the list of messages of sender {self.sender.sender} could not be read: {said}")

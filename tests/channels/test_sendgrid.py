@@ -18,7 +18,7 @@ from channels.registry import CAPABILITIES
 from channels.sendgrid import ANSWERS, Sendgrid
 from tests.standins.sendgrid import KEY, KEY_ENV, Standin, running
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import Doubtful, Message, Receipt
+from waves.message import AnsweredInPart, Doubtful, Message, Receipt
 from waves.outcomes import Action, Reason
 from waves.senders import Sender
 
@@ -324,9 +324,16 @@ def test_what_was_cut_off_is_found_by_its_token(sendgrid, open_it, reconcile):
         token: "accepted" for token in doubtful if sendgrid.accepted()[token]
     }
     assert len(found) == 20
-    asked = len(sendgrid.paths)
-    assert channel.find_messages([one for one in sought if one.token in found]) == found
-    assert len(sendgrid.paths) == asked  # remembered
+
+
+def test_what_was_found_counts_though_one_address_gets_too_many_mails_to_look_into(sendgrid, open_it):
+    channel = open_it(reconcile="logs")
+    busy = [message(number, "busy", address="busy@example.com") for number in range(21)]
+    channel.send([*messages(3), *busy], NOW)
+    sought = [Doubtful(m.token, m.address, NOW) for m in (replace(busy[0], token="never"), *messages(3))]
+    with pytest.raises(AnsweredInPart, match="too many") as error:
+        channel.find_messages(sought)
+    assert {token: one.result for token, one in error.value.found.items()} == {m.token: "accepted" for m in messages(3)}
 
 
 def test_a_whole_request_is_found_by_one_question(sendgrid, open_it):

@@ -20,7 +20,7 @@ from tests.openapi.checker import Asked
 from tests.standins.scripted import Standin
 from tests.standins.twilio import ACCOUNT, NUMBER, SERVICE, TOKEN, TOKEN_ENV, Account, start_twilio
 from waves.errors import SendInDoubt
-from waves.message import Doubtful, FindsByAddress, Message, Reachable, Receipt
+from waves.message import AnsweredInPart, Doubtful, FindsByAddress, Message, Reachable, Receipt
 from waves.outcomes import Action, Reason, word
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -359,6 +359,23 @@ def test_without_a_link_the_only_message_of_that_time_is_the_one(account: Accoun
     refs = frozenset({sid}) if asked.get("known") else frozenset()
     one = doubtful("t" * 20, alone=asked.get("alone", True), known_refs=refs)
     assert twilio.find_messages([one]) == ({one.token: Receipt(one.token, "accepted", sid)} if fits else {})
+
+
+def test_what_was_found_counts_though_one_address_could_not_be_looked_up(
+    standin: Standin, account: Account, opened: Open
+) -> None:
+    twilio = opened(concurrency=1)
+    sent = messages("part", 3)
+    for message in sent:
+        twilio.send([replace(message, fields={"body": message.token})], NOW)
+    standin.sends, before = (lambda asked: True), standin.sends
+    standin.fail({"fault": "say", "status": 429, "body": {"code": 20429}, "requests": [2]})
+    try:
+        with pytest.raises(AnsweredInPart, match="could not be read: HTTP 429") as error:
+            twilio.find_messages([doubtful(m.token, m.address) for m in sent])
+    finally:
+        standin.sends = before
+    assert set(error.value.found) == {sent[0].token, sent[2].token}
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 503])
