@@ -168,7 +168,7 @@ class Sendgrid:
         try:
             answer = await self.api.post("mail/send", self._mails.body(part), chunk.begin_by)
         except (NeverMade, TooLate) as error:
-            chunk.stop = (Reason.PROVIDER, LATER_S) if isinstance(error, NeverMade) else (None, 0.0)
+            chunk.stop = chunk.stop or ((Reason.PROVIDER, LATER_S) if isinstance(error, NeverMade) else (None, 0.0))
             chunk.wait(part.messages)
             return
         except CUT_OFF:

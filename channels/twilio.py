@@ -18,7 +18,7 @@ from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
-from channels.http_answers import LATER_S, Stop, UnreadableAnswer, retry_after_s
+from channels.http_answers import LATER_S, Stop, retry_after_s
 from channels.http_line import Line, NeverMade, TooLate
 from channels.http_options import connect_once
 from channels.meanings import receipt
@@ -27,7 +27,7 @@ from channels.steady import steady
 from channels.twilio_codes import UNCLEAR, meaning_of_error
 from channels.twilio_options import API, TwilioOptions
 from channels.twilio_stops import LIST, read_day
-from channels.twilio_transport import CALL, Call, LineClient
+from channels.twilio_transport import CALL, UNREADABLE, Call, LineClient
 from waves.errors import SendInDoubt, SendRefused
 from waves.message import BEGIN_WITHIN_S, AnsweredInPart, Doubtful, Message, Receipt, StopPage
 from waves.outcomes import Action, Outcome, Reason
@@ -45,8 +45,6 @@ SLOWEST = timedelta(seconds=30)
 """Twilio works on a request for 26 s at most (twilio-ruby #519): what it made of one is no younger."""
 CLOCKS_APART = timedelta(seconds=10)
 WHATSAPP = "whatsapp:"
-UNREADABLE = (OSError, UnreadableAnswer, ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""No answer, or one that the SDK cannot make a message of: whatever it was, Twilio may have the message."""
 
 
 @dataclass
@@ -156,8 +154,8 @@ class Twilio:
                 **self._callback_of(message.token),
             )
         except NeverMade:
-            chunk.stop = (Reason.PROVIDER, LATER_S)
-            return _waits(message, chunk.stop)
+            chunk.stop = chunk.stop or (Reason.PROVIDER, LATER_S)
+            return _waits(message, (Reason.PROVIDER, LATER_S))
         except TooLate:
             chunk.stop = chunk.stop or (None, 0.0)
             return _waits(message, (None, 0.0))
