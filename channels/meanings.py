@@ -12,8 +12,6 @@ from datetime import datetime
 from waves.message import Event, Receipt
 from waves.outcomes import Action, Outcome, Reason, Side
 
-DOUBT = "in_doubt"
-
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -31,6 +29,8 @@ class Meaning:
     """Whether it speaks of this recipient alone, though what it asks is of the whole sender."""
 
 
+IN_DOUBT = Meaning(None, Reason.PROVIDER, Action.RECONCILE)
+"""The provider may have the message, or not: no answer, or one that leaves it open."""
 STOPPED_S = 900.0
 """How long a message waits whose provider refused the whole account: what tries a paused sender then is another one.
 

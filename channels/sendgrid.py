@@ -16,7 +16,7 @@ from datetime import datetime
 from channels.http_answers import DAY_S, LATER_S, Answer, Stop, UnreadableAnswer, read_json, reference, retry_after_s
 from channels.http_line import NeverMade, TooLate
 from channels.http_options import connect_once
-from channels.meanings import Meaning, receipt
+from channels.meanings import IN_DOUBT, Meaning, receipt
 from channels.opening import Opening
 from channels.sendgrid_api import CUT_OFF, Api
 from channels.sendgrid_logs import find_by_activity, find_by_logs
@@ -37,14 +37,12 @@ ANSWERS: dict[int, Meaning] = {
     401: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     403: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     404: Meaning(Outcome.FAILED, Reason.CONFIG, Action.BUG),
-    408: Meaning(None, Reason.PROVIDER, Action.RECONCILE),  # a proxy says so of what it passed on as well
+    408: IN_DOUBT,  # a proxy says so of what it passed on as well
     413: Meaning(Outcome.FAILED, Reason.TOO_LARGE, Action.BUG),
     429: Meaning(Outcome.DEFERRED, Reason.RATE_LIMITED, Action.RETRY),
 }
-"""Answer to POST /v3/mail/send -> what it means for each of its messages."""
+"""Answer to POST /v3/mail/send -> what it means for each of its messages; 5xx and the others are in doubt."""
 OTHER_4XX = Meaning(Outcome.FAILED, Reason.CONFIG, Action.BUG)
-IN_DOUBT = Meaning(None, Reason.PROVIDER, Action.RECONCILE)
-"""5xx, and whatever else nobody can tell."""
 WRONG_ADDRESS: Refusal = (Reason.INVALID_ADDRESS, Action.DROP_ADDRESS)
 WRONG_CONTENT: Refusal = (Reason.CONTENT, Action.NEXT_CHANNEL)
 MOST_CUT_OFF = 3

@@ -21,10 +21,10 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 from channels.http_answers import LATER_S, Stop, retry_after_s
 from channels.http_line import Line, NeverMade, TooLate
 from channels.http_options import connect_once
-from channels.meanings import receipt
+from channels.meanings import IN_DOUBT, receipt
 from channels.opening import Opening
 from channels.steady import steady
-from channels.twilio_codes import UNCLEAR, meaning_of_error
+from channels.twilio_codes import meaning_of_error
 from channels.twilio_options import API, TwilioOptions
 from channels.twilio_stops import LIST, read_day
 from channels.twilio_transport import CALL, UNREADABLE, Call, LineClient
@@ -279,7 +279,7 @@ def _taken(token: str, made: MessageInstance | None, chunk: _Chunk) -> Receipt:
     if isinstance(sid, str) and re.fullmatch(r"[A-Z]{2}[0-9a-fA-F]{32}", sid):
         return Receipt(token, "accepted", sid)
     chunk.note_wrong()
-    return receipt(token, UNCLEAR)
+    return receipt(token, IN_DOUBT)
 
 
 def _refusal(token: str, call: Call, code: object, chunk: _Chunk) -> Receipt:

@@ -54,6 +54,21 @@ def test_an_odd_receipt_says_nothing_of_the_others(case: str) -> None:
     assert (odd.result, odd.retry_after_s if result == "not_sent" else odd.provider_ref) == (result, told)
 
 
+RESULTS = {
+    "not_sent": (307, 308, 401, 402, 403, 404, 405, 410, 425, 429),
+    "refused": (400, 406, 413, 422, 451),
+    "in_doubt": (200, 204, 301, 302, 303, 408, 500, 502, 503, 504),
+}
+
+
+@pytest.mark.parametrize(("result", "status"), [(result, code) for result, codes in RESULTS.items() for code in codes])
+def test_without_receipts_the_status_decides_and_no_message_pays_for_its_sender(result: str, status: int) -> None:
+    (said,), stop = receipts_of(["a"], Answer(status, b""), NOW)
+    assert said.result == result
+    assert (stop is None) == (result == "in_doubt")
+    assert (said.retry_after_s is not None) == (result == "not_sent")
+
+
 def test_an_odd_finding_leaves_all_in_doubt() -> None:
     body = json.dumps({"found": [{"token": "odd", "result": ["accepted"]}]})
     with pytest.raises(UnreadableAnswer):
