@@ -48,7 +48,10 @@ WRONG_CONTENT: Refusal = (Reason.CONTENT, Action.NEXT_CHANNEL)
 MOST_CUT_OFF = 3
 """Requests of a chunk that end in doubt before the rest of it waits."""
 MOST_LONE = 3
-"""Messages refused alone by a 400 that does not say why, before the rest waits: the fault may lie in all of them."""
+"""Messages refused alone by a 400 that does not say why, before the rest waits: the fault may lie in all of them.
+
+So it may where a 400 names everybody of so many, and then nobody's address is held to be bad.
+"""
 NAMED = re.compile(r"personalizations[.\[](\d{1,4})\]?(\.to[.\[]\d+\]?\.email)?")
 
 
@@ -235,5 +238,7 @@ def _wrong(answer: Answer, count: int) -> tuple[dict[int, Refusal], bool]:
         found = NAMED.match(name) if isinstance(name, str) else None
         if found and int(found[1]) < count:
             wrong[int(found[1])] = WRONG_ADDRESS if found[2] else WRONG_CONTENT
+    if len(wrong) == count >= MOST_LONE:
+        return {}, True
     shared = [name for name in fields if isinstance(name, str) and name not in ("", "null")]
     return wrong, not wrong and bool(shared) and not any(name.startswith("personalizations") for name in shared)

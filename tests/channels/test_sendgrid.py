@@ -190,6 +190,15 @@ def test_whom_a_400_names_is_refused_and_the_others_go_out_once(sendgrid, open_i
     assert set(sendgrid.accepted().values()) == {1}
 
 
+def test_a_400_that_names_everybody_costs_nobody_their_address(sendgrid, open_it):
+    """So many are not wrong at once: it is the request that SendGrid does not like, or its own fault."""
+    sendgrid.bad = {m.address for m in messages(10)}
+    receipts = open_it(concurrency=1).send(messages(30), NOW)
+    assert results(receipts) == {"refused": 10, "not_sent": 20}
+    assert {(r.reason, r.action) for r in receipts[:10]} == {(Reason.CONFIG, Action.BUG)}
+    assert len(sendgrid.paths) == 1
+
+
 def test_a_400_that_names_nobody_is_looked_for_in_halves(sendgrid, open_it):
     sendgrid.silent = {"mail0005@example.com"}
     receipts = open_it().send(messages(10), NOW)
