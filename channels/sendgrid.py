@@ -226,7 +226,7 @@ def _wait_s(answer: Answer, now: datetime) -> float:
 
 
 def _wrong(answer: Answer, count: int) -> tuple[dict[int, Refusal], bool]:
-    """The personalizations that a 400 names, by number, and whether it names what all of them share instead."""
+    """The personalizations that a 400 names, by number, and whether it speaks of all of them together instead."""
     try:
         said = read_json(answer.content)
     except UnreadableAnswer:

@@ -34,6 +34,7 @@ MINUTE = timedelta(minutes=1)
 TAKEN = Receipt("", "accepted")
 UNREACHED = Receipt("", "not_sent", None, Reason.PROVIDER, Action.RETRY, 60.0)
 STOPPED = Receipt("", "refused", None, Reason.ACCOUNT, Action.STOP_PROVIDER)
+NOT_LET_IN_NOW = receipt("", NOT_LET_IN)
 TOO_FAST = Receipt("", "not_sent", None, Reason.RATE_LIMITED, Action.RETRY, 600.0)
 BAD_NUMBER = Receipt("", "refused", None, Reason.INVALID_ADDRESS, Action.DROP_ADDRESS)
 CUT_OFF = Receipt("", "in_doubt", None, Reason.PROVIDER, Action.RECONCILE)
@@ -107,7 +108,7 @@ def test_the_first_carries_while_it_can(pair: Pair) -> None:
     assert not pair.spare.given
 
 
-@pytest.mark.parametrize("answer", [UNREACHED, STOPPED], ids=["unreached", "stopped"])
+@pytest.mark.parametrize("answer", [UNREACHED, STOPPED, NOT_LET_IN_NOW], ids=["unreached", "stopped", "account"])
 def test_what_the_first_did_not_take_goes_by_the_next(pair: Pair, answer: Receipt) -> None:
     pair.main.answer = answer
     pair.begin()
@@ -116,7 +117,7 @@ def test_what_the_first_did_not_take_goes_by_the_next(pair: Pair, answer: Receip
     assert pair.states() == {("sent", "spare"): PEOPLE}
     assert 0 < len(pair.main.given) <= pair.main.chunk, "it went on asking a sender that cannot"
     assert sorted(pair.spare.given) == sorted(set(pair.spare.given))
-    assert pair.scopes() == ({"sender:main"} if answer is STOPPED else set())
+    assert pair.scopes() == (set() if answer is UNREACHED else {"sender:main"})
 
 
 def test_the_first_rests_longer_than_a_tick(tmp_path: Path, sqlite_url: str) -> None:
@@ -252,6 +253,7 @@ def test_when_both_are_stopped_everything_waits(pair: Pair) -> None:
         ("never", STOPPED, {("refused", "main"): 4, ("queued", None): 4}),
         ("stopped", UNREACHED, {("queued", None): PEOPLE}),
         ("stopped", STOPPED, {("sent", "spare"): PEOPLE}),
+        ("stopped", NOT_LET_IN_NOW, {("sent", "spare"): PEOPLE}),
     ],
 )
 def test_the_policy_of_the_channel(
@@ -271,7 +273,7 @@ def test_an_account_that_is_refused_costs_no_message_and_another_one_tries_it_ag
 ) -> None:
     """One that its provider's firewall alone objects to must not hold up those behind it."""
     pair = make_pair(tmp_path / "home", sqlite_url, failover={"sms": "never"})
-    pair.main.answer = receipt("", NOT_LET_IN)
+    pair.main.answer = NOT_LET_IN_NOW
     pair.begin()
     pair.tick()
     assert pair.states() == {("queued", None): PEOPLE}
