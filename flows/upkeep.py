@@ -22,7 +22,9 @@ def upkeep(room: Room, now: datetime) -> int:
 
     The spool comes first: what providers said decides what a lost worker's touch is, and who may be contacted now.
     """
-    merge_spool(room, now)
+    merged = merge_spool(room, now)
+    if merged.aside:
+        room.tell(f"{merged.aside} callbacks could not be read and are kept aside; multiwave doctor tells more")
     record_early(room, now)
     with room.ledger.write() as connection:
         workers.forget(connection)

@@ -10,6 +10,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from waves.errors import SendInDoubt
 from waves.outcomes import Action, Reason
 
 BEGIN_WITHIN_S = 1.5
@@ -207,9 +208,17 @@ class Channel(Protocol):
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
         """What the provider has of these tokens, `accepted` or `refused`; those it does not know are left out.
 
-        None: this provider cannot be asked. SendInDoubt when it does not answer now.
+        None: it cannot be asked. SendInDoubt when it does not answer now, AnsweredInPart when it does for some alone.
         """
         ...
+
+
+class AnsweredInPart(SendInDoubt):
+    """A provider that was asked about several messages did not answer for all: `found` is what it has all the same."""
+
+    def __init__(self, why: str, found: Mapping[str, Receipt]) -> None:
+        super().__init__(why)
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +242,7 @@ class FindsByAddress(Protocol):
     def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
         """What the provider certainly has of them, `accepted` or `refused` by token; the others are left out.
 
-        None: it cannot be asked. SendInDoubt when it does not answer now.
+        None: it cannot be asked. SendInDoubt and AnsweredInPart as in `find`.
         """
         ...
 

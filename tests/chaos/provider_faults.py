@@ -91,7 +91,7 @@ TWILIO: dict[str, Fault] = {
     "said stop there": (_say(400, 21610), {"sent": 11, "refused opted_out": 1}),
     "our mistake": (_say(400, 21619), {"sent": 11, "refused config": 1}),
     "an unregistered number": (_say(400, 30034), {"sent": 2, "refused sender": 1, "queued provider": 7, "queued": 2}),
-    "no such account": (_say(401, 20003), {"sent": 2, "refused account": 1, "queued provider": 7, "queued": 2}),
+    "no such account": (_say(401, 20003), {"sent": 2, "queued account": 1, "queued provider": 7, "queued": 2}),
     "all resets": (
         {"fault": "accept_then_reset", "requests": [], "from": 1},
         {"in_doubt provider": 5, "queued provider": 7},

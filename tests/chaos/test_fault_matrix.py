@@ -61,11 +61,11 @@ FAULTS: dict[str, tuple[dict[str, Any], Said]] = {
     "503 with Retry-After": ({"fault": "status", "status": 503, "headers": {"Retry-After": "7"}}, LATER),
     "a redirect that repeats": (
         {"fault": "status", "status": 307, "headers": {"Location": "/elsewhere"}},
-        {"sent": 10, "refused config": 10, "queued provider": 40},
+        {"sent": 10, "queued config": 10, "queued provider": 40},
     ),
     "a redirect that does not": ({"fault": "status", "status": 302, "headers": {"Location": "/elsewhere"}}, DOUBT),
     "400": ({"fault": "status", "status": 400}, {"sent": 10, "refused config": 10, "queued provider": 40}),
-    "401": ({"fault": "status", "status": 401}, {"sent": 10, "refused account": 10, "queued provider": 40}),
+    "401": ({"fault": "status", "status": 401}, {"sent": 10, "queued account": 10, "queued provider": 40}),
     "bad addresses": ({"fault": "refuse_each"}, {"sent": 50, "refused invalid_address": 10}),
     "all resets": (
         {"fault": "accept_then_reset", "requests": [], "from": 1},

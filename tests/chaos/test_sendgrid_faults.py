@@ -42,9 +42,9 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
     "429": ({"fault": "status", "status": 429, "headers": {"Retry-After": "7"}}, LATER),
     "a redirect": (
         {"fault": "status", "status": 307, "headers": {"Location": "/x"}},
-        SENDER_S | {"refused config": 10},
+        SENDER_S | {"queued config": 10},
     ),
-    "401": ({"fault": "status", "status": 401}, SENDER_S | {"refused account": 10}),
+    "401": ({"fault": "status", "status": 401}, SENDER_S | {"queued account": 10}),
     "413": ({"fault": "status", "status": 413}, SENDER_S | {"refused too_large": 10}),
     "400 of the sender": ({**ONE, "body": FROM}, SENDER_S | {"refused config": 10}),
     "400 that names two": ({"bad": ("c13@example.com", "c17@example.com")}, {"sent": 58, "refused invalid_address": 2}),
