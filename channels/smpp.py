@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from channels.http_answers import LATER_S, Stop
@@ -34,6 +34,8 @@ from waves.senders import Sender
 
 CHUNK = 500
 NOT_BOUND = 0x04
+CLOCKS_APART = timedelta(seconds=10)
+"""An SMSC refuses what is over by its own clock (ESME_RINVEXPIRY)."""
 MOST_CUT_OFF = 3
 """Messages of a chunk that end in doubt before the rest of it waits: a broken SMSC is not fed on."""
 RESTS = frozenset({Action.PAUSE_SENDER, Action.STOP_PROVIDER})
@@ -44,6 +46,7 @@ RESTS = frozenset({Action.PAUSE_SENDER, Action.STOP_PROVIDER})
 class _Chunk:
     """What one call of `send` goes by; `stop` is what becomes of the rest once beginning more makes no sense."""
 
+    now: datetime
     begin_by: float
     stop: Stop | None = None
     cut_off: int = 0
@@ -84,7 +87,7 @@ class Smpp:
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message, in order; what the SMSC left unanswered is in doubt."""
-        return self._loop.run(self._sent(list(messages), _Chunk(steady() + within_s)))
+        return self._loop.run(self._sent(list(messages), _Chunk(now, steady() + within_s)))
 
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
         """None: an SMSC knows a message by the id in its answer, and what is in doubt has had none."""
@@ -180,7 +183,7 @@ class Smpp:
         ids, until = list[str](), steady() + self._timeout_s
         for place, part in enumerate(parts):
             begins = place == 0
-            body = self._body(message, number, part)
+            body = self._body(message, number, part, chunk.now)
             try:
                 # Only the beginning heeds who said stop meanwhile: half a text is worse than one a moment too late.
                 answer = await session.submit(body, chunk.begin_by if begins else math.inf, until)
@@ -215,7 +218,7 @@ class Smpp:
         except TooLong:
             raise Unsendable(Reason.TOO_LARGE) from None
 
-    def _body(self, message: Message, number: str, part: Part) -> bytes:
+    def _body(self, message: Message, number: str, part: Part, now: datetime) -> bytes:
         options = self.options
         return Submit(
             self._source,
@@ -225,7 +228,7 @@ class Smpp:
             with_header=part.with_header,
             as_payload=len(part.content) > 254,
             service_type=options.service_type,
-            valid_until=_valid_until(message.until),
+            valid_until=_valid_until(message, now),
         ).written()
 
 
@@ -245,9 +248,14 @@ def _number_of(address: str) -> str:
     return digits
 
 
-def _valid_until(until: datetime | None) -> str:
-    """A time in UTC in SMPP's absolute spelling (7.1.1); nothing lets the SMSC decide."""
-    return "" if until is None else f"{until.astimezone(UTC):%y%m%d%H%M%S}000+"
+def _valid_until(message: Message, now: datetime) -> str:
+    """A time in UTC in SMPP's absolute spelling (7.1.1); nothing lets the SMSC decide.
+
+    What it could not pass on by the end of the wave, or of its reader's day, it throws away (EXPIRED).
+    """
+    if message.ends is None:
+        return ""
+    return f"{max(message.ends, now + CLOCKS_APART).astimezone(UTC):%y%m%d%H%M%S}000+"
 
 
 def _meaning(answer: Pdu) -> Meaning:

@@ -95,6 +95,11 @@ class Message:
     hours_end: datetime | None = None
     """When the permitted hours that its reader is in end; known where its provider keeps messages for hours."""
 
+    @property
+    def ends(self) -> datetime | None:
+        """When its wave closes or its reader's hours end: what could not be delivered by then reaches nobody."""
+        return min((end for end in (self.until, self.hours_end) if end is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

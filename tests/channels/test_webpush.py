@@ -29,6 +29,7 @@ from ledger import tables as t
 from ledger.engine_tables import kill_switch
 from ledger.store import open_ledger
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
+from tests.hours_rows import hours_yaml
 from tests.standins.webpush import PushStandin
 from waves.errors import SendRefused
 from waves.message import AddressState, Message
@@ -276,12 +277,38 @@ def test_what_the_service_worker_gets(channel: Webpush, service: PushStandin) ->
 
 
 @pytest.mark.parametrize(
-    ("until", "ttl"),
-    [(None, LONGEST_TTL_S), (T0 + 90 * DAY, LONGEST_TTL_S), (T0 + HOUR, 3600), (T0 - HOUR, 0)],
+    ("until", "hours_end", "ttl"),
+    [
+        (None, None, LONGEST_TTL_S),
+        (T0 + 90 * DAY, None, LONGEST_TTL_S),
+        (T0 + HOUR, None, 3600),
+        (T0 - HOUR, None, 0),
+        (T0 + DAY, T0 + HOUR, 3600),
+        (T0 + HOUR, T0 + DAY, 3600),
+        (None, T0 + HOUR, 3600),
+    ],
 )
-def test_a_push_is_kept_to_the_end_of_its_wave(channel: Webpush, service: PushStandin, until: Any, ttl: int) -> None:
-    assert channel.send([message(service.subscription(1).text, until=until)], T0)[0].result == "accepted"
+def test_a_push_is_kept_to_the_end_of_its_wave_or_of_its_readers_day(
+    channel: Webpush, service: PushStandin, until: Any, hours_end: Any, ttl: int
+) -> None:
+    one = message(service.subscription(1).text, until=until, hours_end=hours_end)
+    assert channel.send([one], T0)[0].result == "accepted"
     assert service.requests[-1].headers["ttl"] == str(ttl)
+
+
+def test_a_push_for_a_browser_that_is_off_does_not_wait_until_the_night(tmp_path: Path, service: PushStandin) -> None:
+    world = make_world(tmp_path / "home")
+    make_key(tmp_path / "home" / KEY_FILE)
+    nine_to_noon = '{mon_fri: ["09:00", "12:00"], sat: null, sun: null, holiday: inherit}'
+    (world.config / "rules" / "hours.yaml").write_text(hours_yaml(nine_to_noon))
+    put(world.ledger, [Person("c0", (("web_push", service.subscription(0).text),))])
+    case = Case(world, service)
+    case.send_by(sender())
+    world.start(plan_text(WAVE))
+    world.advance(T0)
+    assert [request.headers["ttl"] for request in service.requests] == [str(3 * 3600)]
+    case.hang_up()
+    world.ledger.close()
 
 
 @pytest.mark.parametrize(
