@@ -176,6 +176,7 @@ FAULTS: dict[str, tuple[Fault, tuple[str, Reason | None, Action], float | None]]
     "the same, late": (Fault("end", "550 5.1.1 gone"), ("refused", Reason.ADDRESS_GONE, Action.DROP_ADDRESS), None),
     "a full mailbox": (Fault("rcpt", "552 5.2.2 full"), ("not_sent", Reason.UNREACHABLE, Action.RETRY), 86_400.0),
     "not now": (Fault("rcpt", "450 4.2.0 busy"), ("not_sent", Reason.UNREACHABLE, Action.RETRY), 900.0),
+    "a text that a filter dislikes": (Fault("end", "550 no"), ("refused", Reason.OTHER, Action.NEXT_CHANNEL), None),
     "another refusal": (Fault("end", "550 5.6.0 odd"), ("refused", Reason.OTHER, Action.NEXT_CHANNEL), None),
     "too large": (Fault("end", "552 5.3.4 big"), ("refused", Reason.TOO_LARGE, Action.BUG), None),
     "cut at MAIL": (Fault("mail"), ("not_sent", Reason.PROVIDER, Action.RETRY), 60.0),
