@@ -29,7 +29,7 @@ from channels.smpp_wire import BindRefused, Login, Session, bind
 from channels.steady import steady
 from waves.errors import MultiwaveError
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
-from waves.outcomes import Action, Reason
+from waves.outcomes import Action, Outcome, Reason
 from waves.senders import Sender
 
 CHUNK = 500
@@ -185,22 +185,37 @@ class Smpp:
             begins = place == 0
             body = self._body(message, number, part, chunk.now)
             try:
-                # Only the beginning heeds who said stop meanwhile: half a text is worse than one a moment too late.
-                answer = await session.submit(body, chunk.begin_by if begins else math.inf, until)
+                answer, meaning = await self._given(session, body, chunk, begins, until)
             except (TooLate, NeverMade) as error:
                 chunk.stop = chunk.stop or ((None, 0.0) if isinstance(error, TooLate) else (Reason.PROVIDER, LATER_S))
                 return _not_sent(message.token, *chunk.stop) if begins else self._accepted(message.token, ids)
             except OSError:
                 chunk.note_cut_off()
                 return _in_doubt(message.token) if begins else self._accepted(message.token, ids)
-            meaning = _meaning(answer)
             if meaning.outcome not in TAKEN:
-                chunk.note(meaning)
                 if answer.status == NOT_BOUND:
                     session.retire()
                 return receipt(message.token, meaning) if begins else self._accepted(message.token, ids)
             ids.append(message_id(answer.body))
         return self._accepted(message.token, ids)
+
+    async def _given(
+        self, session: Session, body: bytes, chunk: _Chunk, begins: bool, until: float
+    ) -> tuple[Pdu, Meaning]:
+        """The answer to one part, and what it means.
+
+        Only the beginning heeds who said stop meanwhile: half a text is worse than one a moment too late. So a later
+        part that the SMSC did not take for now comes again, as long as the message may take.
+        """
+        while True:
+            answer = await session.submit(body, chunk.begin_by if begins else math.inf, until)
+            meaning = _meaning(answer)
+            if meaning.outcome not in TAKEN:
+                chunk.note(meaning)
+            wait_s = meaning.retry_after_s
+            if begins or meaning.outcome is not Outcome.DEFERRED or wait_s is None or steady() + wait_s >= until:
+                return answer, meaning
+            await asyncio.sleep(wait_s)
 
     def _accepted(self, token: str, ids: list[str]) -> Receipt:
         """Taken, with the references that its receipts will name."""

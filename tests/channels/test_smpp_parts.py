@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from channels.smpp_codes import STATUS
 from tests.builders import T0
 from tests.channels.smpp_desk import PATIENT_S, SOON, Open, message, opening_at, results
 from tests.standins.smsc import Smsc, smsc
@@ -55,7 +57,8 @@ def test_a_long_text_is_one_message(centre: Smsc, opened: Open, name: str) -> No
 
 
 LATER_PARTS = {
-    "throttled": {"at": [2], "fault": "status", "status": 0x58},
+    "throttled for longer than a message may take": {"from": 2, "fault": "status", "status": 0x58},
+    "the queue is full": {"at": [2], "fault": "status", "status": 0x14},
     "refused": {"at": [2], "fault": "status", "status": 0x0B},
     "lost": {"at": [2], "fault": "hang"},
     "cut off": {"at": [2], "fault": "drop"},
@@ -65,9 +68,20 @@ LATER_PARTS = {
 @pytest.mark.parametrize("fault", LATER_PARTS)
 def test_from_the_first_accepted_part_on_a_message_is_never_sent_again(centre: Smsc, opened: Open, fault: str) -> None:
     centre.rules(LATER_PARTS[fault])
-    (said,) = opened(**(SOON if fault == "lost" else {})).send([message(1, LONG)], T0, PATIENT_S)
+    (said,) = opened(**(SOON if fault != "refused" else {})).send([message(1, LONG)], T0, PATIENT_S)
     (part,) = centre.all("accepted")
     assert (said.result, said.refs) == ("accepted", (part["id"],))
+
+
+def test_a_later_part_that_comes_too_soon_comes_again(
+    centre: Smsc, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STATUS, 0x58, replace(STATUS[0x58], retry_after_s=0.01))
+    centre.rules({"at": [4, 5], "fault": "status", "status": 0x58})
+    said = opened({"window": 1}).send([message(n, LONG) for n in range(1, 4)], T0, PATIENT_S)
+    assert results(said) == ["accepted", "accepted", "not_sent rate_limited"]
+    assert [len(one.refs) for one in said] == [2, 2, 0]
+    assert "".join(part["text"] for part in centre.all("accepted")) == f"{LONG} token1{LONG} token2"
 
 
 def test_a_first_part_that_is_refused_is_followed_by_none(centre: Smsc, opened: Open) -> None:
