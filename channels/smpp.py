@@ -83,6 +83,7 @@ class Smpp:
         self._window = min(self.options.window, sender.concurrency)
         self._loop = OwnLoop("smpp", self._begun)
         self._session: asyncio.Task[Session] | None = None
+        self._is_heard = False  # whether anybody waited to the end of that bind
         self._sending: set[asyncio.Task[Any]] = set()
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
@@ -122,7 +123,7 @@ class Smpp:
     async def _bound(self, begin_by: float) -> Session:
         """The session, made anew when there is none; TooLate and NeverMade when there is none in time."""
         known = self._session
-        if known is None or (known.done() and (known.exception() or not known.result().is_open)):
+        if known is None or self._is_over(known):
             known = asyncio.create_task(bind(self._login, Command.BIND_TRANSMITTER, self._window))
             self._session = known
         left = begin_by - steady()
@@ -133,6 +134,14 @@ class Smpp:
             if left < FAIR_S:
                 raise TooLate("too late to bind") from error
             raise NeverMade("no session with the SMSC yet") from error
+        finally:
+            self._is_heard = known.done()
+
+    def _is_over(self, bound: asyncio.Task[Session]) -> bool:
+        """Whether it takes a new bind: this one's session is closed, or why it came to nothing was heard."""
+        if not bound.done():
+            return False
+        return self._is_heard if bound.exception() else not bound.result().is_open
 
     async def _sent(self, messages: list[Message], chunk: _Chunk) -> list[Receipt]:
         task = asyncio.current_task()

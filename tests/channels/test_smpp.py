@@ -264,6 +264,17 @@ def test_a_bind_that_takes_longer_than_a_claim_serves_the_next_one(centre: Smsc,
     assert [(r.result, r.reason, r.retry_after_s) for r in said] == [("not_sent", None, 0.0)]
 
 
+def test_why_a_slow_bind_was_refused_is_heard_by_the_next_chunk(centre: Smsc, opened: Open) -> None:
+    centre.rules({"bind": "transmitter", "status": 0x0E})
+    sender = opened()
+    assert results(sender.send([message(1)], T0, within_s=0.0)) == ["not_sent"]
+    centre.wait("closed")  # the answer was read
+    for binds in (1, 2):
+        (said,) = sender.send([message(2)], T0, PATIENT_S)
+        assert (said.result, said.reason, said.action) == ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)
+        assert len(centre.all("bind")) == binds
+
+
 def test_no_smsc_there_is_not_sent(opened: Open, running: Smsc) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
