@@ -15,6 +15,7 @@ from pathlib import Path
 
 from channels.cells import guard, unguard
 from channels.spool import replace
+from channels.table_file import separator_of
 
 Line = Mapping[str, object]
 """A line of the record of sending."""
@@ -101,7 +102,9 @@ def _csv(rows: Iterable[Sequence[str]]) -> bytes:
 def _written_by_hand(path: Path) -> dict[str, list[str]]:
     """Token to what a person wrote into the list itself; of a list that nobody can read any more, nothing."""
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig", "replace"), newline="")))
+        text = path.read_bytes().decode("utf-8-sig", "replace")
+        separator = separator_of(text.partition("\n")[0])
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
     except (FileNotFoundError, csv.Error):
         return {}
     return {
