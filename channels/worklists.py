@@ -51,18 +51,26 @@ def add_to_worklists(folder: Path, lines: Iterable[Line]) -> None:
 
 
 def write_worklists(folder: Path, lines: Iterable[Line], state_of: StateOf) -> int:
-    """Write every list anew from the record, each task with its state; lists without a task go. How many tasks."""
-    owners, count = _by_owner(lines), 0
+    """Write every list anew from the record, each task with its state; lists without a task go. How many tasks.
+
+    OSError when one could not be written, after all the others were.
+    """
+    owners, count, failed = _by_owner(lines), 0, list[OSError]()
     wanted = {list_path(folder, owner): some for owner, some in owners.items()}
     for path in set(folder.glob("*.csv")) - set(wanted):
         path.unlink(missing_ok=True)
     for path, some in wanted.items():
-        written = _written_by_hand(path)
-        rows = [_row(line, state_of(line), written.get(str(line["token"]), ())) for line in some]
-        content = _csv([HEADER + BY_HAND, *rows])
-        if not path.exists() or path.read_bytes() != content:
-            replace(path, content)
-        count += len(rows)
+        try:
+            written = _written_by_hand(path)
+            rows = [_row(line, state_of(line), written.get(str(line["token"]), ())) for line in some]
+            content = _csv([HEADER + BY_HAND, *rows])
+            if not path.exists() or path.read_bytes() != content:
+                replace(path, content)
+            count += len(rows)
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return count
 
 
