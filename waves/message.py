@@ -70,6 +70,10 @@ class Capabilities:
     caps: tuple[Cap, ...] = ()
     """What a plan's own limits may not be looser than."""
 
+    def lacks_a_part(self, fields: Mapping[str, str]) -> bool:
+        """Whether something that every message of the channel has came out empty."""
+        return any(not fields.get(part, "").strip() for part in (*self.required_parts, "body"))
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
