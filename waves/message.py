@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from waves.outcomes import Action, Reason
 
@@ -140,6 +140,35 @@ class Event(NamedTuple):
     raw: Mapping[str, object] = NOTHING
     ref: str | None = None
     """The provider's own reference of the message, where its report has no token of ours (then `token` is empty)."""
+
+    def as_json(self) -> dict[str, object]:
+        """What JSON can hold of it; `of_json` makes it again."""
+        return {
+            "token": self.token,
+            "outcome": self.outcome,
+            "at": self.at.astimezone(UTC).isoformat(),
+            "provider": self.provider,
+            "id": self.provider_event_id,
+            "reason": self.reason,
+            "action": self.action,
+            "raw": dict(self.raw),
+            "ref": self.ref,
+        }
+
+    @classmethod
+    def of_json(cls, said: Mapping[str, Any]) -> Self:
+        """The report that `as_json` gave."""
+        return cls(
+            said["token"],
+            said["outcome"],
+            datetime.fromisoformat(said["at"]),
+            said["provider"],
+            said["id"],
+            None if said["reason"] is None else Reason(said["reason"]),
+            None if said["action"] is None else Action(said["action"]),
+            said["raw"],
+            said.get("ref"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
