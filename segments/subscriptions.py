@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, case, insert, literal, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.addresses import OWN_WORDS
+from ledger.addresses import yields_to_denial
 from ledger.events import RECORD_LOCK
 from segments.consent import FROM_BROWSER, FROM_EVENT
 from segments.customers import IMPORT_LOCK
@@ -187,9 +187,7 @@ def _suppress_too(connection: Connection, old: str, change: PushChange) -> None:
 def _unsubscribe(connection: Connection, change: PushChange) -> bool:
     """Whoever has this browser is not asked there any more, as after a STOP from it; their other browsers are."""
     a, ids = t.address.c, [row.id for row in _holders(connection, change.endpoint)]
-    own = (a.consent == GRANTED) & a.consent_source.in_(OWN_WORDS)
-    heard = or_(a.consent_at.is_(None), a.consent_at < change.at, (a.consent_at == change.at) & (a.consent != DENIED))
-    no = update(t.address).where(a.id.in_(ids), or_(heard, (a.consent == GRANTED) & ~own))
+    no = update(t.address).where(a.id.in_(ids), yields_to_denial(change.at))
     no = no.values(consent=DENIED, consent_source=FROM_EVENT, consent_at=change.at)
     return bool(ids) and bool(connection.execute(no).rowcount)
 
