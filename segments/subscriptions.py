@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, insert, literal, or_, select, text, update
+from sqlalchemy import Connection, Row, case, func, insert, literal, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.addresses import yields_to_denial
+from ledger.addresses import by_event, yields_to_denial
 from ledger.events import RECORD_LOCK
 from segments.consent import FROM_BROWSER, FROM_EVENT
 from segments.customers import IMPORT_LOCK
@@ -63,11 +63,21 @@ def _subscribe(connection: Connection, change: PushChange) -> bool:
     changed = _let_go(connection, [row for row in holders if not _is_its_own(row, change)])
     mine = next((row for row in holders if _is_its_own(row, change)), None)
     if mine is None:
-        yes = {"consent": GRANTED, "consent_source": FROM_BROWSER, "consent_at": change.at}
-        _add(connection, change.customer, change.value, {**yes, "preference": 0})
+        _add(connection, change.customer, change.value, {**_consent(connection, change), "preference": 0})
     else:
         changed |= _take_up(connection, mine.id, change)
     return _prefer(connection, change) or changed or mine is None
+
+
+def _consent(connection: Connection, change: PushChange) -> dict[str, object]:
+    """That of a new address: a yes, unless a no of the person's own that was said since is known already."""
+    a = t.address.c
+    mine = (a.customer == change.customer, a.channel == CHANNEL)
+    no = (a.consent == DENIED, by_event(), a.consent_at >= change.at)
+    since = connection.scalar(select(func.max(a.consent_at)).where(*mine, *no))
+    if since is None:
+        return {"consent": GRANTED, "consent_source": FROM_BROWSER, "consent_at": change.at}
+    return {"consent": DENIED, "consent_source": FROM_EVENT, "consent_at": since}
 
 
 def _visit(connection: Connection, change: PushChange) -> bool:

@@ -151,6 +151,15 @@ def test_a_person_who_subscribes_after_a_stop_wants_to_hear_again(world: World, 
     assert rows(world)[0][3:5] == (DENIED, "event")
 
 
+def test_a_yes_in_another_browser_that_comes_late_does_not_outlive_a_no(world: World, ids: dict[str, int]) -> None:
+    touch = started(world, ids)
+    world.report(touch, Side.UNSUBSCRIBED, T0 + 2 * HOUR)
+    keep(world, yes(ids["ada"], LAPTOP, T0 + HOUR))  # said before, and heard after
+    assert [row[1:4] for row in rows(world)] == [("phone", "ok", DENIED), ("laptop", "ok", DENIED)]
+    keep(world, yes(ids["ada"], NEW, T0 + 3 * HOUR))
+    assert rows(world)[-1][1:4] == ("new", "ok", GRANTED)
+
+
 def test_a_visit_is_no_new_yes(world: World, ids: dict[str, int]) -> None:
     touch = started(world, ids)
     keep(world, visit(ids["ada"], PHONE, T0 + 2 * HOUR))
