@@ -125,7 +125,13 @@ def _shown(room: Room, one: Waiting, token: str, now: datetime) -> Shown | None:
 
 
 def _page(made: Message, closes: datetime) -> Shown:
-    link = made.fields.get("url", "")
-    safe = link if urlsplit(link).scheme in ("https", "http") else None
-    title, body = made.fields["title"], made.fields["body"]
-    return Shown(made.token, made.campaign, made.wave, made.language, title, body, safe, closes)
+    link, title, body = _safe(made.fields.get("url", "")), made.fields["title"], made.fields["body"]
+    return Shown(made.token, made.campaign, made.wave, made.language, title, body, link, closes)
+
+
+def _safe(link: str) -> str | None:
+    """The link, if it is an address of the web: what a customer's attribute made of it may be anything."""
+    try:
+        return link if urlsplit(link).scheme in ("https", "http") else None
+    except ValueError:
+        return None

@@ -282,9 +282,10 @@ def test_nobody_is_named_in_the_log(site: Site, caplog: pytest.LogCaptureFixture
     assert "user-0" not in caplog.text
 
 
-def test_a_link_that_is_none_is_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "https://[{{ name }}"])
+def test_a_link_that_is_none_is_left_out(tmp_path: Path, link: str) -> None:
     world = make_world(tmp_path / "other")
-    (world.config / "templates" / "hello.inbox.j2").write_text("Title: A\nUrl: javascript:alert(1)\n\nB")
+    (world.config / "templates" / "hello.inbox.j2").write_text(f"Title: A\nUrl: {link}\n\nB")
     put(world.ledger, [Person("c0", (("inbox", "user-0"),))])
     world.start(plan_text(WAVES))
     world.ledger.set_now(T0)
