@@ -14,6 +14,7 @@ import pytest
 from channels.registry import CAPABILITIES
 from channels.smtp import Smtp
 from channels.smtp_reply import REPLIES, Reply, meaning_of
+from channels.smtp_wire import SmtpWire
 from tests.standins.smtp import (
     PASSWORD,
     SECRET_ENV,
@@ -372,6 +373,13 @@ def test_a_line_is_closed_while_it_connects(server):
     assert results(smtp.send(mails(1), NOW, within_s=0.1)) == {"not_sent": 1}
     smtp.close()
     assert server.turns == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "most"), [("1000", 1000), ("0", None), ("", None), ("07", 7), ("²", None), ("9" * 5000, None)]
+)
+def test_the_size_that_a_server_takes_is_a_number_or_not_known(said, most):
+    assert SmtpWire({"size": said}).largest == most
 
 
 def test_the_first_line_of_the_table_that_fits_counts():
