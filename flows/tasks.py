@@ -99,8 +99,10 @@ def _make_anew(room: Room, channel: str, record: Path, lists: Path, now: datetim
         oldest = (now - LISTED_FOR).isoformat()
         lines = [line for line in read_tasks(record) if str(line["until"] or line["at"]) >= oldest]
         states = _states(room, lines, now)
-        _tidy_calendars(lists, [line for line in lines if states[str(line["token"])] in (OPEN, TEST)], channel)
-        return write_worklists(lists, lines, lambda line: states[str(line["token"])])
+        try:
+            return write_worklists(lists, lines, lambda line: states[str(line["token"])])
+        finally:
+            _tidy_calendars(lists, [line for line in lines if states[str(line["token"])] in (OPEN, TEST)], channel)
 
 
 def _tidy_calendars(lists: Path, open_lines: Sequence[Mapping[str, object]], channel: str) -> None:
