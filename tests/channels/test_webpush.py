@@ -29,7 +29,6 @@ from ledger import tables as t
 from ledger.engine_tables import kill_switch
 from ledger.store import open_ledger
 from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put
-from tests.hours_rows import hours_yaml
 from tests.standins.webpush import PushStandin
 from waves.errors import SendRefused
 from waves.message import AddressState, Message
@@ -294,21 +293,6 @@ def test_a_push_is_kept_to_the_end_of_its_wave_or_of_its_readers_day(
     one = message(service.subscription(1).text, until=until, hours_end=hours_end)
     assert channel.send([one], T0)[0].result == "accepted"
     assert service.requests[-1].headers["ttl"] == str(ttl)
-
-
-def test_a_push_for_a_browser_that_is_off_does_not_wait_until_the_night(tmp_path: Path, service: PushStandin) -> None:
-    world = make_world(tmp_path / "home")
-    make_key(tmp_path / "home" / KEY_FILE)
-    nine_to_noon = '{mon_fri: ["09:00", "12:00"], sat: null, sun: null, holiday: inherit}'
-    (world.config / "rules" / "hours.yaml").write_text(hours_yaml(nine_to_noon))
-    put(world.ledger, [Person("c0", (("web_push", service.subscription(0).text),))])
-    case = Case(world, service)
-    case.send_by(sender())
-    world.start(plan_text(WAVE))
-    world.advance(T0)
-    assert [request.headers["ttl"] for request in service.requests] == [str(3 * 3600)]
-    case.hang_up()
-    world.ledger.close()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from channels.spool import Spool
 from flows.room import Room
 from ledger import health
 from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
-from tests.hours_rows import hours_yaml
 from tests.standins.smsc import PASSWORD, PASSWORD_ENV, Smsc, ear, smpp_sender, smsc
 from waves.outcomes import Outcome, Reason, State, Verdict, word
 from waves.senders import Breaker
@@ -147,14 +146,6 @@ def test_a_fault_leaves_these_states_and_nobody_twice(case: Case, fault: str) ->
     case.send(silent=rule.get("fault") in SILENT)
     assert case.states() == states
     case.finish()
-
-
-def test_a_text_for_a_phone_that_is_off_does_not_wait_until_the_night(case: Case) -> None:
-    nine_to_noon = '{mon_fri: ["09:00", "12:00"], sat: null, sun: null, holiday: inherit}'
-    (case.world.config / "rules" / "hours.yaml").write_text(hours_yaml(nine_to_noon))
-    case.world.start(plan_text(WAVE))
-    case.send()
-    assert {one["until"] for one in case.centre.all("accepted")} == {"2026-12-01T12:00:00.000Z"}
 
 
 def test_an_smsc_that_answers_nobody_is_left_alone(case: Case) -> None:
