@@ -58,8 +58,8 @@ def messages_for(room: Room, customer: int, now: datetime) -> list[Shown]:
         waiting = waiting_in_inbox(connection, customer, CHANNEL_CODES[CHANNEL], now)
         tokens = {make_token(room.token_key, Kind.TOUCH, one.touch): one for one in waiting}
         dismissed = known_reports(connection, PROVIDER, [beacon_ident(token, "dismissed") for token in tokens])
-    left = [token for token in tokens if beacon_ident(token, "dismissed") not in dismissed]
-    made = [_shown(room, tokens[token], token, now) for token in left[:MOST]]
+    left = [token for token in tokens if beacon_ident(token, "dismissed") not in dismissed][:MOST]
+    made = [_shown(room, tokens[token], token, now) for token in left]
     return [one for one in made if one is not None]
 
 
