@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, literal, or_, select, text, update
+from sqlalchemy import Connection, Row, case, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
@@ -172,9 +172,10 @@ def _move(connection: Connection, old: Row[Any], change: PushChange) -> None:
         new = _add(connection, old.customer, change.value, {**said, "preference": old.preference})
     else:
         _revive(connection, new)
-        no_wins_a_tie = (a.consent_at == old.consent_at) & (old.consent == DENIED)
-        older = or_(a.consent_at.is_(None), a.consent_at < literal(old.consent_at, a.consent_at.type), no_wins_a_tie)
-        connection.execute(update(t.address).where(a.id == new, older).values(said))
+        if old.consent_at is not None:
+            no_wins_a_tie = (a.consent_at == old.consent_at) & (old.consent == DENIED)
+            older = or_(a.consent_at.is_(None), a.consent_at < old.consent_at, no_wins_a_tie)
+            connection.execute(update(t.address).where(a.id == new, older).values(said))
     _suppress_too(connection, old.value, change)
     queued = (c.customer == old.customer, c.address == old.id, c.state == int(State.QUEUED))
     connection.execute(update(t.touch).where(*queued).values(address=new))  # ix_touch_customer
