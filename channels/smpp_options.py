@@ -43,6 +43,8 @@ class SmppOptions(Options):
     """Whether we cut a long text into parts, or hand it over whole for the SMSC to cut."""
     receipt_ids: Literal["same", "hex_to_decimal"] = "same"
     """Whether receipts name a message as its answer did, or in decimal what the answer gave in hexadecimal."""
+    unmarked_receipts: bool = False
+    """Whether receipts say that they are some by their text alone: then whoever writes such a text to us forges one."""
     keep_alive: Duration = timedelta(seconds=30)
     """After so long a silence the SMSC is asked whether it is there."""
     receive: bool = True

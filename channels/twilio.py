@@ -268,10 +268,9 @@ def _callback(opening: Opening) -> str | None:
 
 def _validity(message: Message, now: datetime) -> dict[str, int]:
     """What Twilio could not pass on by the end of the wave, or of its reader's day, it throws away (code 30036)."""
-    ends = [end for end in (message.until, message.hours_end) if end is not None]
-    if not ends:
+    if message.ends is None:
         return {}
-    return {"validity_period": max(1, min(LONGEST_VALIDITY_S, int((min(ends) - now).total_seconds())))}
+    return {"validity_period": max(1, min(LONGEST_VALIDITY_S, int((message.ends - now).total_seconds())))}
 
 
 def _taken(token: str, made: MessageInstance | None, chunk: _Chunk) -> Receipt:

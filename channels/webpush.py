@@ -220,10 +220,10 @@ class Webpush:
 
 
 def _ttl(message: Message, now: datetime) -> int:
-    """Seconds a push service may keep it: to the end of its wave, and 28 days at most."""
-    if message.until is None:
+    """Seconds a push service may keep it: to the end of its wave or of its reader's day, and 28 days at most."""
+    if message.ends is None:
         return LONGEST_TTL_S
-    return min(max(int((message.until - now).total_seconds()), 0), LONGEST_TTL_S)
+    return min(max(int((message.ends - now).total_seconds()), 0), LONGEST_TTL_S)
 
 
 def _not_sent(token: str, reason: Reason | None, wait: float, of_address: bool = False) -> Receipt:

@@ -208,6 +208,7 @@ KEY_HELP: Mapping[str, str] = {
     "SmppOptions.window": "Messages without an answer yet on the connection, at most.",
     "SmppOptions.long_texts": "parts: a long text is sent in parts; payload: whole, and the SMSC cuts it.",
     "SmppOptions.receipt_ids": "hex_to_decimal: receipts name in decimal what answers named in hexadecimal.",
+    "SmppOptions.unmarked_receipts": "true: this SMSC's receipts have no mark but their text; people could forge them.",
     "SmppOptions.keep_alive": "After so long a silence the SMSC is asked whether it is there.",
     "SmppOptions.receive": "Whether `multiwave serve` keeps a receiver bound for receipts and replies.",
     "SendgridOptions.secret_env": "The name of the environment variable with the API key.",

@@ -276,11 +276,22 @@ def test_what_the_service_worker_gets(channel: Webpush, service: PushStandin) ->
 
 
 @pytest.mark.parametrize(
-    ("until", "ttl"),
-    [(None, LONGEST_TTL_S), (T0 + 90 * DAY, LONGEST_TTL_S), (T0 + HOUR, 3600), (T0 - HOUR, 0)],
+    ("until", "hours_end", "ttl"),
+    [
+        (None, None, LONGEST_TTL_S),
+        (T0 + 90 * DAY, None, LONGEST_TTL_S),
+        (T0 + HOUR, None, 3600),
+        (T0 - HOUR, None, 0),
+        (T0 + DAY, T0 + HOUR, 3600),
+        (T0 + HOUR, T0 + DAY, 3600),
+        (None, T0 + HOUR, 3600),
+    ],
 )
-def test_a_push_is_kept_to_the_end_of_its_wave(channel: Webpush, service: PushStandin, until: Any, ttl: int) -> None:
-    assert channel.send([message(service.subscription(1).text, until=until)], T0)[0].result == "accepted"
+def test_a_push_is_kept_to_the_end_of_its_wave_or_of_its_readers_day(
+    channel: Webpush, service: PushStandin, until: Any, hours_end: Any, ttl: int
+) -> None:
+    one = message(service.subscription(1).text, until=until, hours_end=hours_end)
+    assert channel.send([one], T0)[0].result == "accepted"
     assert service.requests[-1].headers["ttl"] == str(ttl)
 
 
