@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
@@ -58,13 +58,13 @@ def claim(connection: Connection, wanted: Sequence[SeedMessage], now: datetime) 
     return found
 
 
-def unclaimed(connection: Connection, wanted: Sequence[SeedMessage]) -> list[SeedMessage]:
-    """Those that may still be claimed: one look, so that a wave under way writes nothing for its seeds."""
+def unclaimed(connection: Connection, wanted: Sequence[SeedMessage], now: datetime) -> list[SeedMessage]:
+    """Those that may be claimed now: one look, so that a wave under way writes nothing for its seeds."""
     runs = {one.run for one in wanted}
     c = table.c
     rows = connection.execute(
         select(c.run, c.campaign, c.wave, c.seed, c.channel, c.variant).where(
-            c.run.in_(runs), c.state != int(State.QUEUED)
+            c.run.in_(runs), ~and_(*_may_go_again(now))
         )
     )
     taken = {SeedMessage(*row) for row in rows}
@@ -89,12 +89,13 @@ def is_sending(connection: Connection, wave: int) -> bool:
 
 
 def settle(connection: Connection, receipts: Sequence[tuple[int, Receipt]], provider: str, now: datetime) -> None:
-    """Write what the provider said of each."""
+    """Write what the provider said of each, and the reference, of several the last, that its report will name it by."""
     for ident, receipt in receipts:
         state = STATES[receipt.result]
         values: dict[str, Any] = {"state": int(state), "reason": receipt.reason, "provider": provider}
         if state is not State.QUEUED:
-            values |= {"provider_ref": receipt.provider_ref, "sent_at": now}
+            ref = receipt.refs[-1] if receipt.refs else receipt.provider_ref
+            values |= {"provider_ref": ref, "sent_at": now}
         mine = (table.c.id == ident, table.c.state == int(State.CLAIMED))
         connection.execute(update(table).where(*mine).values(values))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -178,6 +179,17 @@ def test_what_was_not_sent_goes_later_and_what_is_in_doubt_never_again(lite: Wor
     assert sorted(states(lite)) == ["in_doubt", "sent"]
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_every_seed_gets_the_message_of_a_wave_of_one_batch(lite: World, taken: bool) -> None:
+    """However few messages the sender takes at once; one that was taken back is no reason to forget the others."""
+    answers = ("accepted",) if taken else ("not_sent", "accepted")
+    scripted = lite.room._channels["sms"] = Scripted(*answers)  # type: ignore[assignment]
+    scripted.chunk = 1
+    lite.room.seeds = tuple(Seed(seed=f"phone{n}", channel="sms", address=f"+1201555099{n}") for n in range(3))
+    step(lite, T0)
+    assert Counter(states(lite)) == Counter({"sent": 6} if taken else {"sent": 5, "queued": 1})
+
+
 def test_seeds_that_wait_go_although_no_batch_does(lite: World) -> None:
     lite.room._channels["sms"] = Scripted("not_sent", "accepted")  # type: ignore[assignment]
     step(lite, T0)
@@ -204,6 +216,20 @@ def test_a_report_by_the_providers_reference_is_an_arrival(lite: World) -> None:
     event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="ref-2")
     strangers = [event._replace(ref="ref-nobody"), event._replace(provider="another")]
     assert record_reports(lite.room, [event, *strangers], T0 + HOUR).new >= 1
+    assert [row.arrived_at for row in rows(lite)] == [None, T0 + HOUR]
+
+
+def test_a_report_names_a_seeds_message_as_its_provider_spells_it(lite: World) -> None:
+    """Some centres answer a submit in hexadecimal and report in decimal."""
+
+    class Centre(Scripted):
+        def send(self, messages: Sequence[Message], now: datetime, within_s: float = 1.5) -> list[Receipt]:
+            return [Receipt(m.token, "accepted", f"0{m.variant:X}F", refs=("9", f"{m.variant}5")) for m in messages]
+
+    lite.room._channels["sms"] = Centre()  # type: ignore[assignment]
+    step(lite, T0)
+    event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="25")
+    record_reports(lite.room, [event], T0 + HOUR)
     assert [row.arrived_at for row in rows(lite)] == [None, T0 + HOUR]
 
 
