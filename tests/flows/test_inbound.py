@@ -24,6 +24,7 @@ from tests.builders import DAY, HOUR, T0, Person, World, make_world, phone, plan
 from tests.steps import address_words, as_words, touch_of, verdict_words
 from waves.errors import InputError
 from waves.message import CHANNEL_CODES, Consent, Inbound
+from waves.outcomes import State
 from waves.replies import Keyword
 
 SMS = CHANNEL_CODES["sms"]
@@ -134,6 +135,16 @@ def test_it_answers_the_latest_message_by_the_same_sender_within_thirty_days(lit
     lite.now += 31 * DAY
     assert wrote(lite, "Late", phone(2)) == Recorded(1, 0, 0)
     assert outcome(lite, "c2", "again") is None
+
+
+def test_a_message_that_may_have_arrived_can_be_answered_and_stays_in_doubt(world: World) -> None:
+    """A reply names no message, so it proves nothing; but nobody else's message has it."""
+    with world.ledger.write() as connection:
+        c = t.touch.c
+        lost = t.touch.update().where(c.id == touch_of(world, "notice", "c1").id)
+        connection.execute(lost.values(state=int(State.IN_DOUBT), provider=None))
+    wrote(world, "Fine")
+    assert as_words(touch_of(world, "notice", "c1"))[1:] == ("in_doubt", "replied", None)
 
 
 def test_a_stop_denies_the_address_to_everybody_who_has_it(world: World) -> None:
