@@ -101,7 +101,7 @@ def settle(connection: Connection, receipts: Sequence[tuple[int, Receipt]], prov
 
 
 def suppressed_addresses(connection: Connection, channel: int, values: Collection[str], now: datetime) -> set[str]:
-    """Those of these addresses that a standing instruction names, or whose owner said stop.
+    """Those of these addresses that a standing instruction names (gates.address_suppressed), or whose owner said stop.
 
     ix_suppression_value, ix_suppression_customer, ix_address_channel_value.
     """
@@ -110,7 +110,9 @@ def suppressed_addresses(connection: Connection, channel: int, values: Collectio
     said = (a.consent == int(Consent.DENIED)) & by_event()
     named = select(s.id).where(s.customer == a.customer, s.value.is_(None), s.reason != OPEN_CASE, *standing)
     owned = (a.channel == channel, a.value.in_(list(values)))
-    found = set(connection.scalars(select(s.value).where(s.value.in_(list(values)), *standing)))
+    spellings = {spelling for value in values for spelling in (value, value.lower())}
+    listed = set(connection.scalars(select(s.value).where(s.value.in_(spellings), *standing)))
+    found = {value for value in values if listed & {value, value.lower()}}
     return found | set(connection.scalars(select(a.value).where(*owned, said | named.exists())))
 
 
