@@ -14,6 +14,7 @@ from ledger import tables as t
 from ledger.addresses import by_event
 from ledger.channel_tables import seed_touch as table
 from ledger.gates import OPEN_CASE
+from ledger.provider_refs import give_up_refs, touches_of
 from waves.message import Consent, Receipt
 from waves.outcomes import FAILURES, Outcome, State
 
@@ -96,6 +97,7 @@ def settle(connection: Connection, receipts: Sequence[tuple[int, Receipt]], prov
         if state is not State.QUEUED:
             ref = receipt.refs[-1] if receipt.refs else receipt.provider_ref
             values |= {"provider_ref": ref, "sent_at": now}
+            give_up_refs(connection, provider, receipt.refs)
         mine = (table.c.id == ident, table.c.state == int(State.CLAIMED))
         connection.execute(update(table).where(*mine).values(values))
 
@@ -119,12 +121,14 @@ def suppressed_addresses(connection: Connection, channel: int, values: Collectio
 def ids_by_ref(connection: Connection, refs: Collection[tuple[str, str]], came: datetime) -> dict[tuple[str, str], int]:
     """(sender, its reference) to the latest message to a seed that has it (ix_seed_touch_provider_ref).
 
-    An old one does not: some providers count their references anew, and it is a customer's by now.
+    An old one does not, nor one whose reference went to a customer since: some providers count theirs anew.
     """
     c = table.c
     mine = (c.provider_ref.in_([ref for _, ref in refs]), c.claimed_at > came - REPORTED_WITHIN)
     rows = connection.execute(select(c.provider, c.provider_ref, c.id).where(*mine).order_by(c.id))
-    return {(row.provider, row.provider_ref): row.id for row in rows}
+    found = {(row.provider, row.provider_ref): row.id for row in rows}
+    customers = touches_of(connection, found) if found else {}
+    return {ref: ident for ref, ident in found.items() if ref not in customers}
 
 
 def heard(connection: Connection, ident: int, outcome: int, at: datetime, by: str) -> bool | None:

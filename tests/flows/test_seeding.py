@@ -224,13 +224,32 @@ def test_a_report_names_a_seeds_message_as_its_provider_spells_it(lite: World) -
 
     class Centre(Scripted):
         def send(self, messages: Sequence[Message], now: datetime, within_s: float = 1.5) -> list[Receipt]:
-            return [Receipt(m.token, "accepted", f"0{m.variant:X}F", refs=("9", f"{m.variant}5")) for m in messages]
+            return [Receipt(m.token, "accepted", "0F", refs=("9", f"{m.name} {m.variant}")) for m in messages]
 
     lite.room._channels["sms"] = Centre()  # type: ignore[assignment]
     step(lite, T0)
-    event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="25")
+    event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="phone 2")
     record_reports(lite.room, [event], T0 + HOUR)
     assert [row.arrived_at for row in rows(lite)] == [None, T0 + HOUR]
+
+
+@pytest.mark.parametrize("seed_is_last", [False, True])
+def test_a_reference_that_a_provider_counts_anew_means_its_latest_message(world: World, seed_is_last: bool) -> None:
+    class Centre(Scripted):
+        def send(self, messages: Sequence[Message], now: datetime, within_s: float = 1.5) -> list[Receipt]:
+            self.asked += [message.token for message in messages]
+            numbers = range(len(self.asked) - len(messages), len(self.asked))
+            return [Receipt(m.token, "accepted", refs=(str(n % 2),)) for n, m in zip(numbers, messages, strict=True)]
+
+    world.room._channels["sms"] = Centre("accepted")  # type: ignore[assignment]
+    step(world, T0)  # two to the seed, then four to customers
+    if seed_is_last:
+        send_test_to_seeds(world.room, world.bundle(plan_text(WAVES)), SEEDS[:1], "run1", "tester", T0)
+    event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="1")
+    record_reports(world.room, [event], T0 + HOUR)
+    assert [row.run for row in rows(world) if row.arrived_at] == (["test:run1"] if seed_is_last else [])
+    delivered = [row.outcome for row in world.touches("notice")].count(int(Outcome.DELIVERED))
+    assert delivered == (0 if seed_is_last else 1)
 
 
 def test_a_report_that_came_before_its_reference_is_an_arrival_too(lite: World) -> None:
