@@ -260,6 +260,15 @@ def test_what_an_erased_person_wrote_is_gone(lite: World) -> None:
     assert open_cases(lite) == []
 
 
+def test_an_erasure_leaves_what_somebody_else_wrote_from_the_number_they_shared(world: World) -> None:
+    wrote(world, "How much is it?")  # c1, who was written to
+    wrote(world, "And for my wife?", phone(33), at=world.now + S)  # c3's own
+    erase_customer(world.room, "c3", "tester")
+    with world.ledger.read() as connection:
+        kept = connection.scalars(select(t.event.c.raw).order_by(t.event.c.id)).all()
+    assert [json.loads(raw).get("text") for raw in kept] == ["How much is it?", None]
+
+
 def test_a_broken_table_of_keywords_holds_nobodys_stop_up(lite: World) -> None:
     told: list[str] = []
     lite.room.tell = told.append
