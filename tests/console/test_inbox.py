@@ -18,6 +18,7 @@ import pytest
 from channels.spool import Spool
 from console.web.app import make_app
 from console.web.door import Door
+from flows import inbox
 from flows.inbox import messages_for
 from flows.spooling import merge_spool
 from ledger.kill_switches import lift, switch_on
@@ -174,6 +175,17 @@ def test_what_was_dismissed_is_not_shown_again(site: Site) -> None:
     assert site.inbox("c0") == []
     assert len(site.inbox("c1")) == 1
     assert touch_words(site.world, "note")["c0"] == [("inbox", "sent", "read", None)]
+
+
+def test_behind_what_was_dismissed_older_messages_come_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MOST", 1)
+    site.world.start(plan_text(WAVES.replace("note", "second"), name="second"))
+    site.world.advance(T0 + HOUR)
+    (newest,) = site.inbox("c0")
+    beacon = json.dumps({"token": newest["token"], "event": "dismissed"})
+    site.ask("POST", "/inbox/beacon", content=beacon)
+    site.merge()
+    assert [(newest["campaign"], one["campaign"]) for one in site.inbox("c0")] == [("second", "test")]
 
 
 def test_a_link_goes_where_the_message_says_and_is_counted_when_a_person_follows_it(site: Site) -> None:
