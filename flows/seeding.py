@@ -60,16 +60,11 @@ class Delivery:
         }
 
 
-def hidden_in(room: Room, running: Running, wave: Wave, channel: int) -> tuple[Delivery, dict[seeds.SeedMessage, Seed]]:
-    """What a wave sends to the seeds of one of its channels."""
-    row = running.row(wave.wave)
-    delivery = Delivery(f"wave:{row.id}", running.bundle, wave, CHANNEL_NAMES[channel], row.closes)
-    return delivery, delivery.wanted(seed for seed in room.seeds if seed.is_in(running.name))
-
-
 def send_to_seeds(room: Room, running: Running, wave: Wave, channel: int, now: datetime) -> None:
     """Send a wave's wordings to the seeds hidden in it, those that were not sent yet; nothing under a switch."""
-    delivery, wanted = hidden_in(room, running, wave, channel)
+    row = running.row(wave.wave)
+    delivery = Delivery(f"wave:{row.id}", running.bundle, wave, CHANNEL_NAMES[channel], row.closes)
+    wanted = delivery.wanted(seed for seed in room.seeds if seed.is_in(running.name))
     if not wanted or room.is_over:
         return
     with room.ledger.read() as connection:

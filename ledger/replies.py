@@ -47,10 +47,10 @@ class NewReply:
 
 
 def record_replies(connection: Connection, replies: Sequence[NewReply], now: datetime) -> Recorded:
-    """Store replies and let them act, in the order they were written; one that is known already changes nothing."""
+    """Store replies and let them act, in the order given; one that is known already changes nothing."""
     record_alone(connection)
     found = Recorded(0, 0, 0)
-    for one in sorted(replies, key=lambda each: (each.at, each.provider_event_id)):
+    for one in replies:
         new, known_sender = _record(connection, one, now)
         found = Recorded(found.new + new, found.known + (not new), found.unknown_touch + (not known_sender))
     return found
