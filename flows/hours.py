@@ -43,17 +43,19 @@ def _keep(
     room: Room, now: datetime, file: Path, key: str, problems_in: Callable[[Document], list[Problem]]
 ) -> Iterator[Problem]:
     path = room.settings.home / "config" / file
-    if not path.exists():
-        return
     try:
         saved = min(datetime.fromtimestamp(path.stat().st_mtime, UTC), now)
+    except FileNotFoundError:
+        return
+    try:
         with room.ledger.read() as connection:
             kept, kept_saved = read_meta(connection, key), read_meta(connection, SAVED.format(key))
-        has_copies = room.settings.database_url is not None
-        if has_copies and kept_saved is not None and saved < datetime.fromisoformat(kept_saved):
-            return
         text = read_text(path)
         if text == kept:
+            return
+        has_copies = room.settings.database_url is not None
+        if has_copies and kept_saved is not None and saved < datetime.fromisoformat(kept_saved):
+            room.tell_once(f"{path} was saved before the {key} that hold; save it again if it is to hold instead")
             return
         problems = problems_in(parse_document(text, str(path)))
     except PlanError as error:

@@ -109,7 +109,10 @@ def test_a_copy_on_another_machine_that_has_not_heard_of_a_ban_does_not_lift_it(
     write(world, ban())
     world.advance(T0 + HOUR)
     world.start(plan_text(SMS.replace("notice", "later"), name="later"), T0 + HOUR)
+    told = list[str]()
+    second.room.tell = told.append
     second.advance(T0 + 2 * HOUR)
+    assert ["was saved before the bans that hold" in what for what in told] == [True]
     assert (sent(world), sent(second)) == (["c2"], ["c2"])
     write(second, "bans: []\n")
     second.advance(T0 + 3 * HOUR)
