@@ -38,6 +38,12 @@ def keep_refs(connection: Connection, sender: str, refs: Sequence[tuple[str, int
     connection.execute(newest, [{"sender": sender, "ref": ref, "touch": touch} for ref, touch in refs])
 
 
+def give_up_refs(connection: Connection, sender: str, refs: Collection[str]) -> None:
+    """These mean something else from now on (pk_provider_ref)."""
+    c = provider_ref.c
+    connection.execute(delete(provider_ref).where(c.sender == sender, among(c.ref, refs)))
+
+
 def touches_of(connection: Connection, refs: Collection[Ref]) -> dict[Ref, int]:
     """The touches of those references that are known (pk_provider_ref)."""
     found: dict[Ref, int] = {}

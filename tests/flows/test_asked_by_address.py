@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -58,11 +59,21 @@ def test_a_doubt_is_told_with_its_address_its_moment_and_what_else_went_there(wo
     told = (address, T0 + 2 * DAY, frozenset({"SM1" if first.key == second.key else "SM2"}), True)
     with world.ledger.read() as connection:
         assert addressed(connection, [second.id]) == {second.id: told}
-    for state in (State.IN_DOUBT, State.CLAIMED):  # of one that is being sent nobody knows the reference yet
-        with world.ledger.write() as connection:
-            connection.execute(update(t.touch).where(t.touch.c.wave == first.wave).values(state=int(state)))
-        with world.ledger.read() as connection:
-            assert addressed(connection, [second.id]) == {second.id: (*told[:3], False)}
+    begun = {"claimed_at": T0 + 2 * DAY - HOUR, "sent_at": T0 + 2 * DAY - HOUR}
+    sent_again = {"state": int(State.QUEUED), "claimed_at": None, "sent_at": begun["sent_at"]}
+    unsure = [begun | {"state": int(state)} for state in (State.IN_DOUBT, State.CLAIMED)]
+    for values in (*unsure, sent_again):  # of one that is being sent, or may have been, nobody knows the reference yet
+        assert told_beside(world, first.wave, second.id, values) == {second.id: (*told[:3], False)}
+    for values in unsure:
+        long_ago = values | {"claimed_at": T0, "sent_at": T0}
+        assert told_beside(world, first.wave, second.id, long_ago) == {second.id: told}, "that is another send's time"
+
+
+def told_beside(world: World, wave: int, touch: int, values: dict[str, object]) -> dict[int, Any]:
+    with world.ledger.write() as connection:
+        connection.execute(update(t.touch).where(t.touch.c.wave == wave).values(values))
+    with world.ledger.read() as connection:
+        return addressed(connection, [touch])
 
 
 @pytest.fixture
