@@ -32,18 +32,6 @@ LONG = "long " * 50
 Open = Callable[..., Smpp]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Smsc]:
-    with smsc() as made:
-        yield made
-
-
-@pytest.fixture
-def centre(running: Smsc) -> Iterator[Smsc]:
-    yield running
-    running.forget()
-
-
 @pytest.fixture
 def opened(centre: Smsc) -> Iterator[Open]:
     made: list[Smpp] = []
@@ -322,13 +310,13 @@ def test_a_bind_that_takes_longer_than_a_claim_serves_the_next_one(centre: Smsc,
     assert [(r.result, r.reason, r.retry_after_s) for r in said] == [("not_sent", None, 0.0)]
 
 
-def test_no_smsc_there_is_not_sent(opened: Open, running: Smsc) -> None:
+def test_no_smsc_there_is_not_sent(opened: Open, centre: Smsc) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     sender = opened({"port": port})
     assert results(sender.send([message(), message(1)], T0, PATIENT_S)) == ["not_sent provider"] * 2
     assert sender.reachable() == "127.0.0.1 cannot be reached: Connection refused"
-    assert opened({"port": running.port}).reachable() is None
+    assert opened({"port": centre.port}).reachable() is None
 
 
 @pytest.mark.parametrize("trusted", [True, False])

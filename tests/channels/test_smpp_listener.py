@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -16,24 +15,12 @@ from channels.registry import CAPABILITIES, OPTIONS
 from channels.smpp_listener import listen
 from channels.smpp_receipts import read_delivery
 from channels.spool import Record, Spool, taken, waiting
-from tests.standins.smsc import PASSWORD_ENV, Smsc, ear, smpp_sender, smsc
+from tests.standins.smsc import PASSWORD_ENV, Smsc, ear, smpp_sender
 from waves.errors import SendRefused
 from waves.message import Came, Event, Inbound
 
 NOT_NOW = 0x64
 RECEIPT = b"id:m1 sub:001 dlvrd:001 submit date:2612010900 done date:2612010901 stat:DELIVRD err:000 text:Hello"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Smsc]:
-    with smsc() as made:
-        yield made
-
-
-@pytest.fixture
-def centre(running: Smsc) -> Iterator[Smsc]:
-    yield running
-    running.forget()
 
 
 @pytest.fixture
