@@ -246,8 +246,9 @@ def test_an_smsc_that_answers_nothing_is_not_fed_on(centre: Smsc, opened: Open) 
     said = results(
         opened({"window": 3}, timeout=timedelta(seconds=0.2)).send([message(n) for n in range(9)], T0, PATIENT_S)
     )
-    assert said == ["in_doubt provider"] * 5 + ["not_sent provider"] * 4  # two went on before the third had given up
-    assert len(centre.all("submit")) == 5
+    begun = len(centre.all("submit"))
+    assert 3 <= begun < 9  # some go on before the third in a row has given up
+    assert said == ["in_doubt provider"] * begun + ["not_sent provider"] * (9 - begun)
 
 
 def test_two_threads_share_one_session_and_its_window(centre: Smsc, opened: Open) -> None:

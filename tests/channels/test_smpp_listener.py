@@ -103,7 +103,7 @@ def test_a_refused_bind_is_told_once_and_tried_again(centre: Smsc, folder: Path)
         centre.rules()
         centre.wait("bound")
         centre.deliver(source_addr="15125550123", short_message=b"Yes")
-        centre.wait("delivered")
+        assert centre.wait("delivered")["status"] == 0
     spool.close()
     assert listening.said == [
         "receipts of smsc: the SMSC refuses the bind with status 0x0E; it is tried again",
@@ -114,9 +114,10 @@ def test_a_refused_bind_is_told_once_and_tried_again(centre: Smsc, folder: Path)
 def test_it_ends_while_it_waits_for_the_bind(centre: Smsc, folder: Path) -> None:
     centre.rules({"bind": "receiver", "fault": "hang"})
     spool = Spool(folder)
-    with ear(smpp_sender(centre.port), spool):
+    with ear(smpp_sender(centre.port), spool) as listening:
         centre.wait("bind")
     spool.close()
+    assert not [said for said in listening.said if "is bound" in said]
 
 
 def test_a_sender_may_do_without(centre: Smsc, folder: Path) -> None:
