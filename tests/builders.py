@@ -35,6 +35,7 @@ from waves.dispositions import Disposition
 from waves.draw import bucket_of
 from waves.message import CHANNEL_CODES, AddressState, Consent, Event
 from waves.outcomes import Outcome, Side
+from waves.senders import Sender
 
 T0 = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -241,6 +242,23 @@ class World:
     @staticmethod
     def _launch(room: Room, name: str, wave: str, now: datetime) -> Balance | None:
         return live(room, name, wave, now, send_batch)
+
+    def send_by(self, *senders: Sender) -> None:
+        """From now on by these senders, as after a restart of the engine with another file of senders."""
+        self.hang_up()
+        room = self.room
+        self.room = Room(room.settings, room.ledger, room.token_key, senders={one.sender: one for one in senders})
+
+    def hang_up(self) -> None:
+        """Close the channels that hold connections."""
+        for channel in self.room._channels.values():
+            if hasattr(channel, "close"):
+                channel.close()
+
+    def close(self) -> None:
+        """Close the channels and the ledger."""
+        self.hang_up()
+        self.ledger.close()
 
     def outbox(self, channel: str) -> list[dict[str, Any]]:
         """Every line the outbox holds for a channel."""

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 import pytest
 from sqlalchemy import update
 
-from flows.room import Room
 from ledger import tables as t
 from ledger.doubts import addressed, note_doubts
 from tests.builders import CUSTOMERS_YAML, DAY, HOUR, T0, Person, World, make_world, plan_text, put, reachable
@@ -97,8 +96,7 @@ def test_whatsapp_goes_out_by_the_same_account_and_what_was_cut_off_is_found(
     (world.config / "templates" / "hello.whatsapp.j2").write_text(TEMPLATE)
     put(world.ledger, [Person(f"c{n}", (("whatsapp", f"+1202555012{n}"),)) for n in range(3)])
     sender = twilio_sender(standin.url, "whatsapp", FROM=NUMBER, concurrency=1)
-    room = world.room
-    world.room = Room(room.settings, room.ledger, room.token_key, senders={sender.sender: sender})
+    world.send_by(sender)
     world.start(plan_text(WHATSAPP))
     standin.fail({"fault": "accept_then_reset", "requests": [2]})
     world.advance(T0)
@@ -110,5 +108,4 @@ def test_whatsapp_goes_out_by_the_same_account_and_what_was_cut_off_is_found(
     lives = {dict(parse_qsl(asked.body.decode()))["ValidityPeriod"] for asked, _ in standin.exchanges if asked.body}
     assert lives == {str(3 * 3600)}, "a message waits in Twilio's queue beyond its reader's hours"
     assert account.accepted() == {f"whatsapp:+1202555012{n}": 1 for n in range(3)}
-    world.room.channel("whatsapp").close()  # type: ignore[attr-defined]
-    world.ledger.close()
+    world.close()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
-from channels.outbox import Outbox
 from channels.registry import open_channel
 from console.doctor import stops_of
 from flows import stops as flow
@@ -63,16 +62,12 @@ def made_world(tmp_path: Path, url: str, provider: Standin, monkeypatch: pytest.
     put(made.ledger, [reachable(n, ["sms", "email"]) for n in range(8)])
     use(made, provider)
     yield made
-    for channel in made.room._channels.values():
-        if not isinstance(channel, Outbox):
-            channel.close()  # type: ignore[attr-defined]
-    made.ledger.close()
+    made.close()
 
 
 def use(world: World, provider: Standin, **options: Any) -> None:
     given = {"secret_env": KEY_ENV, "from_address": "news@example.com", "base_url": provider.url, **options}
-    world.room.senders = {"mail": Sender(sender="mail", channel="email", provider="sendgrid", options=given)}
-    world.room._channels.clear()
+    world.send_by(Sender(sender="mail", channel="email", provider="sendgrid", options=given))
 
 
 def entry(name: str, at: datetime = T0 - HOUR, **more: Any) -> dict[str, Any]:
