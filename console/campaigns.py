@@ -100,13 +100,14 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         print_json(found)
         return
     more = " so far; `advance` finds the others" if found["state"] == "starting" else ""
-    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}")
+    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}", markup=True)
     _show_switches(found["kill_switches"])
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
         when = f"opened {clock(wave['opened'])}, closes {clock(wave['closes'])}" if wave["opened"] else "not opened yet"
         when += f"; stopped {clock(wave['stopped'])}" if wave["stopped"] else ""
-        say(f"\n[bold]{wave['wave']}[/] {wave['state']}; {when}{'; ' + books if wave['opened'] else ''}")
+        said = f"{when}{'; ' + books if wave['opened'] else ''}"
+        say(f"\n[bold]{wave['wave']}[/] {wave['state']}; {said}", markup=True)
         if wave["alarm"]:
             say(f"  alarm     {wave['alarm']}", style="yellow")
         for gate in wave["gates"]:
@@ -124,7 +125,7 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
 
 def _show_switches(switches: Sequence[object]) -> None:
     for switch in switches:
-        say(str(switch), style="yellow", markup=False)
+        say(str(switch), style="yellow")
 
 
 def arms_row(arms: Mapping[str, Any]) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from channels.registry import CAPABILITIES, SENDERS, check_provider
 from config.bans import bans_problems
@@ -69,9 +70,9 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
         say_accepted(unread)
         say_waiting(shut)
         for note in notes:
-            say(f"note: {note}", markup=False)
+            say(f"note: {note}")
         for problem in problems:
-            say(str(problem), markup=False)
+            say(str(problem))
         say("no problems" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(2)
@@ -136,7 +137,8 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         return
     chosen = bundle.plan.audience
     whom = f"who {chosen.who.replace('_', ' ')} {chosen.wave} of {chosen.campaign}" if chosen else bundle.plan.segment
-    say(f"[bold]{bundle.plan.title}[/] ({found.campaign}), {'audience' if chosen else 'segment'}: {whom}")
+    asked = f"({found.campaign}), {'audience' if chosen else 'segment'}: {whom}"
+    say(f"[bold]{escape(bundle.plan.title)}[/] {asked}", markup=True)
     say(f"digest {found.digest}")
     say(f"members: {found.treated:,} treated, {found.held_out:,} held out")
     rows, zone = [], bundle.plan.starts.zone
@@ -150,7 +152,7 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     show_overlaps(found, bundle.plan)
     show_units(found, room.settings)
     for note in repeats(bundle.plan):
-        say(f"note: {note}", markup=False)
+        say(f"note: {note}")
     say_accepted(unread)
     say_waiting(waiting(bundle.hours))
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
@@ -160,8 +162,8 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         units = (
             f", {sample.units} {'unit' if sample.units == 1 else 'units'} ({sample.alphabet})" if sample.units else ""
         )
-        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}{units}")
-        say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
+        screen.rule(escape(f"{sample.wave}, {sample.channel}, {sample.language}{variant}{units}"))
+        say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()))
 
 
 def show_units(found: Forecast, settings: Settings) -> None:
@@ -308,7 +310,7 @@ def _send_to_file(room: Room, bundle: Bundle, file: Path, by: str) -> None:
     found = read_seeds(existing(file), CAPABILITIES)
     sent = send_test_to_seeds(room, bundle, found, secrets.token_hex(8), by, room.ledger.now())
     table("sent as a test", ("wave", "channel", "variant", "seed", "result"), sent)
-    say(f"what arrives: multiwave seeds report {bundle.plan.campaign}", markup=False)
+    say(f"what arrives: multiwave seeds report {bundle.plan.campaign}")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -69,16 +69,16 @@ def _walk(home: Path | None, path: Path, found: Waiting, by: str) -> None:
     say(f"{len(found)} rows wait. Say `reviewed` only when you have read the source and answer for every line.")
     done = 0
     for number, (name, row) in enumerate(found, 1):
-        say(f"\n[bold]{row.place}[/] of {name}, {number} of {len(found)}")
+        say(f"\n[bold]{row.place}[/] of {name}, {number} of {len(found)}", markup=True)
         for line in row_lines(row):
-            say(f"  {line}", markup=False)
+            say(f"  {line}")
         answer = _ask()
         if answer == "q":
             break
         if answer == "r":
             _accept(home, path, name, row, by)
             done += 1
-    say(f"{done} reviewed by {by}, {len(found) - done} wait", markup=False)
+    say(f"{done} reviewed by {by}, {len(found) - done} wait")
 
 
 def _ask() -> str:
@@ -92,7 +92,7 @@ def _ask() -> str:
 def _accept(home: Path | None, path: Path, name: str, row: HoursRow, by: str) -> None:
     now = datetime.now(UTC)
     mark_reviewed(path, name, row, by, now.date())
-    say(f"{row.place} of {name} is reviewed by {by}", markup=False)
+    say(f"{row.place} of {name} is reviewed by {by}")
     _note(home, name, row, by)
 
 
@@ -103,7 +103,7 @@ def _note(home: Path | None, name: str, row: HoursRow, by: str) -> None:
     try:
         room: Any = open_home(home)
     except LedgerError as error:
-        say(f"not in the audit: {error}", style="yellow", markup=False)
+        say(f"not in the audit: {error}", style="yellow")
         return
     with room.ledger.write() as connection:
         record(connection, room.ledger.now(), by, "hours reviewed", f"{name} {row.place}", after=row.source)

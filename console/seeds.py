@@ -50,7 +50,7 @@ def report(
         print_json({"campaign": campaign, "seeds": rows})
         return
     if not rows:
-        say(f"no seed was sent anything of {campaign} yet; see: multiwave seeds ls", markup=False)
+        say(f"no seed was sent anything of {campaign} yet; see: multiwave seeds ls")
         return
     cells = [
         (

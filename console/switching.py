@@ -66,7 +66,7 @@ def on(
     if as_json:
         print_json(asdict(done))
         return
-    say(f"{scope} {'is stopped' if done.switched else 'was stopped already'}", markup=False)
+    say(f"{scope} {'is stopped' if done.switched else 'was stopped already'}")
     for line in told(done):
         say(line)
 
@@ -117,7 +117,7 @@ def off(
     room = open_home(home)
     with room.ledger.write() as connection:
         kill_switches.lift(connection, scope, who(by), room.ledger.now())
-    say(f"{scope} goes on", markup=False)
+    say(f"{scope} goes on")
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:
