@@ -71,7 +71,7 @@ def bundle_of(settings: Settings, plan: str) -> Bundle:
 
 def who(by: str | None) -> str:
     """The name that goes into the audit."""
-    if by:
+    if by and by.strip():
         return by
     try:
         return getpass.getuser()
