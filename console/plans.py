@@ -310,6 +310,8 @@ def _send_to_file(room: Room, bundle: Bundle, file: Path, by: str) -> None:
     found = read_seeds(existing(file), CAPABILITIES)
     sent = send_test_to_seeds(room, bundle, found, secrets.token_hex(8), by, room.ledger.now())
     table("sent as a test", ("wave", "channel", "variant", "seed", "result"), sent)
+    if left_out := [one.seed for one in found if one.seed not in {row[3] for row in sent}]:
+        say(f"nothing of this plan goes out to {', '.join(left_out)}: it is not on their channel, or that is the inbox")
     say(f"what arrives: multiwave seeds report {bundle.plan.campaign}")
 
 

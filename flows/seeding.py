@@ -160,7 +160,7 @@ def deliver(
     with room.ledger.write() as connection:
         told = [(claimed[one], receipt) for one, receipt in receipts.items()]
         seeds.settle(connection, told, sender.sender, _moment(room, now))
-    return skipped | {one: receipt.result for one, receipt in receipts.items()}
+    return skipped | {one: str(receipt) for one, receipt in receipts.items()}
 
 
 def _claim(
