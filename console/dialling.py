@@ -44,7 +44,9 @@ def pull(
 
 
 def give_back(
-    number: Annotated[int, typer.Argument(metavar="LIST", help="The list's number.", show_default=False)],
+    number: Annotated[
+        int, typer.Argument(metavar="LIST", help="The list's number.", min=1, max=2**63 - 1, show_default=False)
+    ],
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:

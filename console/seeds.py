@@ -66,7 +66,7 @@ def report(
         )
         for r in rows
     ]
-    table("seeds", ("wave", "seed", "channel", "variant", "sent", "arrived", "after"), cells)
+    table("seeds", ("wave", "seed", "channel", "variant", "sent", "arrived", "after"), cells, whole=("seed",))
     say("a person who got one says so: multiwave seeds got SEED")
 
 

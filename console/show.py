@@ -54,11 +54,17 @@ def clock(at: datetime | None, zone: str | None = None) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if zone else f"{at:%Y-%m-%d %H:%M}Z"
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
-    """A table on the screen; the columns named in `right` hold numbers."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> None:
+    """A table on the screen; the columns named in `right` hold numbers, those in `whole` what is copied from there."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=name in whole)
     for row in rows:
         said = [f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell) for cell in row]
         made.add_row(*[Text(each.translate(CODES)) for each in said])

@@ -44,7 +44,7 @@ def ls(
         for v in map(values_of, shown)
     ]
     if rows:
-        table("tasks", ("token", "channel", "owner", "due", "name", "state"), rows)
+        table("tasks", ("token", "channel", "owner", "due", "name", "state"), rows, whole=("token",))
         say("lists for each owner: the folders visits and im of the home; one whole: multiwave tasks show TOKEN")
     else:
         others = f"; {len(found)} are done or void: --all" if found else ""

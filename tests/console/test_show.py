@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli import app
-from console.show import screen
+from console.show import screen, table
 from flows.reports import record_came
 from tests.builders import T0, World, make_world, phone, plan_text, put, reachable
 from waves.message import Inbound
@@ -41,6 +41,19 @@ def said(world: World, *words: str) -> str:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.stdout
+
+
+def test_what_is_copied_from_a_table_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.width = 40
+    table("tasks", ("token", "name"), [("A" * 20, "a name of several words " * 4)], whole=("token",))
+    assert "A" * 20 in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["case show", "case close", "dial-list return"])
+def test_a_number_that_no_ledger_holds_is_refused(command: str, world: World) -> None:
+    for number in ("0", "9" * 30):
+        words = [*command.split(), number, "--home", str(world.config.parent)]
+        assert CliRunner().invoke(app, words).exit_code == 2
 
 
 def test_brackets_are_no_markup(world: World) -> None:
