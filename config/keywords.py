@@ -81,14 +81,13 @@ def _keywords(document: Document) -> Keywords:
 def _read(document: Document) -> tuple[list[Words], list[Problem]]:
     found, problems = list[Words](), list[Problem]()
     seen: dict[str, str] = {}
-    for language, data in document.data.items():
+    for language in document.data:
         if not LANGUAGE.fullmatch(language):
             problems.append(document.problem((language,), f"{language} is no language code; write one such as en"))
-        if not isinstance(data, dict):
+        part = document.part(language)
+        if part is None:
             problems.append(document.problem((language,), f"`{language}` holds no keys; write stop: [...] in it"))
             continue
-        lines = {steps[1:]: line for steps, line in document.lines.items() if steps[0] == language}
-        part = Document(document.file, document.text, data, lines)
         mended = mend_record(Words, part, SAMPLES)
         if mended.record is not None:
             said = [each for each in _findings(mended.record, seen) if mended.sound(each.steps)]

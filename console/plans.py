@@ -15,9 +15,11 @@ from config.bans import bans_problems
 from config.keywords import keywords_problems
 from config.loading import check_plan
 from config.lookups import TEMPLATES
+from config.nearest import write_instead
 from config.schema import load_schema
 from config.seeds import seed_problems
 from config.senders import load_senders, sender_problems
+from config.settings import PREFIX
 from config.sms_notes import sms_notes
 from console.context import (
     ByOption,
@@ -57,7 +59,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     problems += seed_problems(config_dir(settings), CAPABILITIES) + bans_problems(config_dir(settings))
     if not problems:
-        check_providers(settings)
+        check_channels(settings)
     bundle = None if problems else bundle_of(settings, plan)
     notes = notes_of(bundle, config_dir(settings)) if bundle else []
     unread = accepted(bundle.hours) if bundle else []
@@ -78,8 +80,12 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
         raise typer.Exit(2)
 
 
-def check_providers(settings: Settings) -> None:
-    """InputError where MULTIWAVE_PROVIDERS names a sender or channel that there is not: nothing would be sent."""
+def check_channels(settings: Settings) -> None:
+    """InputError where a setting names a sender or a channel that there is not, and would decide nothing."""
+    for variable, named in (("FAILOVER", settings.failover), ("COSTS", settings.costs)):
+        for channel in set(named) - set(CAPABILITIES):
+            instead = write_instead(channel, CAPABILITIES)
+            raise InputError(f"{PREFIX}{variable}: there is no channel {channel}; {instead}")
     senders = load_senders(config_dir(settings), CAPABILITIES, SENDERS, settings)
     for channel, named in settings.providers.items():
         own = [name for name, sender in senders.items() if sender.channel == channel]
@@ -87,7 +93,7 @@ def check_providers(settings: Settings) -> None:
             for name in set(named) - set(own):
                 check_provider(channel, name, own)
         except SendRefused as error:
-            raise InputError(f"MULTIWAVE_PROVIDERS: {error}") from None
+            raise InputError(f"{PREFIX}PROVIDERS: {error}") from None
 
 
 def notes_of(bundle: Bundle, folder: Path) -> list[str]:
