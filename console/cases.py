@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from console.context import ByOption, HomeOption, JsonOption, open_home, who
+from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
 from console.show import clock, print_json, say, table
 
-CaseArgument = Annotated[int, typer.Argument(help="The case's number.", min=1, max=2**63 - 1, show_default=False)]
+CaseArgument = Annotated[int, typer.Argument(help="The case's number.", callback=number_of_row, show_default=False)]
 
 
 def ls(

@@ -90,6 +90,13 @@ def moment(text: str) -> datetime:
     return at.astimezone(UTC)
 
 
+def number_of_row(number: int) -> int:
+    """The number, if a ledger can hold it; InputError otherwise."""
+    if not 0 < number < 2**63:
+        raise InputError(f"{number} is the number of nothing")
+    return number
+
+
 def existing(path: Path) -> Path:
     """The path, if a file is there; InputError otherwise."""
     if path.is_dir():
