@@ -17,3 +17,13 @@ def test_an_argument_that_is_no_text_is_one_clear_error(
         main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == "error: argument 3 is not UTF-8 text\n"
+
+
+def test_an_empty_host_is_not_every_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["multiwave", "serve", "--host", ""])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "--host is empty" in capsys.readouterr().err
