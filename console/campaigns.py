@@ -197,7 +197,7 @@ def pause(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = No
     """Stop sending within two seconds; what is queued stays queued, waves neither open nor close."""
     from ledger import campaigns
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     with room.ledger.write() as connection:
         campaigns.set_state(connection, campaign, "paused", ("running",), who(by), room.ledger.now())
     say(f"{campaign} is paused")
@@ -266,7 +266,7 @@ def stop(
     """Stop one wave for good, as for a wrong text: it sends nothing more, listens on and closes; others go on."""
     from flows import ending
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     stopped = ending.stop_wave(room, campaign, wave, who(by), room.ledger.now())
     say(f"wave {wave} of {campaign} is stopped; {stopped.withdrawn:,} queued touches withdrawn")
     if stopped.claimed:
@@ -280,7 +280,7 @@ def abort(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = No
     """Stop a campaign for good: what is queued is withdrawn at once; dial lists out there must be called back."""
     from flows import ending
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     withdrawn = ending.abort(room, campaign, who(by), room.ledger.now())
     say(f"{campaign} is aborted; {withdrawn:,} queued touches withdrawn")
 

@@ -38,11 +38,11 @@ def settings_of(home: Path | None) -> Settings:
     return load_settings(home or Chosen.home)
 
 
-def open_home(home: Path | None) -> Room:
-    """The engine of a home that `init` made."""
+def open_home(home: Path | None, to_stop: bool = False) -> Room:
+    """The engine of a home that `init` made; `to_stop`: for a command that stops something, whatever else is wrong."""
     from flows.room import open_room
 
-    return open_room(settings_of(home))
+    return open_room(settings_of(home), to_stop)
 
 
 def config_dir(settings: Settings) -> Path:

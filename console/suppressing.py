@@ -52,7 +52,7 @@ def suppress(
 
     _one_of(customer, address)
     code, end = _channel(channel), moment(until) if until else None
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     now = room.ledger.now()
     if end is not None and end <= now:
         raise InputError(f"--until {until} is over already; write when the instruction ends")
