@@ -141,7 +141,7 @@ KEY_HELP: Mapping[str, str] = {
     "Days.mon_fri": "Monday to Friday.",
     "Days.sat": "Saturday.",
     "Days.sun": "Sunday.",
-    "Days.holiday": "A public holiday; inherit: as on that weekday.",
+    "Days.holiday": "A public holiday; inherit: as on that weekday. weekend: what Saturday and Sunday both allow.",
     "Sender.channel": "The channel whose messages it carries.",
     "Sender.provider": "Who carries them.",
     "Sender.rate": "How many a second, a minute or an hour, over all workers: 80/s, 3000/m, 5000/h.",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.context import ByOption, HomeOption, JsonOption, open_home, who
+from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
 from console.show import clock, print_json, say, table
 
 
@@ -59,7 +59,9 @@ def pull(
 
 
 def give_back(
-    number: Annotated[int, typer.Argument(metavar="LIST", help="The list's number.", show_default=False)],
+    number: Annotated[
+        int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
+    ],
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:

@@ -20,7 +20,7 @@ def import_events(file: FileArgument, home: HomeOption = None, as_json: JsonOpti
     from channels.events_file import read_events
     from flows.reports import in_chunks, record_reports, total
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     events = (event for _, event in read_events(existing(file)))
     recorded = total(record_reports(room, chunk, room.ledger.now()) for chunk in in_chunks(events))
     _say(recorded.new, recorded.known, recorded.unknown_touch, "events", as_json)
@@ -31,7 +31,7 @@ def import_dispositions(file: FileArgument, home: HomeOption = None, as_json: Js
     from channels.call_list.generic_csv import read_dispositions
     from flows.reports import in_chunks, record_dispositions, total
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     calls = in_chunks(read_dispositions(existing(file)))
     recorded = total(record_dispositions(room, chunk, room.ledger.now()) for chunk in calls)
     _say(recorded.new, recorded.known, recorded.unknown_touch, "calls", as_json)

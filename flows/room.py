@@ -18,7 +18,7 @@ from config.seeds import load_seeds
 from config.senders import load_senders
 from config.settings import Settings
 from ledger.store import Ledger, keep_meta, open_ledger, read_meta
-from waves.errors import LedgerError, SendRefused
+from waves.errors import LedgerError, PlanError, SendRefused
 from waves.message import Channel
 from waves.seeds import Seed
 from waves.senders import Sender
@@ -187,13 +187,18 @@ def own_key(settings: Settings, ledger: Ledger) -> None:
     check_token_key(ledger, read_token_key(settings))
 
 
-def open_room(settings: Settings) -> Room:
+def open_room(settings: Settings, to_stop: bool = False) -> Room:
     """Open the engine over the home's ledger; LedgerError when `init` has not made one, or with another key.
 
-    PlanError for bad senders or seeds.
+    PlanError for bad senders or seeds; `to_stop` does without them, as a slip in a file must not hold a brake.
     """
-    senders = load_senders(settings.home / "config", CAPABILITIES, SENDERS, settings)
-    seeds = load_seeds(settings.home / "config", CAPABILITIES)
+    senders, seeds = dict[str, Sender](), tuple[Seed, ...]()
+    try:
+        senders = load_senders(settings.home / "config", CAPABILITIES, SENDERS, settings)
+        seeds = load_seeds(settings.home / "config", CAPABILITIES)
+    except PlanError:
+        if not to_stop:
+            raise
     ledger = open_ledger(settings.url)
     try:
         key = read_token_key(settings)

@@ -43,6 +43,12 @@ def _parse_review(value: object) -> object:
     raise ValueError("write {by: NAME, on: DATE}, or no as long as nobody has read every line of this row")
 
 
+def _somebody(name: str) -> str:
+    if not name.strip():
+        raise ValueError("nobody is named; write the name of the person who read every line")
+    return name
+
+
 Place = Annotated[str, AfterValidator(_known_place)]
 RowPlace = Annotated[str, AfterValidator(_row_place)]
 
@@ -50,7 +56,7 @@ RowPlace = Annotated[str, AfterValidator(_row_place)]
 class Review(Record):
     """Who read every line of a row, and when."""
 
-    by: str = Field(min_length=1, max_length=200)
+    by: Annotated[str, AfterValidator(_somebody)] = Field(min_length=1, max_length=200)
     on: date
 
 
