@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, open_home, who
+from console.dial_advice import EXAMPLE, advice
 from console.show import clock, print_json, say, table
 
 
@@ -94,4 +95,5 @@ def add_to(app: typer.Typer) -> None:
     topic.command("pull")(pull)
     topic.command("return")(give_back)
     topic.command("ls")(ls)
+    topic.command("advice", epilog=EXAMPLE)(advice)
     app.add_typer(topic, name="dial-list")

@@ -14,6 +14,9 @@ FEWEST_AGENTS = 8
 FEWEST_ANSWERS = 50
 """Below either, a predictive dialler gains little and its abandonment rate is anybody's guess."""
 
+MOST_LINES = 10
+"""Lines an agent at most, as diallers have it (Five9's ratio goes to 10)."""
+
 ROOT_2, ROOT_2_PI = math.sqrt(2), math.sqrt(2 * math.pi)
 
 
@@ -65,8 +68,9 @@ def dials_now(calls: Calls, idle: int, busy: int, ringing: int, tolerance: float
     frees = 1 - math.exp(-calls.ring_s / calls.handle_s)
     free, variance = idle + busy * frees, busy * frees * (1 - frees)
     fewest = lines_to_add(idle, ringing)
-    # S is never below m: more lines than this cannot pass.
-    for lines in range(math.floor(free / (p * (1 - tolerance))), ringing + fewest, -1):
+    # S is never below m: more lines than free / (p (1 - tolerance)) cannot pass.
+    most = min(MOST_LINES * (idle + busy), math.floor(free / (p * (1 - tolerance))))
+    for lines in range(most, ringing + fewest, -1):
         if _shortfall(lines * p - free, math.sqrt(lines * p * (1 - p) + variance)) <= tolerance * lines * p:
             return lines - ringing
     return fewest

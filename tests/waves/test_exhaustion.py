@@ -24,6 +24,8 @@ CASES: list[tuple[str, list[Dialable], list[float | None], float | None]] = [
     ("one too few", [Dialable(0, SHIFT, 1)] * 3199, [None], 7.75 * HOUR),
     ("opening later", [Dialable(0, SHIFT, 1)] * 400 + [Dialable(2 * HOUR, SHIFT, 1)] * 400, [None], HOUR),
     ("closing early", [Dialable(0, 2 * HOUR, 1)] * 3200, [None], 2 * HOUR),
+    ("shut before it opens", [Dialable(3 * HOUR, 2 * HOUR, 1)] * 3200, [None], 0),
+    ("open since yesterday", [Dialable(-9 * HOUR, SHIFT, 1)] * 1000, [None], 2.5 * HOUR),
     ("back in time", [Dialable(0, SHIFT, 2)] * 1000, [2 * HOUR], 5 * HOUR),
     ("back too late", [Dialable(0, SHIFT, 2)] * 1000, [4 * HOUR], 2.5 * HOUR),
     ("not back any more", [Dialable(0, 2 * HOUR, 9)] * 800, [3 * HOUR], 2 * HOUR),
