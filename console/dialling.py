@@ -8,6 +8,7 @@ import typer
 
 from console.context import ByOption, HomeOption, JsonOption, open_home, who
 from console.dial_advice import EXAMPLE, advice
+from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
 
 
@@ -96,4 +97,5 @@ def add_to(app: typer.Typer) -> None:
     topic.command("return")(give_back)
     topic.command("ls")(ls)
     topic.command("advice", epilog=EXAMPLE)(advice)
+    topic.command("abandonment")(abandonment)
     app.add_typer(topic, name="dial-list")

@@ -26,6 +26,10 @@ TALKED = (Outcome.AGREED, Outcome.CONNECTED, Outcome.CALLBACK_REQUESTED, Outcome
 HANDLED = frozenset(d for d, effect in EFFECTS.items() if effect.outcome in TALKED) | {Disposition.WRONG_NUMBER}
 """Dispositions of calls that a live person answered and an agent took."""
 
+MACHINES = frozenset({Disposition.MACHINE, Disposition.MACHINE_MESSAGE_LEFT})
+COUNTED = HANDLED | MACHINES | {Disposition.ABANDONED}
+"""Every disposition that an abandonment rate is made of."""
+
 
 class HouseLimits(Record):
     """The house's own gate: dial slower above `soft`, issue no list above `hard`, judge from so many answers on."""
@@ -118,10 +122,11 @@ def window_at(window: Window, started: datetime, at: datetime, zone: tzinfo) -> 
     """The window around a moment, half-open, in aware UTC like its arguments.
 
     `each_30_days`: successive 30 days from the campaign's start, so the whole of a shorter one; `24_hours`: those up
-    to the moment; `calendar_month`: by the calendar of `zone`.
+    to the moment and with it; `calendar_month`: by the calendar of `zone`.
     """
     if window == "24_hours":
-        return at - timedelta(hours=24), at
+        end = at + timedelta.resolution
+        return end - timedelta(hours=24), end
     if window == "each_30_days":
         start = started + (at - started) // EACH * EACH
         return start, start + EACH

@@ -67,6 +67,7 @@ def test_dispositions_become_answers() -> None:
 
 
 START = datetime(2026, 1, 31, 15, 0, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
 KYIV = ZoneInfo("Europe/Kyiv")
 
 
@@ -77,7 +78,7 @@ KYIV = ZoneInfo("Europe/Kyiv")
         ("each_30_days", 29.9, START, START + timedelta(days=30)),
         ("each_30_days", 30, START + timedelta(days=30), START + timedelta(days=60)),
         ("each_30_days", 95, START + timedelta(days=90), START + timedelta(days=120)),
-        ("24_hours", 3, START + timedelta(days=2), START + timedelta(days=3)),
+        ("24_hours", 3, START + timedelta(days=2) + TICK, START + timedelta(days=3) + TICK),
         ("calendar_month", 0, datetime(2025, 12, 31, 22, tzinfo=UTC), datetime(2026, 1, 31, 22, tzinfo=UTC)),
         ("calendar_month", 0.3, datetime(2026, 1, 31, 22, tzinfo=UTC), datetime(2026, 2, 28, 22, tzinfo=UTC)),
         ("calendar_month", 58, datetime(2026, 2, 28, 22, tzinfo=UTC), datetime(2026, 3, 31, 21, tzinfo=UTC)),
