@@ -14,8 +14,9 @@ from console.context import HomeOption, JsonOption, config_dir, settings_of
 from console.show import print_json, say, table
 from waves.abandonment import AbandonmentRow, Limits, limits_of, row_for
 from waves.calendars import known_jurisdictions
-from waves.dial_advice import Advice, Way, advise
-from waves.dial_simulation import Estimate
+from waves.dial_advice import BLOCKING, Advice, Way, advise
+from waves.dial_simulation import Estimate, Luck
+from waves.erlang import erlang_b, load_at
 from waves.errors import InputError
 from waves.exhaustion import Dialable, Exhaustion, exhaustion
 from waves.pacing import Calls
@@ -49,6 +50,9 @@ def advice(
         int, typer.Option(help="Dials on which the first answer rate was measured.", min=1, max=100_000)
     ] = 200,
     retry_after: Annotated[str, typer.Option(help="When who did not answer may be dialled again.")] = "4h",
+    lines: Annotated[
+        int | None, typer.Option(help="Lines you have: say how many dials find none free.", min=1, max=100_000)
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,17 +72,34 @@ def advice(
     limits, passes = limits_of(rules.house, row), passes_of(rates)
     calls, luck = _calls(passes, shift, row), Random(SEED).random
     found = advise(shift, calls, passes, limits.soft, luck, wanted)
-    dry = None
-    if records is not None:
-        way = next(way for way in found.ways if way.mode == found.mode)
-        pool = [Dialable(0, hours * 3600, len(rates))] * records
-        answered = round(rates[0] * measured_on)
-        outcomes = [None] * answered + [again] * (measured_on - answered)
-        dry = exhaustion(pool, way.size.dials / hours, outcomes, hours * 3600, luck)
+    dry = None if records is None else _dry(found, records, hours, rates, measured_on, again, luck)
+    mine = None if lines is None else _lines(found, lines)
     if as_json:
-        print_json(_told(found, limits, row, rates, dry))
-    else:
-        _show(found, limits, row, region, passes, rates, dry)
+        print_json(_told(found, limits, row, rates) | {"runs_dry_after_s": dry, "own_lines": mine})
+        return
+    _show(found, limits, row, region, passes, rates)
+    if mine is not None:
+        shares = ", ".join(f"{share:.1%} of the dials if {mode}" for mode, share in mine["blocked"].items())
+        say(f"{lines:,} lines carry {mine['erlangs']:.1f} erlangs at {BLOCKING[0]:.0%}; no line is free for {shares}")
+    if dry is not None:
+        say(f"the list runs dry: P10 {_hours(dry.p10)}, P50 {_hours(dry.p50)}, P90 {_hours(dry.p90)}")
+
+
+def _dry(
+    found: Advice, records: int, hours: float, rates: Sequence[float], measured_on: int, again: float, luck: Luck
+) -> Exhaustion:
+    """When the list runs dry, dialled as advised, the answer rate being as sure as the dials behind it are many."""
+    way = next(way for way in found.ways if way.mode == found.mode)
+    pool = [Dialable(0, hours * 3600, len(rates))] * records
+    answered = round(rates[0] * measured_on)
+    outcomes = [None] * answered + [again] * (measured_on - answered)
+    return exhaustion(pool, way.size.dials / hours, outcomes, hours * 3600, luck)
+
+
+def _lines(found: Advice, lines: int) -> dict[str, Any]:
+    """What so many lines carry, and the share of the dials that finds none of them free."""
+    blocked = {way.mode: erlang_b(lines, way.load) for way in found.ways}
+    return {"lines": lines, "erlangs": load_at(lines, BLOCKING[0]), "blocked": blocked}
 
 
 def _parsed(option: str, text: str, parse: Callable[[object], T]) -> T:
@@ -109,10 +130,8 @@ def _calls(passes: Passes, shift: Shift, row: AbandonmentRow | None) -> Calls:
     return Calls(passes.answer_rate, shift.handle_s, no_answer_s=max(calls.no_answer_s, ring), connect_s=connect)
 
 
-def _told(
-    found: Advice, limits: Limits, row: AbandonmentRow | None, rates: Sequence[float], dry: Exhaustion | None
-) -> dict[str, Any]:
-    told = {
+def _told(found: Advice, limits: Limits, row: AbandonmentRow | None, rates: Sequence[float]) -> dict[str, Any]:
+    return {
         "mode": found.mode,
         "why": found.why,
         "agents": found.agents,
@@ -122,7 +141,6 @@ def _told(
         "rule": row.model_dump(mode="json", by_alias=True) if row else None,
         "ways": [_way(way) for way in found.ways],
     }
-    return told if dry is None else {**told, "runs_dry_after_s": dry}
 
 
 def _way(way: Way) -> dict[str, Any]:
@@ -132,9 +150,11 @@ def _way(way: Way) -> dict[str, Any]:
         "occupancy": way.played.occupancy,
         "occupancy_by_formula": way.formula_occupancy,
         "dials_per_agent_hour": way.played.dials,
+        "dials_by_formula": way.formula_dials,
         "abandoned": way.played.abandoned,
         "sized_by_occupancy": way.occupancy,
         "size": way.size,
+        "erlangs": way.load,
         "lines": {"blocking_1_percent": few, "blocking_0.1_percent": many},
     }
 
@@ -146,7 +166,6 @@ def _show(
     region: str | None,
     passes: Passes,
     rates: Sequence[float],
-    dry: Exhaustion | None,
 ) -> None:
     say(f"dial {found.mode}: {found.why}")
     figures: dict[str, Callable[[Way], str]] = {
@@ -154,6 +173,7 @@ def _show(
         "occupancy by formula": lambda way: f"{way.formula_occupancy:.1%}",
         "answers abandoned": lambda way: _with_error(way.played.abandoned),
         "dials an agent and hour": lambda way: f"{way.played.dials.value:.0f}",
+        "dials by formula": lambda way: f"{way.formula_dials:.0f}",
         "conversations": lambda way: f"{way.size.conversations:,.0f}",
         "records": lambda way: f"{way.size.records:,.0f}",
         "records with skips": lambda way: f"{way.size.listed:,.0f}",
@@ -173,8 +193,6 @@ def _show(
     if row is not None:
         reviewed = "" if row.reviewed else "; nobody has reviewed this row"
         say(f"rule for {row.place}: {row.source}{reviewed}", markup=False)
-    if dry is not None:
-        say(f"the list runs dry: P10 {_hours(dry.p10)}, P50 {_hours(dry.p50)}, P90 {_hours(dry.p90)}")
 
 
 def _with_error(estimate: Estimate) -> str:

@@ -6,8 +6,16 @@ from dataclasses import dataclass
 
 from waves.dial_simulation import Controlled, Luck, Played, Steady, play_dialler
 from waves.erlang import deterministic_patience, lines_for
-from waves.pacing import FEWEST_AGENTS, FEWEST_ANSWERS, Calls, Mode, mode_for, progressive_occupancy
-from waves.sizing import Passes, Shift, Size, size_list
+from waves.pacing import (
+    FEWEST_AGENTS,
+    FEWEST_ANSWERS,
+    Calls,
+    Mode,
+    dials_per_agent_hour,
+    mode_for,
+    progressive_occupancy,
+)
+from waves.sizing import Passes, Shift, Size, rota_for, size_list
 
 BLOCKING = (0.01, 0.001)
 """The shares of the dials that may find no line: between them lies what is bought."""
@@ -26,9 +34,13 @@ class Way:
     formula_occupancy: float
     """Progressive: the closed form. Predictive: calls that come in at random, as many as the target allows; a dialler
     that looks at its agents outdoes it, the more the fewer they are."""
+    formula_dials: float
+    """Dials an agent and hour that this occupancy takes."""
     occupancy: float
     """What the list is sized by: asked for, or as played."""
     size: Size
+    load: float
+    """Lines in use at a time, in erlangs: those that ring and those that talk."""
     lines: tuple[int, int]
     """Lines at which 1 % and 0.1 % of the dials find none."""
 
@@ -54,7 +66,7 @@ def advise(
         ways.append(_way("predictive", shift, agents, calls, passes, target, luck, occupancy))
     answers = ways[0].size.conversations
     mode = mode_for(agents, answers) if target > 0 else "progressive"
-    return Advice(mode, _why(mode, agents, answers, target), agents, tuple(ways))
+    return Advice(mode, _why(mode, shift, agents, answers, target), agents, tuple(ways))
 
 
 def _way(
@@ -77,7 +89,8 @@ def _way(
     ringing = calls.answer_rate * calls.ring_s + (1 - calls.answer_rate) * calls.no_answer_s
     load = agents * (occupancy + played.dials.value / 3600 * ringing)
     few, many = (lines_for(load, blocking) for blocking in BLOCKING)
-    return Way(mode, played, formula, occupancy, size, (few, many))
+    dials = dials_per_agent_hour(calls, formula, target)
+    return Way(mode, played, formula, dials, occupancy, size, load, (few, many))
 
 
 def _at_random(agents: int, calls: Calls, target: float) -> float:
@@ -90,11 +103,14 @@ def _at_random(agents: int, calls: Calls, target: float) -> float:
     return deterministic_patience(agents, high, calls.handle_s, calls.connect_s).occupancy
 
 
-def _why(mode: Mode, agents: int, answers: float, target: float) -> str:
+def _why(mode: Mode, shift: Shift, agents: int, answers: float, target: float) -> str:
     if mode == "predictive":
         return f"{agents} agents at the phone and about {answers:,.0f} answers a day keep an abandonment rate steady"
     if target <= 0:
         return "nothing may be abandoned here"
     if agents < FEWEST_AGENTS:
-        return f"with fewer than {FEWEST_AGENTS} agents at the phone predictive dialling gains little"
+        rota = rota_for(FEWEST_AGENTS, shift.shrinkage)
+        return (
+            f"with fewer than {FEWEST_AGENTS} agents at the phone ({rota} on the rota) predictive dialling gains little"
+        )
     return f"fewer than {FEWEST_ANSWERS} answers a day are too few to steer by"

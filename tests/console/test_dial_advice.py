@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli import app
+from waves.erlang import erlang_b
 from waves.errors import InputError
 
 TEAM = ("--agents", "10", "--hours", "2", "--answer-rate", "30%")
@@ -49,13 +50,24 @@ def test_the_sheets_sizing_by_an_occupancy_of_ones_own(tmp_path: Path) -> None:
     assert way["size"]["conversations"] == pytest.approx(2112)
     assert (round(way["size"]["records"]), round(way["size"]["dials"])) == (6970, 12686)
     assert found["passes_worth_dialling"] == 2
-    assert "runs_dry_after_s" not in found
+    assert found["runs_dry_after_s"] is found["own_lines"] is None
+
+
+def test_own_lines_are_judged(tmp_path: Path) -> None:
+    words = (*TEAM, "--lines", "20", "--region", "US")
+    mine, ways = told(tmp_path, *words)["own_lines"], told(tmp_path, *words)["ways"]
+    assert mine["erlangs"] == pytest.approx(12.03, abs=0.01)
+    assert mine["blocked"] == {way["mode"]: erlang_b(20, way["erlangs"]) for way in ways}
+    few, many = (ways[0]["lines"][name] for name in ("blocking_1_percent", "blocking_0.1_percent"))
+    assert erlang_b(few, ways[0]["erlangs"]) <= 0.01 < erlang_b(few - 1, ways[0]["erlangs"])
+    assert few < many
+    assert "20 lines carry 12.0 erlangs at 1%; no line is free for " in run(tmp_path, *words)
 
 
 def test_few_agents_dial_progressively_and_both_ways_are_shown(tmp_path: Path) -> None:
     found = told(tmp_path, "--agents", "5", "--hours", "8", "--shrinkage", "0%", "--answer-rate", "30%")
     assert found["mode"] == "progressive"
-    assert "fewer than 8 agents" in found["why"]
+    assert "fewer than 8 agents at the phone (8 on the rota)" in found["why"]
     progressive, predictive = found["ways"]
     assert progressive["occupancy_by_formula"] == pytest.approx(0.714, abs=5e-4)
     assert progressive["occupancy"]["value"] == pytest.approx(0.714, abs=0.02)
