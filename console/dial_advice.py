@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
+from pathlib import Path
 from random import Random
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from config.abandonment import load_abandonment
-from console.context import HomeOption, JsonOption, config_dir, settings_of
+from console.context import HomeOption, JsonOption, config_dir, open_home, settings_of
 from console.show import print_json, say, table
 from waves.abandonment import AbandonmentRow, Limits, limits_of, row_for
 from waves.calendars import known_jurisdictions
@@ -24,6 +27,9 @@ from waves.plan import parse_duration, parse_share
 from waves.sizing import STOP_SHARE, Passes, Shift, passes_of, passes_worth
 
 SEED = 1
+DIALS, HANDLE_S = 200, 180.0
+FEWEST = 30
+"""Dials, or timed calls, below which nothing is measured by them."""
 EXAMPLE = "Such as: multiwave dial-list advice --agents 20 --answer-rate 18% --answer-rate 15% --region US"
 T = TypeVar("T")
 
@@ -31,15 +37,20 @@ T = TypeVar("T")
 def advice(
     agents: Annotated[int, typer.Option(help="Agents on the rota.", min=1, max=1000)],
     answer_rate: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(help="Dials that a person answers, such as 18%; again for each further pass: 18%, then 15%."),
-    ],
+    ] = None,
+    campaign: Annotated[
+        str | None, typer.Option(help="Take answer rates and handling time from this campaign's calls instead.")
+    ] = None,
     hours: Annotated[float, typer.Option(help="Hours of the shift.", min=0.25, max=24)] = 7.5,
     shrinkage: Annotated[str, typer.Option(help="Time not at the phone: breaks, training, absence.")] = "12%",
     occupancy: Annotated[
         str | None, typer.Option(help="Size the list by this occupancy, such as 80%, not by what is expected.")
     ] = None,
-    handle_time: Annotated[str, typer.Option(help="A call with the work after it, such as 180s.")] = "180s",
+    handle_time: Annotated[
+        str | None, typer.Option(help="A call with the work after it; 180s unless the campaign's calls say otherwise.")
+    ] = None,
     region: Annotated[
         str | None, typer.Option(help="Where the called are, such as US: its law may be stricter than the house.")
     ] = None,
@@ -47,8 +58,8 @@ def advice(
         int | None, typer.Option(help="Records on the list: say when it runs dry.", min=1, max=100_000)
     ] = None,
     measured_on: Annotated[
-        int, typer.Option(help="Dials on which the first answer rate was measured.", min=1, max=100_000)
-    ] = 200,
+        int | None, typer.Option(help="Dials behind the first answer rate: 200, or the campaign's.", min=1, max=100_000)
+    ] = None,
     retry_after: Annotated[str, typer.Option(help="When who did not answer may be dialled again.")] = "4h",
     lines: Annotated[
         int | None, typer.Option(help="Lines you have: say how many dials find none free.", min=1, max=100_000)
@@ -57,10 +68,11 @@ def advice(
     as_json: JsonOption = False,
 ) -> None:
     """How a team should dial and how long its list has to be: progressive or predictive, occupancy, dials, lines."""
-    rates = [_parsed("--answer-rate", each, parse_share) for each in answer_rate]
-    if min(rates) <= 0:
-        raise InputError("--answer-rate is 0%: nobody would ever answer; write what was measured, such as 18%")
-    shift = Shift(agents, hours, _below_all("--shrinkage", shrinkage), _seconds("--handle-time", handle_time))
+    if bool(answer_rate) == bool(campaign):
+        raise InputError("say what share of the dials is answered: --answer-rate 18%, or --campaign NAME to measure it")
+    seen = _measure(home, campaign) if campaign else _written(answer_rate or [])
+    rates, asked = seen.rates, None if handle_time is None else _seconds("--handle-time", handle_time)
+    shift = Shift(agents, hours, _below_all("--shrinkage", shrinkage), asked or seen.handle_s)
     wanted = None if occupancy is None else _parsed("--occupancy", occupancy, parse_share)
     again = _seconds("--retry-after", retry_after)
     if wanted == 0:
@@ -72,17 +84,52 @@ def advice(
     limits, passes = limits_of(rules.house, row), passes_of(rates)
     calls, luck = _calls(passes, shift, row), Random(SEED).random
     found = advise(shift, calls, passes, limits.soft, luck, wanted)
-    dry = None if records is None else _dry(found, records, hours, rates, measured_on, again, luck)
+    dry = None if records is None else _dry(found, records, hours, rates, measured_on or seen.dials, again, luck)
     mine = None if lines is None else _lines(found, lines)
     if as_json:
-        print_json(_told(found, limits, row, rates) | {"runs_dry_after_s": dry, "own_lines": mine})
+        print_json(_told(found, shift, limits, row, rates) | {"runs_dry_after_s": dry, "own_lines": mine})
         return
     _show(found, limits, row, region, passes, rates)
+    say(f"a call takes {shift.handle_s:.0f} s")
     if mine is not None:
         shares = ", ".join(f"{share:.1%} of the dials if {mode}" for mode, share in mine["blocked"].items())
         say(f"{lines:,} lines carry {mine['erlangs']:.1f} erlangs at {BLOCKING[0]:.0%}; no line is free for {shares}")
     if dry is not None:
         say(f"the list runs dry: P10 {_hours(dry.p10)}, P50 {_hours(dry.p50)}, P90 {_hours(dry.p90)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Answer rates by pass, the dials behind the first one, and seconds a call."""
+
+    rates: Sequence[float]
+    dials: int = DIALS
+    handle_s: float = HANDLE_S
+
+
+def _written(texts: Sequence[str]) -> _Seen:
+    rates = [_parsed("--answer-rate", each, parse_share) for each in texts]
+    if min(rates) <= 0:
+        raise InputError("--answer-rate is 0%: nobody would ever answer; write what was measured, such as 18%")
+    return _Seen(rates)
+
+
+def _measure(home: Path | None, campaign: str) -> _Seen:
+    """What a campaign's calls say: of each pass with enough dials, up to the first that nobody answered."""
+    from ledger import campaigns
+    from ledger.answer_counts import measured
+
+    room = open_home(home)
+    with room.ledger.read() as connection:
+        found = measured(connection, campaigns.find(connection, campaign).id)
+    counted = zip(found.tries, found.answers, strict=True)
+    rates = [answers / tries for tries, answers in takewhile(lambda one: one[0] >= FEWEST and one[1], counted)]
+    if not rates:
+        dials = found.tries[0] if found.tries else 0
+        said = f"{campaign} has {dials:,} first dials back, {found.answers[0] if dials else 0:,} of them answered"
+        raise InputError(f"{said}: too few to measure by ({FEWEST} dials); write --answer-rate instead of --campaign")
+    handle_s = found.handle_s if found.timed >= FEWEST and found.handle_s else HANDLE_S
+    return _Seen(rates, found.tries[0], max(1.0, handle_s))
 
 
 def _dry(
@@ -130,12 +177,15 @@ def _calls(passes: Passes, shift: Shift, row: AbandonmentRow | None) -> Calls:
     return Calls(passes.answer_rate, shift.handle_s, no_answer_s=max(calls.no_answer_s, ring), connect_s=connect)
 
 
-def _told(found: Advice, limits: Limits, row: AbandonmentRow | None, rates: Sequence[float]) -> dict[str, Any]:
+def _told(
+    found: Advice, shift: Shift, limits: Limits, row: AbandonmentRow | None, rates: Sequence[float]
+) -> dict[str, Any]:
     return {
         "mode": found.mode,
         "why": found.why,
         "agents": found.agents,
         "answer_rates": rates,
+        "handle_s": shift.handle_s,
         "passes_worth_dialling": passes_worth(rates),
         "limits": limits,
         "rule": row.model_dump(mode="json", by_alias=True) if row else None,

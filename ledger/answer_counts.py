@@ -6,10 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from ledger import tables as t
-from waves.dispositions import Disposition
+from waves.abandonment import HANDLED
+from waves.dispositions import EFFECTS, Disposition
+
+ANSWERED = HANDLED | {Disposition.ABANDONED}
+NO_TRY = frozenset({Disposition.TEMPORARY_FAILURE, Disposition.AGENT_ERROR})
+TRIES = frozenset(d for d, effect in EFFECTS.items() if effect.rang) - NO_TRY
+"""Dispositions of calls that tried to reach somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +58,48 @@ def count_calls(
         CallCount(tuple(row.places.split()), Disposition(row.disposition), bool(row.by_agent), row.calls)
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a campaign's calls came to: of the first, second ... try of each touch how many there were and answered."""
+
+    tries: tuple[int, ...]
+    answers: tuple[int, ...]
+    handle_s: float | None
+    """Mean seconds of talk and wrap of the calls that an agent took and the dialler timed."""
+    timed: int
+
+
+def measured(connection: Connection, campaign: int) -> Measured:
+    """The campaign's answers by try, and how long its calls took."""
+    k, c, w = t.call.c, t.touch.c, t.wave.c
+    handled = k.disposition.in_([int(d) for d in HANDLED])
+    seconds = case((handled, k.talk_s + func.coalesce(k.wrap_s, 0.0)))
+    # ix_call_touch, by the touches of the campaign's waves (uq_touch_wave_customer_channel)
+    each = (
+        select(
+            func.row_number().over(partition_by=k.touch, order_by=(k.at, k.call_id)).label("number"),
+            case((k.disposition.in_([int(d) for d in ANSWERED]), 1), else_=0).label("answered"),
+            seconds.label("seconds"),
+        )
+        .select_from(t.wave)
+        .join(t.touch, c.wave == w.id)
+        .join(t.call, k.touch == c.id)
+        .where(w.campaign == campaign, k.disposition.in_([int(d) for d in TRIES]))
+        .subquery("each_call")
+    )
+    x = each.c
+    rows = connection.execute(
+        select(
+            func.count().label("tries"),
+            func.sum(x.answered).label("answers"),
+            func.sum(x.seconds).label("seconds"),
+            func.count(x.seconds).label("timed"),
+        )
+        .group_by(x.number)
+        .order_by(x.number)
+    ).all()
+    timed = sum(row.timed for row in rows)
+    mean = sum(row.seconds or 0.0 for row in rows) / timed if timed else None
+    return Measured(tuple(row.tries for row in rows), tuple(int(row.answers) for row in rows), mean, timed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli import app
+from ledger.calls import Call, record_calls
+from tests.builders import HOUR, T0, World, make_world, plan_text, put, reachable
+from waves.dispositions import Disposition as D
 from waves.erlang import erlang_b
 from waves.errors import InputError
 
@@ -117,3 +121,43 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, words: tuple[str, ...], 
     with pytest.raises(InputError) as refused:
         run(tmp_path, "--agents", "10", *words)
     assert said in str(refused.value)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Forty customers of a call wave: ten of them answer the first call, four of the others the second."""
+    made = make_world(tmp_path / "home")
+    put(made.ledger, [reachable(n) for n in range(40)])
+    made.start(plan_text("  - {wave: call, channels: [call_list], release: 1h, listen: 9d}\n"))
+    made.advance()
+    calls = []
+    for n, touch in enumerate(sorted(row.id for row in made.touches("call"))):
+        first = D.HUNG_UP if n % 4 == 0 else D.NO_ANSWER
+        calls.append(Call(first, T0, f"{n} first", "test", touch, talk_s=100.0, wrap_s=20.0))
+        if n % 4:
+            again = D.ABANDONED if n % 10 == 1 else D.BUSY
+            calls.append(Call(again, T0 + HOUR, f"{n} again", "test", touch))
+    with made.ledger.write() as connection:
+        record_calls(connection, calls, T0 + HOUR)
+    yield made
+    made.ledger.close()
+
+
+def test_a_campaigns_calls_are_measured(world: World) -> None:
+    found = told(world.room.settings.home, "--agents", "10", "--hours", "2", "--campaign", "test")
+    assert found["answer_rates"] == pytest.approx([10 / 40, 4 / 30])
+    assert found["handle_s"] == 180  # ten timed calls are too few
+    with world.ledger.write() as connection:
+        connection.exec_driver_sql("UPDATE call SET disposition = 15 WHERE call_id LIKE '%first'")
+    found = told(world.room.settings.home, "--agents", "10", "--hours", "2", "--campaign", "test")
+    assert (found["answer_rates"], found["handle_s"]) == ([1.0, pytest.approx(4 / 30)], 120)
+    with world.ledger.write() as connection:
+        connection.exec_driver_sql("DELETE FROM call WHERE call_id LIKE '2%'")
+    with pytest.raises(InputError, match="test has 29 first dials back, 29 of them answered: too few to measure by"):
+        told(world.room.settings.home, "--agents", "10", "--campaign", "test")
+
+
+@pytest.mark.parametrize("words", [(), ("--answer-rate", "18%", "--campaign", "test")])
+def test_rates_are_written_or_measured_and_never_both(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="--answer-rate 18%, or --campaign NAME to measure it"):
+        run(tmp_path, "--agents", "10", *words)
