@@ -12,6 +12,11 @@ from channels.findings import Findings
 SEPARATORS = ",;\t"
 
 
+def separator_of(header: str) -> str:
+    """What parts the cells of a table with this header: spreadsheets write what their country does."""
+    return max(SEPARATORS, key=header.count)
+
+
 def read_table(
     found: Findings, required: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[tuple[int, dict[str, str]]]:
@@ -26,8 +31,8 @@ def read_table(
             found.add(1, f"the file is empty; a header with {', '.join(required)} is expected")
             found.stop_if_any()
         file.seek(0)
-        separator = max(SEPARATORS, key=header_line.count)
-        yield from _rows(found, csv.reader(file, delimiter=separator, strict=True), required, optional)
+        rows = csv.reader(file, delimiter=separator_of(header_line), strict=True)
+        yield from _rows(found, rows, required, optional)
 
 
 def _rows(

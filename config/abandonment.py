@@ -26,7 +26,6 @@ SAMPLES: Mapping[str, str] = {
     "window": "each_30_days",
     "connect": "2s",
     "min_ring": "15s",
-    "lockout": "72h",
     "notes": '["four rings will do"]',
     "notes.*": "four rings will do",
     "source": "16 CFR 310.4(b)(4)",

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from config.abandonment import SAMPLES as ABANDONMENT_SAMPLES
 from config.bans import SAMPLES as BANS_SAMPLES
+from config.dialling import SAMPLES as DIALLING_SAMPLES
 from config.hours import SAMPLES as HOURS_SAMPLES
 from config.key_help import KEY_HELP
 from config.keywords import SAMPLES as KEYWORDS_SAMPLES
@@ -32,6 +33,7 @@ from waves.dispositions import Disposition
 from waves.hours_set import HoursSet
 from waves.outcomes import word
 from waves.plan import Plan, Record
+from waves.recycling import DialRules
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The newest that every editor reads: the YAML language server took later ones up in 2026 only."""
@@ -45,6 +47,7 @@ FILES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
     "hours": ("When customers may be contacted: sets of hours by name", dict[str, HoursSet], HOURS_SAMPLES),
     "keywords": ("What people write back, by language", dict[str, Words], KEYWORDS_SAMPLES),
     "seeds": ("Our own addresses that tell what arrives", dict[str, SEED_KEYS], SEEDS_SAMPLES),  # type: ignore[valid-type]
+    "dialling": ("How often and how soon somebody is dialled again", DialRules, DIALLING_SAMPLES),
     "bans": ("Emergency bans: where nobody is contacted for a while", Bans, BANS_SAMPLES),
     "abandonment": ("How many answered calls may find no agent", AbandonmentRules, ABANDONMENT_SAMPLES),
 }

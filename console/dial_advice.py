@@ -122,14 +122,14 @@ def _measure(home: Path | None, campaign: str) -> _Seen:
     room = open_home(home)
     with room.ledger.read() as connection:
         found = measured(connection, campaigns.find(connection, campaign).id)
-    counted = zip(found.tries, found.answers, strict=True)
-    rates = [answers / tries for tries, answers in takewhile(lambda one: one[0] >= FEWEST and one[1], counted)]
+    counted = zip(found.dials, found.answers, strict=True)
+    rates = [answers / dials for dials, answers in takewhile(lambda one: one[0] >= FEWEST and one[1], counted)]
     if not rates:
-        dials = found.tries[0] if found.tries else 0
-        said = f"{campaign} has {dials:,} first dials back, {found.answers[0] if dials else 0:,} of them answered"
+        first, answered = (found.dials[0], found.answers[0]) if found.dials else (0, 0)
+        said = f"{campaign} has {first:,} first dials back, {answered:,} of them answered"
         raise InputError(f"{said}: too few to measure by ({FEWEST} dials); write --answer-rate instead of --campaign")
     handle_s = found.handle_s if found.timed >= FEWEST and found.handle_s else HANDLE_S
-    return _Seen(rates, found.tries[0], max(1.0, handle_s))
+    return _Seen(rates, found.dials[0], max(1.0, handle_s))
 
 
 def _dry(

@@ -12,6 +12,7 @@ import typer
 from channels.registry import CAPABILITIES, SENDERS, check_provider
 from config.abandonment import abandonment_problems
 from config.bans import bans_problems
+from config.dialling import dialling_problems
 from config.keywords import keywords_problems
 from config.loading import check_plan
 from config.lookups import TEMPLATES
@@ -56,7 +57,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     problems += seed_problems(config_dir(settings), CAPABILITIES) + bans_problems(config_dir(settings))
-    problems += abandonment_problems(config_dir(settings))
+    problems += abandonment_problems(config_dir(settings)) + dialling_problems(config_dir(settings))
     if not problems:
         check_providers(settings)
     bundle = None if problems else bundle_of(settings, plan)

@@ -26,6 +26,7 @@ from waves.abandonment import (
     window_at,
 )
 from waves.dispositions import Disposition
+from waves.errors import CampaignError
 from waves.hours_set import EVERYWHERE, candidates
 
 SEVERITY: Sequence[Word] = ("ok", "soft", "hard")
@@ -69,6 +70,16 @@ def watch(room: Room, campaign: str, now: datetime) -> list[Watched]:
 def worst(found: Iterable[Watched]) -> Word:
     """The strictest word of all rules: over `hard` no list is issued."""
     return max((each.standing.word for each in found), key=SEVERITY.index, default="ok")
+
+
+def keep_below(room: Room, campaign: str, now: datetime) -> None:
+    """CampaignError while a campaign abandons more than a hard limit: no list is issued then."""
+    for each in watch(room, campaign, now):
+        if each.standing.word == "hard":
+            rate, limit = f"{each.standing.rate:.2%}", f"{each.limits.hard:.1%}"
+            said = f"{rate} of its answered calls ({each.place}, since {each.since:%Y-%m-%d %H:%M} UTC) were abandoned"
+            mend = "dial the lists that are out progressively, import what comes back, and see: dial-list abandonment"
+            raise CampaignError(f"{campaign} gets no further list: {said}, and the limit is {limit}; {mend} {campaign}")
 
 
 def _there(counted: Iterable[CallCount], row: AbandonmentRow | None) -> list[CallCount]:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from channels.call_list.generic_csv import DialRow, write_list
+from config.dialling import load_dialling
+from flows.abandonment import keep_below
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import gates_of, load_running, score_of
 from ledger import dial_lists
 from waves.errors import CampaignError
+from waves.recycling import DialRules
 from waves.tokens import Kind, make_token
 
 GRACE = timedelta(minutes=30)
@@ -23,18 +26,30 @@ FORMAT = "generic_csv"
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A list that was cut: its number (0: nobody was callable), its entries, its file, until when it may be dialled."""
+    """A list that was cut, its file (None: nobody was callable), and until when it may be dialled."""
 
-    number: int
-    entries: Sequence[dial_lists.Entry]
+    pulled: dial_lists.Pulled
     file: Path | None
     valid_until: datetime
+
+    @property
+    def number(self) -> int:
+        """The list's number; 0: there is none."""
+        return self.pulled.number
+
+    @property
+    def entries(self) -> Sequence[dial_lists.Entry]:
+        """Its lines, best first."""
+        return self.pulled.entries
 
 
 def pull(
     room: Room, campaign: str, wave_name: str, team: str, shift: str, size: int, hours: float, by: str, now: datetime
 ) -> Cut:
-    """The best `size` callable members of a call wave as a CSV file; CampaignError when it is none, or not open."""
+    """The best `size` callable members of a call wave as a CSV file; CampaignError when it is none, or not open.
+
+    Nor while the campaign abandons more calls than rules/abandonment.yaml lets it.
+    """
     keep_hours(room, now)
     running = load_running(room.ledger, campaign)
     wave = next((wave for wave in running.plan.waves if wave.wave == wave_name), None)
@@ -44,18 +59,30 @@ def pull(
     row = running.row(wave_name)
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
+    keep_below(room, campaign, now)
     valid_until = min(now + timedelta(hours=hours), row.closes)
     within = scopes_on(campaign, wave_name, room.sender("call_list"))
     ask = dial_lists.Pull(row.id, team, shift, FORMAT, size, by, valid_until, valid_until + GRACE, within)
     score = score_of(running, wave, now)
-    file = room.settings.home / "dial-lists"
     with room.ledger.write() as connection:
         gates = replace(gates_of(running, wave, now), halted=halted_segments(connection, running, now))
-        number, entries = dial_lists.pull(connection, ask, gates, running.types, score, now)
-        if number:
+        pulled = dial_lists.pull(connection, ask, gates, running.types, score, dial_rules(room), now)
+        if pulled.number:
             # Written before the commit: a list that no file holds would keep its people from everybody else.
-            file = _write(room, number, entries, team, shift, campaign, wave_name, now)
-    return Cut(number, entries, file if number else None, valid_until)
+            file = _write(room, pulled.number, pulled.entries, team, shift, campaign, wave_name, now)
+    return Cut(pulled, file if pulled.number else None, valid_until)
+
+
+def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:
+    """Return a list: (entries called, entries that were not); CampaignError for an unknown or returned one."""
+    rules = dial_rules(room)
+    with room.ledger.write() as connection:
+        return dial_lists.give_back(connection, number, rules, by, now)
+
+
+def dial_rules(room: Room) -> DialRules:
+    """How often and how soon somebody is dialled again, as the home's file reads now; PlanError with its problems."""
+    return load_dialling(room.settings.home / "config")
 
 
 def _write(

@@ -13,9 +13,8 @@ from waves.abandonment import HANDLED
 from waves.dispositions import EFFECTS, Disposition
 
 ANSWERED = HANDLED | {Disposition.ABANDONED}
-NO_TRY = frozenset({Disposition.TEMPORARY_FAILURE, Disposition.AGENT_ERROR})
-TRIES = frozenset(d for d, effect in EFFECTS.items() if effect.rang) - NO_TRY
-"""Dispositions of calls that tried to reach somebody."""
+DIALS = frozenset(d for d, effect in EFFECTS.items() if effect.rang)
+"""Dispositions of calls that went to the carrier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +61,9 @@ def count_calls(
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a campaign's calls came to: of the first, second ... try of each touch how many there were and answered."""
+    """What a campaign's calls came to: of the first, second ... dial of each touch how many there were and answered."""
 
-    tries: tuple[int, ...]
+    dials: tuple[int, ...]
     answers: tuple[int, ...]
     handle_s: float | None
     """Mean seconds of talk and wrap of the calls that an agent took and the dialler timed."""
@@ -72,7 +71,7 @@ class Measured:
 
 
 def measured(connection: Connection, campaign: int) -> Measured:
-    """The campaign's answers by try, and how long its calls took."""
+    """The campaign's answers by dial, and how long its calls took."""
     k, c, w = t.call.c, t.touch.c, t.wave.c
     handled = k.disposition.in_([int(d) for d in HANDLED])
     seconds = case((handled, k.talk_s + func.coalesce(k.wrap_s, 0.0)))
@@ -86,13 +85,13 @@ def measured(connection: Connection, campaign: int) -> Measured:
         .select_from(t.wave)
         .join(t.touch, c.wave == w.id)
         .join(t.call, k.touch == c.id)
-        .where(w.campaign == campaign, k.disposition.in_([int(d) for d in TRIES]))
+        .where(w.campaign == campaign, k.disposition.in_([int(d) for d in DIALS]))
         .subquery("each_call")
     )
     x = each.c
     rows = connection.execute(
         select(
-            func.count().label("tries"),
+            func.count().label("dials"),
             func.sum(x.answered).label("answers"),
             func.sum(x.seconds).label("seconds"),
             func.count(x.seconds).label("timed"),
@@ -102,4 +101,4 @@ def measured(connection: Connection, campaign: int) -> Measured:
     ).all()
     timed = sum(row.timed for row in rows)
     mean = sum(row.seconds or 0.0 for row in rows) / timed if timed else None
-    return Measured(tuple(row.tries for row in rows), tuple(int(row.answers) for row in rows), mean, timed)
+    return Measured(tuple(row.dials for row in rows), tuple(int(row.answers) for row in rows), mean, timed)

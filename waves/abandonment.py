@@ -55,7 +55,6 @@ class AbandonmentRow(Record):
     window: Window
     connect: Duration | None = None
     min_ring: Duration | None = None
-    lockout: Duration | None = None
     notes: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = ()
     source: str = Field(min_length=1, max_length=500)
     as_of: date

@@ -71,6 +71,7 @@ EXAMPLES = [
     ("hours", [PACKAGED / "rules" / "hours.yaml"]),
     ("bans", [PACKAGED / "rules" / "bans.yaml"]),
     ("abandonment", [PACKAGED / "rules" / "abandonment.yaml"]),
+    ("dialling", [PACKAGED / "rules" / "dialling.yaml"]),
     ("senders", [PACKAGED / "senders.yaml"]),
     ("seeds", [PACKAGED / "seeds.yaml"]),
 ]

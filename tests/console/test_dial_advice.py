@@ -138,7 +138,7 @@ def world(tmp_path: Path) -> Iterator[World]:
             again = D.ABANDONED if n % 10 == 1 else D.BUSY
             calls.append(Call(again, T0 + HOUR, f"{n} again", "test", touch))
     with made.ledger.write() as connection:
-        record_calls(connection, calls, T0 + HOUR)
+        record_calls(connection, calls, None, T0 + HOUR)
     yield made
     made.ledger.close()
 

@@ -53,7 +53,7 @@ def called(world: World, key: str, counts: dict[D, int], at: datetime, agent: st
         for number in range(count)
     ]
     with world.ledger.write() as connection:
-        record_calls(connection, calls, world.now)
+        record_calls(connection, calls, None, world.now)
 
 
 def by_place(world: World, at: datetime) -> dict[str, Watched]:
@@ -113,6 +113,16 @@ def test_the_homes_limits_are_read_as_they_are_now(lite: World) -> None:
     path.write_text("house: {soft: 1%}\n", encoding="utf-8")
     with pytest.raises(PlanError, match="is missing"):
         watch(lite.room, "test", T0 + 2 * HOUR)
+
+
+def test_over_the_hard_limit_no_list_is_cut(lite: World) -> None:
+    calling(lite)
+    lite.pull("call", size=2)
+    called(lite, "c1", {D.HUNG_UP: 96, D.ABANDONED: 4}, T0)
+    with pytest.raises(CampaignError, match=r"test gets no further list: 4\.00% of its answered calls \(everywhere"):
+        lite.pull("call", size=2)
+    called(lite, "c1", {D.HUNG_UP: 96}, T0, agent="a2")
+    assert lite.pull("call", size=2).number
 
 
 def test_an_unknown_campaign_is_said(lite: World) -> None:

@@ -1,4 +1,4 @@
-"""What a campaign's calls came to, counted by how they ended, and by the first, second ... try of each customer."""
+"""What a campaign's calls came to, counted by how they ended, and by the first, second ... dial of each customer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def call(world: World, key: str, said: D, hour: float, talk_s: float | None = No
     at = T0 + hour * HOUR
     one = Call(said, at, f"{key} {said} {hour}", "test", touch, talk_s=talk_s, **more)  # type: ignore[arg-type]
     with world.ledger.write() as connection:
-        record_calls(connection, [one], world.now)
+        record_calls(connection, [one], None, world.now)
 
 
 @pytest.fixture
@@ -58,13 +58,13 @@ def test_calls_are_counted_within_their_window_by_place_and_end(world: World, ca
     ]
 
 
-def test_tries_are_numbered_by_customer_whatever_order_they_came_back_in(world: World, campaign: int) -> None:
+def test_dials_are_numbered_by_customer_whatever_order_they_came_back_in(world: World, campaign: int) -> None:
     call(world, "c1", D.HUNG_UP, 9, talk_s=100.0, wrap_s=20.0)
     call(world, "c1", D.NO_ANSWER, 2)
     call(world, "c1", D.MACHINE, 5, talk_s=30.0)
     call(world, "c2", D.ABANDONED, 3)
-    call(world, "c2", D.TEMPORARY_FAILURE, 1)  # no try
-    call(world, "c2", D.NOT_ATTEMPTED, 1.5)  # no try
+    call(world, "c2", D.TEMPORARY_FAILURE, 1)
+    call(world, "c2", D.NOT_ATTEMPTED, 1.5)  # no dial
     call(world, "c0", D.NOT_INTERESTED, 4, talk_s=60.0)
     with world.ledger.read() as connection:
-        assert measured(connection, campaign) == Measured((3, 1, 1), (2, 0, 1), 90.0, 2)
+        assert measured(connection, campaign) == Measured((3, 2, 1), (1, 1, 1), 90.0, 2)
