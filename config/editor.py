@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from config.abandonment import SAMPLES as ABANDONMENT_SAMPLES
 from config.bans import SAMPLES as BANS_SAMPLES
 from config.dialling import SAMPLES as DIALLING_SAMPLES
 from config.hours import SAMPLES as HOURS_SAMPLES
@@ -26,6 +27,7 @@ from config.segment import Segment
 from config.senders import SAMPLES as SENDERS_SAMPLES
 from config.senders import keys_model
 from config.yaml_lines import parse_document
+from waves.abandonment import AbandonmentRules
 from waves.bans import Bans
 from waves.dispositions import Disposition
 from waves.hours_set import HoursSet
@@ -47,6 +49,7 @@ FILES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
     "seeds": ("Our own addresses that tell what arrives", dict[str, SEED_KEYS], SEEDS_SAMPLES),  # type: ignore[valid-type]
     "dialling": ("How often and how soon somebody is dialled again", DialRules, DIALLING_SAMPLES),
     "bans": ("Emergency bans: where nobody is contacted for a while", Bans, BANS_SAMPLES),
+    "abandonment": ("How many answered calls may find no agent", AbandonmentRules, ABANDONMENT_SAMPLES),
 }
 SHORT: Mapping[str, Callable[[Schema], Schema]] = {
     "HoursChoice": lambda keys: {"type": "string", "pattern": keys["set"]["pattern"]},

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
+from console.dial_advice import EXAMPLE, advice
+from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
 
 
@@ -110,4 +112,6 @@ def add_to(app: typer.Typer) -> None:
     topic.command("pull")(pull)
     topic.command("return")(give_back)
     topic.command("ls")(ls)
+    topic.command("advice", epilog=EXAMPLE)(advice)
+    topic.command("abandonment")(abandonment)
     app.add_typer(topic, name="dial-list")

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from channels.registry import CAPABILITIES, SENDERS, check_provider
+from config.abandonment import abandonment_problems
 from config.bans import bans_problems
 from config.dialling import dialling_problems
 from config.keywords import keywords_problems
@@ -59,7 +60,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     problems += seed_problems(config_dir(settings), CAPABILITIES) + bans_problems(config_dir(settings))
-    problems += dialling_problems(config_dir(settings))
+    problems += abandonment_problems(config_dir(settings)) + dialling_problems(config_dir(settings))
     if not problems:
         check_channels(settings)
     bundle = None if problems else bundle_of(settings, plan)

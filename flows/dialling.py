@@ -10,6 +10,7 @@ from typing import Any
 
 from channels.call_list.generic_csv import DialRow, write_list
 from config.dialling import load_dialling
+from flows.abandonment import keep_below
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
@@ -45,7 +46,10 @@ class Cut:
 def pull(
     room: Room, campaign: str, wave_name: str, team: str, shift: str, size: int, hours: float, by: str, now: datetime
 ) -> Cut:
-    """The best `size` callable members of a call wave as a CSV file; CampaignError when it is none, or not open."""
+    """The best `size` callable members of a call wave as a CSV file; CampaignError when it is none, or not open.
+
+    Nor while the campaign abandons more calls than rules/abandonment.yaml lets it.
+    """
     keep_hours(room, now)
     running = load_running(room.ledger, campaign)
     wave = next((wave for wave in running.plan.waves if wave.wave == wave_name), None)
@@ -55,6 +59,7 @@ def pull(
     row = running.row(wave_name)
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
+    keep_below(room, campaign, now)
     valid_until = min(now + timedelta(hours=hours), row.closes)
     within = scopes_on(campaign, wave_name, room.sender("call_list"))
     ask = dial_lists.Pull(row.id, team, shift, FORMAT, size, by, valid_until, valid_until + GRACE, within)

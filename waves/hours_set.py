@@ -60,6 +60,10 @@ class Review(Record):
     on: date
 
 
+Reviewed = Annotated[Review | None, BeforeValidator(_parse_review)]
+"""The review of a row; `no` as long as there was none."""
+
+
 class Cap(Record):
     """At most `n` calls of one number (`phone`) or one customer (`person`) in any window of this length."""
 
@@ -98,7 +102,7 @@ class HoursRow(Record):
     source: str = Field(min_length=1, max_length=500)
     as_of: date
     confidence: Literal["high", "medium", "low"] | None = None
-    reviewed: Annotated[Review | None, BeforeValidator(_parse_review)]
+    reviewed: Reviewed
 
 
 class HoursSet(Record):
