@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.context import ByOption, HomeOption, JsonOption, open_home, who
+from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
 from console.show import clock, print_json, say, table
+
+if TYPE_CHECKING:
+    from channels.call_list.rows import Written
 
 
 def pull(
@@ -17,15 +21,16 @@ def pull(
     size: Annotated[int, typer.Option(help="How many entries at most.", min=1, max=100_000)],
     shift: Annotated[str, typer.Option(help="A name for the shift, such as monday-early.")] = "today",
     hours: Annotated[float, typer.Option(help="How long the list may be dialled.", min=0.25, max=72)] = 8,
+    dialler: DiallerOption = None,
     home: HomeOption = None,
     by: ByOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut the best callable customers of a wave into a CSV for the dialler; nobody is on two live lists."""
+    """Cut the best callable customers of a wave into a file for their dialler; nobody is on two live lists."""
     from flows import dialling
 
     room = open_home(home)
-    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now())
+    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now(), dialler)
     if as_json:
         print_json(
             {
@@ -33,14 +38,29 @@ def pull(
                 "entries": len(cut.entries),
                 "file": str(cut.file) if cut.file else None,
                 "valid_until": cut.valid_until,
+                "shortened": list(cut.written.shortened),
+                "notes": list(cut.written.notes),
             }
         )
     elif cut.number:
         say(f"list {cut.number}: {len(cut.entries):,} entries for {team}, valid until {clock(cut.valid_until)}")
         say(str(cut.file))
-        say("after the shift: multiwave dispositions import FILE, then: multiwave dial-list return LIST")
+        _say_shortened(cut.written)
+        by_name = f" --dialler {dialler}" if dialler else ""
+        say(f"after the shift: multiwave dispositions import FILE{by_name}, then: multiwave dial-list return LIST")
     else:
         say(f"nobody is callable now in {campaign}, wave {wave}; see: multiwave status {campaign}")
+
+
+def _say_shortened(written: Written) -> None:
+    """What the dialler's columns could not hold, by column; --json names each entry."""
+    cut = Counter(one.column for one in written.shortened if one.kept)
+    out = Counter(one.column for one in written.shortened if not one.kept)
+    for column in dict.fromkeys(one.column for one in written.shortened):
+        parts = [f"{n:,} {what}" for n, what in ((cut[column], "cut"), (out[column], "left out")) if n]
+        say(f"note: {column} was too long for the dialler: {', '.join(parts)}", markup=False)
+    for note in written.notes:
+        say(f"note: {note}", markup=False)
 
 
 def give_back(

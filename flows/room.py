@@ -13,12 +13,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from channels.call_list.formats import LAYOUTS
+from channels.call_list.generic_csv import PLAIN
 from channels.registry import CAPABILITIES, DEFAULT_PROVIDERS, OPTIONS, SENDERS, check_provider, open_channel
+from config.diallers import load_diallers
+from config.nearest import write_instead
 from config.seeds import load_seeds
 from config.senders import load_senders
 from config.settings import Settings
 from ledger.store import Ledger, keep_meta, open_ledger, read_meta
-from waves.errors import LedgerError, SendRefused
+from waves.diallers import Dialler
+from waves.errors import InputError, LedgerError, SendRefused
 from waves.message import Channel
 from waves.seeds import Seed
 from waves.senders import Sender
@@ -67,6 +72,8 @@ class Room:
     """Told what a person should hear of at once."""
     senders: Mapping[str, Sender] = field(default_factory=dict)
     """What config/senders.yaml names; a channel's first one carries it unless the settings name others."""
+    diallers: Mapping[str, Dialler] = field(default_factory=dict)
+    """What config/diallers.yaml names."""
     seeds: tuple[Seed, ...] = ()
     """Whom every wave's message goes to besides its customers (config/seeds.yaml)."""
     shut: dict[str, str] = field(default_factory=dict)
@@ -108,6 +115,16 @@ class Room:
     def sender(self, channel: str) -> Sender:
         """Who carries a channel first."""
         return self.senders_of(channel)[0]
+
+    def dialler(self, name: str | None) -> Dialler:
+        """The connection of this name, without one the generic CSV; InputError with the nearest there is."""
+        if name is None or name == PLAIN.dialler:
+            return self.diallers.get(PLAIN.dialler, PLAIN)
+        if name not in self.diallers:
+            where = self.settings.home / "config" / "diallers.yaml"
+            instead = write_instead(name, [*self.diallers, PLAIN.dialler])
+            raise InputError(f"there is no dialler {name!r} in {where}; {instead}")
+        return self.diallers[name]
 
     def channel(self, name: str) -> Channel:
         """The provider of a channel's first sender."""
@@ -183,15 +200,16 @@ def own_key(settings: Settings, ledger: Ledger) -> None:
 def open_room(settings: Settings) -> Room:
     """Open the engine over the home's ledger; LedgerError when `init` has not made one, or with another key.
 
-    PlanError for bad senders or seeds.
+    PlanError for bad senders, diallers or seeds.
     """
     senders = load_senders(settings.home / "config", CAPABILITIES, SENDERS, settings)
+    diallers = load_diallers(settings.home / "config", LAYOUTS)
     seeds = load_seeds(settings.home / "config", CAPABILITIES)
     ledger = open_ledger(settings.url)
     try:
         key = read_token_key(settings)
         check_token_key(ledger, key)
-        return Room(settings, ledger, key, senders=senders, seeds=seeds)
+        return Room(settings, ledger, key, senders=senders, diallers=diallers, seeds=seeds)
     except LedgerError:
         ledger.close()
         raise

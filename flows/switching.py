@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from channels.registry import CAPABILITIES, FORMATS, PROVIDERS
+from channels.call_list.formats import FORMATS
+from channels.registry import CAPABILITIES, PROVIDERS
 from config.nearest import write_instead
 from config.segment import FOLDER, SAMPLES, Segment, segment_path
 from config.sentences import read_record
@@ -49,7 +50,8 @@ def scope_of(room: Room, kind: str, name: str) -> str:
     known: dict[str, set[str]] = {
         "channel": set(CAPABILITIES),
         "provider": {provider for names in PROVIDERS.values() for provider in names} | set(FORMATS),
-        "sender": set(room.senders) | {one.sender for channel in CAPABILITIES for one in room.senders_of(channel)},
+        "sender": {*room.senders, *room.diallers}
+        | {one.sender for channel in CAPABILITIES for one in room.senders_of(channel)},
         "segment": {path.stem for path in (room.settings.home / "config" / FOLDER).glob("*.yaml")},
     }
     if kind in known and name not in known[kind]:
@@ -93,7 +95,7 @@ def halt(
             left, back = kill_switches.still_claimed(connection, claimed)
         waited = time.monotonic() - committed
     with room.ledger.read() as connection:
-        out = tuple(row.id for row in lists(connection) if row.returned_at is None and _lies_in(row, scope))
+        out = tuple(row.id for row in lists(connection) if row.returned_at is None and _lies_in(room, row, scope))
     return Halt(scope, switched, now, waited, len(claimed) - left - back, back, left, out)
 
 
@@ -125,6 +127,8 @@ def _channels_of(room: Room, scope: str) -> list[int]:
     ]
 
 
-def _lies_in(row: Any, scope: str) -> bool:
-    mine = (f"campaign:{row.campaign}", f"wave:{row.campaign}/{row.wave}")
+def _lies_in(room: Room, row: Any, scope: str) -> bool:
+    dialler = room.diallers.get(row.format)
+    by = (f"sender:{row.format}", f"provider:{dialler.format if dialler else row.format}")
+    mine = (f"campaign:{row.campaign}", f"wave:{row.campaign}/{row.wave}", *by)
     return scope in (kill_switches.EVERYTHING, "channel:call_list", *mine)
