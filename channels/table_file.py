@@ -25,6 +25,8 @@ class Form:
     """Whether a quote holds a cell together; else it is a character like others."""
     ragged: bool = False
     """Whether a row may end after the last cell that is read here, or go on with empty ones."""
+    hint: str = ""
+    """How to get a column that is missing."""
 
 
 WRITTEN = Form()
@@ -68,7 +70,7 @@ def _rows(
                 continue
             if header is None:
                 header = [cell.strip().lower() for cell in cells]
-                wanted = wanted_columns(found, first, header, required, called)
+                wanted = wanted_columns(found, first, header, required, called, form.hint)
             elif len(cells) != len(header) and not (form.ragged and _whole(cells, len(header), wanted)):
                 found.add(first, f"{len(cells)} cells where the header has {len(header)}")
             else:
@@ -82,7 +84,7 @@ def _whole(cells: Sequence[str], width: int, wanted: Sequence[tuple[int, str]]) 
 
 
 def wanted_columns(
-    found: Findings, line: int, header: Sequence[str], required: Sequence[str], called: Names
+    found: Findings, line: int, header: Sequence[str], required: Sequence[str], called: Names, hint: str = ""
 ) -> list[tuple[int, str]]:
     """Place and name here of each column that is read; InputError when one is missing or comes twice."""
     wanted = [(i, name) for i, column in enumerate(header) if (name := called(column)) is not None]
@@ -90,7 +92,7 @@ def wanted_columns(
     for name in required:
         if name not in there:
             near = difflib.get_close_matches(name, header, 1, 0.6)
-            found.add(line, f"column {name} is missing" + (f"; did you mean it by {near[0]!r}?" if near else ""))
+            found.add(line, f"column {name} is missing{f'; did you mean it by {near[0]!r}?' if near else hint}")
     for name in dict.fromkeys(there):
         if there.count(name) > 1:
             found.add(line, f"column {name} comes twice")

@@ -119,7 +119,7 @@ def _findings(keys: Any, layouts: Layouts) -> Iterator[Finding]:
         return
     yield from _zone(keys, layout)
     yield from _columns(keys, layout)
-    yield from _results(keys)
+    yield from _results(keys, layout)
     yield from _wrap_ups(keys, layout)
     yield from _limits(keys, layout)
     for key, may in (("phone_style", layout.phone_styles), ("delimiter", layout.delimiters)):
@@ -152,7 +152,7 @@ def _columns(keys: Any, layout: Layout) -> Iterator[Finding]:
             yield Finding(steps, f"{column} holds the {layout.columns[column]} and nothing else; delete the line")
         elif not re.fullmatch(layout.header, column):
             yield Finding(steps, f"{column!r} is no name of a column of {keys.format}")
-    if layout.fixed or not keys.columns:
+    if layout.fixed or not keys.columns or not all(map(is_field, keys.columns.values())):
         return
     for name in ("token", "phone"):
         if name not in keys.columns.values():
@@ -164,7 +164,9 @@ def _columns(keys: Any, layout: Layout) -> Iterator[Finding]:
         yield Finding(("columns",), f"{keys.format} takes {layout.max_columns} columns; these are {len(keys.columns)}")
 
 
-def _results(keys: Any) -> Iterator[Finding]:
+def _results(keys: Any, layout: Layout) -> Iterator[Finding]:
+    if keys.results and not layout.results:
+        yield Finding(("results",), f"the columns of {keys.format}'s results are its own; delete `results`")
     told: dict[str, str] = {}
     for column, what in keys.results.items():
         if what not in ANSWERS:

@@ -57,8 +57,12 @@ def _say_shortened(written: Written) -> None:
     cut = Counter(one.column for one in written.shortened if one.kept)
     out = Counter(one.column for one in written.shortened if not one.kept)
     for column in dict.fromkeys(one.column for one in written.shortened):
-        parts = [f"{n:,} {what}" for n, what in ((cut[column], "cut"), (out[column], "left out")) if n]
-        say(f"note: {column} was too long for the dialler: {', '.join(parts)}", markup=False)
+        parts = [
+            f"{n:,} {what}"
+            for n, what in ((cut[column], "entries, cut there"), (out[column], "entries, left out there"))
+            if n
+        ]
+        say(f"note: {column}: more than the dialler holds in {', '.join(parts)}", markup=False)
     for note in written.notes:
         say(f"note: {note}", markup=False)
 

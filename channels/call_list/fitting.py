@@ -3,13 +3,14 @@
 * A token is at most 20 letters and digits, a phone is + and 6 to 15 digits: an entry with another one stops the list.
 * What people read (names, addresses, notes, your own columns) is cut at the column's length.
 * Everything else (an e-mail address, a postal code, a zone) means something else when it is cut: it is left out whole.
-* Numbers of a person beyond the columns there are stay out.
+* A name that is not known in two parts stands whole in the first of them.
+* Numbers of a person beyond the columns there are stay out, and further ones of a country that cannot be written.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ CUT = frozenset(
     {"name", "first_name", "last_name", "company", "address", "city", "product", "skill", "team", "callback_note"}
 )
 """Fields that people read."""
+NOTHING: Mapping[str, str] = {}
 NUMBERED = re.compile(r"phone(?:_(\d+))?(_kind)?")
 
 
@@ -41,6 +43,8 @@ def columns_of(dialler: Dialler, layout: Layout, extra: Sequence[str] = ()) -> d
         return dict(dialler.columns)
     if not layout.takes_extra:
         return dict(layout.columns)
+    if layout.max_columns is not None and len(layout.columns) + len(extra) > layout.max_columns:
+        raise SendRefused(f"{dialler.dialler} takes {layout.max_columns} columns; name those you need under `columns`")
     if twice := sorted({name for name in extra if name in layout.columns or extra.count(name) > 1}):
         raise SendRefused(f"column {', '.join(twice)} would come twice in the dial list; give it another name")
     return {**layout.columns, **{name: f"extra.{name}" for name in extra}}
@@ -90,8 +94,6 @@ class Fitting:
     dialler: Dialler
     layout: Layout
     columns: Mapping[str, str]
-    own: Mapping[str, object] = field(default_factory=dict)
-    """Column -> what stands in it in every line, whatever its field."""
     zone: ZoneInfo | None = None
     shortened: list[Shortened] = field(default_factory=list)
     count: int = 0
@@ -105,26 +107,30 @@ class Fitting:
         limits = [limit for limit in (self.layout.max_rows, self.dialler.limits.rows) if limit is not None]
         return min(limits, default=None)
 
-    def lines(self, rows: Iterator[DialRow]) -> Iterator[list[str]]:
-        """Each entry's cells, guarded, in the order of the columns; SendRefused for one entry too many."""
+    def entries(self, rows: Iterable[DialRow]) -> Iterator[DialRow]:
+        """Each entry, counted and checked; SendRefused for one entry too many."""
         for row in rows:
             self.count += 1
             if self.most is not None and self.count > self.most:
                 raise SendRefused(
                     f"{self.dialler.dialler} takes {self.most:,} entries in one list at most; pull a smaller one"
                 )
-            yield self.line(checked(row))
+            yield checked(row)
 
-    def line(self, row: DialRow) -> list[str]:
-        """The cells of one entry."""
-        places = [place for place in map(_place, self.columns.values()) if place is not None]
-        if len(row.phones) > max(places):
-            self.shortened.append(Shortened(row.token, "phones", len(row.phones), max(places)))
-        return [self._cell(row, column, name) for column, name in self.columns.items()]
+    def line(self, row: DialRow, own: Mapping[str, str] = NOTHING) -> list[str]:
+        """The cells of one entry; `own` holds those that the format makes itself, by column."""
+        if len(row.phones) > (most := self.numbers):
+            self.shortened.append(Shortened(row.token, "phones", len(row.phones), most))
+        return [
+            own[column] if column in own else self._cell(row, column, name) for column, name in self.columns.items()
+        ]
+
+    @property
+    def numbers(self) -> int:
+        """How many of a person's numbers the columns hold."""
+        return max((place for place in map(_place, self.columns.values()) if place is not None), default=0)
 
     def _cell(self, row: DialRow, column: str, name: str) -> str:
-        if column in self.own:
-            return cell(self.own[column])
         if (place := _place(name)) is not None:
             return self._number(row, place)
         value = _value(row, name)
@@ -151,6 +157,9 @@ class Fitting:
             return ""
         style = style_of(self.dialler, self.layout)
         number = styled(row.phones[place - 1].number, style, self.dialler.region)
+        if number is None and place > 1:
+            self.shortened.append(Shortened(row.token, "phones", len(row.phones), place - 1))
+            return ""
         if number is None:
             raise SendRefused(
                 f"the phone of dial entry {row.token} is of no country with {self.dialler.region}'s code, and "
@@ -170,6 +179,8 @@ def _value(row: DialRow, name: str) -> object:
         return row.extra.get(name.removeprefix("extra."))
     if match := NUMBERED.fullmatch(name):
         return _phone(row, int(match[1] or 1)).kind
+    if name == "first_name" and row.first_name is None and row.last_name is None:
+        return row.name
     return getattr(row, name) if name else None
 
 

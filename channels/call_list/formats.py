@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from channels.call_list import generic_csv
+from channels.call_list import amazon_connect, five9, generic_csv, genesys, twilio_voice, vicidial, xlsx
 from channels.call_list.rows import DialRow, RecallRow, Results, Written
 from waves.diallers import Dialler, Layout
 
@@ -49,6 +49,22 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     "generic_csv": Format(
         generic_csv.LAYOUT, generic_csv.write_list, generic_csv.write_recall, generic_csv.read_dispositions
+    ),
+    "xlsx": Format(xlsx.LAYOUT, xlsx.write_list, xlsx.write_recall, xlsx.read_dispositions),
+    "vicidial": Format(vicidial.LAYOUT, vicidial.write_list, vicidial.write_recall, vicidial.read_dispositions),
+    "genesys": Format(genesys.LAYOUT, genesys.write_list, genesys.write_recall, genesys.read_dispositions),
+    "five9": Format(five9.LAYOUT, five9.write_list, five9.write_recall, five9.read_dispositions),
+    "amazon_connect": Format(
+        amazon_connect.LAYOUT, amazon_connect.write_list, amazon_connect.write_recall, amazon_connect.read_dispositions
+    ),
+    "amazon_connect_requests": Format(
+        amazon_connect.REQUESTS,
+        amazon_connect.write_requests,
+        amazon_connect.write_recall,
+        amazon_connect.read_dispositions,
+    ),
+    "twilio_voice": Format(
+        twilio_voice.LAYOUT, twilio_voice.write_list, twilio_voice.write_recall, twilio_voice.read_dispositions
     ),
 }
 """Format -> how it is written and read. `twilio_voice` is for people who click to call; nothing dials it by itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +27,8 @@ SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
 CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9]):([0-5][0-9])")
 SHOWN = 40
 DOUBT = {
-    "twice": "in an hour that came twice when the clocks of {zone} went back: read as the later one",
-    "never": "at an hour that the clocks of {zone} skipped: is `zone` right?",
+    "twice": "times in the hour that came twice when the clocks of {zone} went back, read as the later one",
+    "never": "times in an hour that the clocks of {zone} skipped (is `zone` right?)",
 }
 
 
@@ -86,7 +86,7 @@ class Reading:
             return None
         found, doubt = instant(at, self.zone, near)
         if doubt and not (near and doubt == "twice"):
-            self.note(f"times {DOUBT[doubt].format(zone=self.zone.key)}")
+            self.note(DOUBT[doubt].format(zone=self.zone.key))
         return found
 
     def seconds(self, line: int, what: str, value: str) -> float | None:
@@ -99,10 +99,10 @@ class Reading:
             return None
         return float(text) if text else None
 
-    def number(self, text: str) -> str | None:
+    def number(self, text: str, style: str | None = None) -> str | None:
         """The number in E.164 if it can be read as one, else as it stands."""
         bare = text.strip()
-        style = self.dialler.phone_style or (self.layout.phone_styles or ("e164",))[0]
+        style = style or self.dialler.phone_style or self.layout.phone_styles[0]
         if not bare or bare.startswith("+") or style == "e164":
             return bare or None
         if style == "digits":
@@ -114,7 +114,7 @@ class Reading:
         return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
     def note(self, what: str) -> None:
-        """Count one doubtful or left-out part of the file, told as `N what`."""
+        """Count one doubtful or left-out part of the file, told as `what: N`."""
         self.notes[what] += 1
 
     def stop_if_any(self) -> None:
@@ -141,6 +141,11 @@ class Reading:
             yield f"    and {len(self.unknown) - SHOWN} more"
 
 
+def by_code(table: Mapping[Disposition, Iterable[str]]) -> dict[str, Disposition]:
+    """Code, upper case -> its disposition, from a table of dispositions."""
+    return {code.upper(): disposition for disposition, codes in table.items() for code in codes}
+
+
 Rows = Callable[[Reading], Iterator[DispositionRow]]
 
 
@@ -150,7 +155,7 @@ def read_results(path: Path, dialler: Dialler, layout: Layout, rows: Rows) -> Re
     for _ in rows(reading):
         pass
     reading.stop_if_any()
-    said = tuple(f"{count:,} {what}" for what, count in reading.notes.items())
+    said = tuple(f"{what}: {count:,}" for what, count in reading.notes.items())
     return Results(rows(Reading(Findings(path), dialler, layout)), said)
 
 

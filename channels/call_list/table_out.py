@@ -19,10 +19,16 @@ from waves.errors import SendRefused
 def write_table(path: Path, rows: Iterable[DialRow], extra: Sequence[str], dialler: Dialler, layout: Layout) -> Written:
     """A CSV with a header, one entry a line; SendRefused, and no file, for an entry that cannot be written."""
     fitting = Fitting(dialler, layout, columns_of(dialler, layout, extra))
-    lines = fitting.lines(iter(rows))
+    lines = map(fitting.line, fitting.entries(rows))
     content = csv_bytes([*map(cell, fitting.columns)], lines, separator_of(dialler, layout))
     replace_list(path, content)
     return Written(fitting.count, tuple(fitting.shortened))
+
+
+def column_of(dialler: Dialler, layout: Layout, name: str) -> str:
+    """The column that holds a field in a connection's lists."""
+    columns = {**layout.columns, **dialler.columns} if layout.fixed else dialler.columns or layout.columns
+    return next(column for column, field in columns.items() if field == name)
 
 
 def separator_of(dialler: Dialler, layout: Layout) -> str:

@@ -1,0 +1,31 @@
+"""A dial list's line and a connection to a dialler, for the tests of the formats."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from channels.call_list.rows import DialRow, Phone
+from waves.diallers import Dialler
+
+NOW = datetime(2026, 12, 4, 14, 0, tzinfo=UTC)
+TOKEN = "DIALENTRY00000000001"
+ALONG = ("list", "shift")
+
+
+def dialler(format: str, **keys: Any) -> Dialler:
+    return Dialler(**{"dialler": "north", "format": format, "zone": "America/New_York", **keys})
+
+
+def row(*numbers: str, **changes: Any) -> DialRow:
+    made: dict[str, Any] = {
+        "token": TOKEN,
+        "phones": tuple(Phone(number) for number in numbers or ("+12125550101",)),
+        "rank": 1,
+        "tier": "hot",
+        "team": "north",
+        "not_before": NOW,
+        "valid_until": NOW + timedelta(hours=4),
+        "extra": {"list": 7, "shift": "early"},
+    }
+    return DialRow(**(made | changes))
