@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from channels.call_list.rows import DialRow, Phone
+from channels.call_list.formats import FORMATS
+from channels.call_list.rows import DialRow, Phone, Results
 from waves.diallers import Dialler
 
 NOW = datetime(2026, 12, 4, 14, 0, tzinfo=UTC)
@@ -29,3 +31,19 @@ def row(*numbers: str, **changes: Any) -> DialRow:
         "extra": {"list": 7, "shift": "early"},
     }
     return DialRow(**(made | changes))
+
+
+def read(path: Path, format: str, **keys: Any) -> Results:
+    return FORMATS[format].read(path, dialler(format, **keys))
+
+
+def told(results: Results, *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(getattr(row, name) for name in names) for row in results]
+
+
+def utc(day: int, clock: str, month: int = 12) -> datetime:
+    return datetime.fromisoformat(f"2026-{month:02}-{day:02}T{clock}+00:00")
+
+
+def entry(number: int) -> str:
+    return f"DIALENTRY{number:011d}"
