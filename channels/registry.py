@@ -106,8 +106,8 @@ STOP_KEEPERS: dict[str, Callable[[Sender], bool]] = {
 }
 """Provider with lists of its own (waves.message.KeepsStops) -> whether a sender of it has them read."""
 
-QUEUES = frozenset({"twilio"})
-"""Providers with queues of their own, hours long: each message says when its reader's permitted hours end."""
+QUEUES = frozenset({"twilio", "smpp", "webpush"})
+"""Providers that keep a message for hours, until its reader is there: it says when their permitted hours end."""
 
 DEFAULT_PROVIDERS: dict[str, str] = {
     "web_push": "outbox",

@@ -32,6 +32,11 @@ class Form:
 WRITTEN = Form()
 
 
+def separator_of(header: str) -> str:
+    """What parts the cells of a table with this header: spreadsheets write what their country does."""
+    return max(SEPARATORS, key=header.count)
+
+
 def read_table(
     found: Findings,
     required: Sequence[str],
@@ -51,7 +56,7 @@ def read_table(
             found.add(1, f"the file is empty; a header with {', '.join(required)} is expected")
             found.stop_if_any()
         file.seek(0)
-        separator = form.separator or max(SEPARATORS, key=header_line.count)
+        separator = form.separator or separator_of(header_line)
         rows = csv.reader(
             file, delimiter=separator, strict=True, quoting=csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE
         )

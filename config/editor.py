@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from config.bans import SAMPLES as BANS_SAMPLES
 from config.diallers import KEYS as DIALLER_KEYS
 from config.diallers import SAMPLES as DIALLERS_SAMPLES
+from config.dialling import SAMPLES as DIALLING_SAMPLES
 from config.hours import SAMPLES as HOURS_SAMPLES
 from config.key_help import KEY_HELP
 from config.keywords import SAMPLES as KEYWORDS_SAMPLES
@@ -33,6 +34,7 @@ from waves.dispositions import Disposition
 from waves.hours_set import HoursSet
 from waves.outcomes import word
 from waves.plan import Plan, Record
+from waves.recycling import DialRules
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The newest that every editor reads: the YAML language server took later ones up in 2026 only."""
@@ -48,9 +50,10 @@ FILES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
     "seeds": ("Our own addresses that tell what arrives", dict[str, SEED_KEYS], SEEDS_SAMPLES),  # type: ignore[valid-type]
     "diallers": (
         "How each dialler's lists are written and its results read",
-        dict[str, DIALLER_KEYS],
+        dict[str, DIALLER_KEYS],  # type: ignore[valid-type]
         DIALLERS_SAMPLES,
-    ),  # type: ignore[valid-type]
+    ),
+    "dialling": ("How often and how soon somebody is dialled again", DialRules, DIALLING_SAMPLES),
     "bans": ("Emergency bans: where nobody is contacted for a while", Bans, BANS_SAMPLES),
 }
 SHORT: Mapping[str, Callable[[Schema], Schema]] = {

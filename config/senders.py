@@ -68,6 +68,7 @@ SAMPLES: Mapping[str, str] = {
     "window": "10",
     "long_texts": "parts",
     "receipt_ids": "same",
+    "unmarked_receipts": "false",
     "keep_alive": "30s",
     "receive": "true",
     "sendgrid": "{secret_env: SENDGRID_API_KEY, from_address: news@example.com}",

@@ -40,9 +40,12 @@ def pull(
                 "valid_until": cut.valid_until,
                 "shortened": list(cut.written.shortened),
                 "notes": list(cut.written.notes),
+                "left_out": cut.pulled.funnel,
+                "waiting": cut.pulled.waiting,
             }
         )
-    elif cut.number:
+        return
+    if cut.number:
         say(f"list {cut.number}: {len(cut.entries):,} entries for {team}, valid until {clock(cut.valid_until)}")
         say(str(cut.file))
         _say_shortened(cut.written)
@@ -50,6 +53,18 @@ def pull(
         say(f"after the shift: multiwave dispositions import FILE{by_name}, then: multiwave dial-list return LIST")
     else:
         say(f"nobody is callable now in {campaign}, wave {wave}; see: multiwave status {campaign}")
+    if cut.pulled.funnel:
+        table(
+            "left out",
+            ("why", "customers"),
+            sorted(cut.pulled.funnel.items(), key=lambda each: -each[1]),
+            ("customers",),
+        )
+    waiting = cut.pulled.waiting
+    say(
+        f"of the wave's other calls {waiting['due']:,} are due, {waiting['later']:,} wait for their time, "
+        f"{waiting['on_a_list']:,} are on a list, {waiting['done']:,} are over"
+    )
 
 
 def _say_shortened(written: Written) -> None:
@@ -73,12 +88,11 @@ def give_back(
     by: ByOption = None,
 ) -> None:
     """Return a list after its dispositions are imported: who was not called may be listed again."""
-    from ledger import dial_lists
+    from flows import dialling
 
     room = open_home(home)
-    with room.ledger.write() as connection:
-        called, again = dial_lists.give_back(connection, number, who(by), room.ledger.now())
-    say(f"list {number} returned: {called:,} called, {again:,} may be listed again")
+    called, rest = dialling.give_back(room, number, who(by), room.ledger.now())
+    say(f"list {number} returned: {called:,} called, {rest:,} not, who may be listed again at once")
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:

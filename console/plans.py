@@ -13,6 +13,7 @@ from channels.call_list.formats import LAYOUTS
 from channels.registry import CAPABILITIES, SENDERS, check_provider
 from config.bans import bans_problems
 from config.diallers import dialler_problems
+from config.dialling import dialling_problems
 from config.keywords import keywords_problems
 from config.loading import check_plan
 from config.lookups import TEMPLATES
@@ -58,6 +59,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
     problems += dialler_problems(config_dir(settings), LAYOUTS)
     problems += seed_problems(config_dir(settings), CAPABILITIES) + bans_problems(config_dir(settings))
+    problems += dialling_problems(config_dir(settings))
     if not problems:
         check_providers(settings)
     bundle = None if problems else bundle_of(settings, plan)

@@ -10,12 +10,14 @@ from typing import Any
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
+from config.dialling import load_dialling
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import gates_of, load_running, score_of
 from ledger import dial_lists
 from waves.errors import CampaignError
+from waves.recycling import DialRules
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -26,13 +28,22 @@ ALONG = ("list", "campaign", "wave", "shift")
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A list that was cut: its number (0: nobody was callable), its entries, its file, until when it may be dialled."""
+    """A list that was cut, its file (None: nobody was callable), and until when it may be dialled."""
 
-    number: int
-    entries: Sequence[dial_lists.Entry]
+    pulled: dial_lists.Pulled
     file: Path | None
     valid_until: datetime
     written: Written
+
+    @property
+    def number(self) -> int:
+        """The list's number; 0: there is none."""
+        return self.pulled.number
+
+    @property
+    def entries(self) -> Sequence[dial_lists.Entry]:
+        """Its lines, best first."""
+        return self.pulled.entries
 
 
 def pull(
@@ -72,15 +83,27 @@ def pull(
     file, written = None, Written(0)
     with room.ledger.write() as connection:
         gates = replace(gates_of(running, wave, now), halted=halted_segments(connection, running, now))
-        number, entries = dial_lists.pull(connection, ask, gates, running.types, score, now)
-        if number:
+        pulled = dial_lists.pull(connection, ask, gates, running.types, score, dial_rules(room), now)
+        if pulled.number:
             # Written before the commit: a list that no file holds would keep its people from everybody else.
-            file = room.settings.home / "dial-lists" / f"{campaign}-{wave_name}-list-{number}"
+            file = room.settings.home / "dial-lists" / f"{campaign}-{wave_name}-list-{pulled.number}"
             file = file.with_name(file.name + FORMATS[dialler.format].layout.ending)
-            told = {"list": number, "campaign": campaign, "wave": wave_name, "shift": shift}
-            rows = (_row(room, entry, told, team, now) for entry in entries)
+            told = {"list": pulled.number, "campaign": campaign, "wave": wave_name, "shift": shift}
+            rows = (_row(room, entry, told, team, now) for entry in pulled.entries)
             written = FORMATS[dialler.format].write(file, rows, ALONG, dialler)
-    return Cut(number, entries, file, valid_until, written)
+    return Cut(pulled, file, valid_until, written)
+
+
+def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:
+    """Return a list: (entries called, entries that were not); CampaignError for an unknown or returned one."""
+    rules = dial_rules(room)
+    with room.ledger.write() as connection:
+        return dial_lists.give_back(connection, number, rules, by, now)
+
+
+def dial_rules(room: Room) -> DialRules:
+    """How often and how soon somebody is dialled again, as the home's file reads now; PlanError with its problems."""
+    return load_dialling(room.settings.home / "config")
 
 
 def _row(room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], team: str, now: datetime) -> DialRow:

@@ -78,6 +78,7 @@ class Room:
     """Whom every wave's message goes to besides its customers (config/seeds.yaml)."""
     shut: dict[str, str] = field(default_factory=dict)
     """Sender -> why its provider cannot be opened in this process, as without its secret."""
+    _told: set[str] = field(default_factory=set)
     _channels: dict[str, Channel] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,6 +92,12 @@ class Room:
         ends = time.monotonic() + seconds
         while not self.stopping and (left := ends - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
+
+    def tell_once(self, what: str) -> None:
+        """Tell it, unless this process did before."""
+        if what not in self._told:
+            self._told.add(what)
+            self.tell(what)
 
     def senders_of(self, channel: str) -> tuple[Sender, ...]:
         """Who carries a channel, first and then fallback: as the settings or config/senders.yaml say, else the default.

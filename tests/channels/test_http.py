@@ -155,9 +155,9 @@ def test_who_wakes_up_too_late_writes_no_body(sink):
         ({"fault": "status", "status": 503}, {("in_doubt", Reason.PROVIDER)}),
         ({"fault": "status", "status": 408}, {("in_doubt", Reason.PROVIDER)}),
         ({"fault": "status", "status": 302}, {("in_doubt", Reason.PROVIDER)}),
-        ({"fault": "status", "status": 307}, {("refused", Reason.CONFIG)}),
-        ({"fault": "status", "status": 401}, {("refused", Reason.ACCOUNT)}),
-        ({"fault": "status", "status": 404}, {("refused", Reason.CONFIG)}),
+        ({"fault": "status", "status": 307}, {("not_sent", Reason.CONFIG)}),
+        ({"fault": "status", "status": 401}, {("not_sent", Reason.ACCOUNT)}),
+        ({"fault": "status", "status": 404}, {("not_sent", Reason.CONFIG)}),
         ({"fault": "status", "status": 422}, {("refused", Reason.CONFIG)}),
         ({"fault": "status", "status": 413}, {("refused", Reason.TOO_LARGE)}),
     ],
@@ -213,11 +213,11 @@ def test_a_gateway_that_does_not_answer_the_status_query_leaves_all_in_doubt(tmp
         open_http(sink.url).find(["a"])
 
 
-def test_a_wrong_secret_is_refused_by_the_gateway(sink):
+def test_a_wrong_secret_stops_the_sender_and_costs_no_message(sink):
     http = Http(CAPABILITIES["sms"], http_sender(sink.url), {SECRET_ENV: "another secret of 16"})
     receipts = http.send(messages("secret", 3), NOW)
     http.close()
-    assert {(r.result, r.reason, r.action) for r in receipts} == {("refused", Reason.ACCOUNT, Action.STOP_PROVIDER)}
+    assert {(r.result, r.reason, r.action) for r in receipts} == {("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)}
 
 
 @pytest.mark.parametrize(("environment", "said"), [({}, "is not set"), ({SECRET_ENV: "short"}, "shorter")])

@@ -18,7 +18,7 @@ from channels.registry import CAPABILITIES
 from channels.sendgrid import ANSWERS, Sendgrid
 from tests.standins.sendgrid import KEY, KEY_ENV, Standin, running
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import Doubtful, Message, Receipt
+from waves.message import AnsweredInPart, Doubtful, Message, Receipt
 from waves.outcomes import Action, Reason
 from waves.senders import Sender
 
@@ -190,6 +190,15 @@ def test_whom_a_400_names_is_refused_and_the_others_go_out_once(sendgrid, open_i
     assert set(sendgrid.accepted().values()) == {1}
 
 
+def test_a_400_that_names_everybody_costs_nobody_their_address(sendgrid, open_it):
+    """So many are not wrong at once: it is the request that SendGrid does not like, or its own fault."""
+    sendgrid.bad = {m.address for m in messages(10)}
+    receipts = open_it(concurrency=1).send(messages(30), NOW)
+    assert results(receipts) == {"refused": 10, "not_sent": 20}
+    assert {(r.reason, r.action) for r in receipts[:10]} == {(Reason.CONFIG, Action.BUG)}
+    assert len(sendgrid.paths) == 1
+
+
 def test_a_400_that_names_nobody_is_looked_for_in_halves(sendgrid, open_it):
     sendgrid.silent = {"mail0005@example.com"}
     receipts = open_it().send(messages(10), NOW)
@@ -225,9 +234,9 @@ def test_a_400_about_all_of_them_is_one_request(sendgrid, open_it):
             ({"fault": "status", "status": status}, said)
             for status, said in [
                 (302, ("in_doubt", Reason.PROVIDER, Action.RECONCILE)),
-                (307, ("refused", Reason.CONFIG, Action.STOP_PROVIDER)),
-                (401, ("refused", Reason.ACCOUNT, Action.STOP_PROVIDER)),
-                (403, ("refused", Reason.ACCOUNT, Action.STOP_PROVIDER)),
+                (307, ("not_sent", Reason.CONFIG, Action.STOP_PROVIDER)),
+                (401, ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)),
+                (403, ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)),
                 (404, ("refused", Reason.CONFIG, Action.BUG)),
                 (408, ("in_doubt", Reason.PROVIDER, Action.RECONCILE)),
                 (413, ("refused", Reason.TOO_LARGE, Action.BUG)),
@@ -253,6 +262,7 @@ def test_an_answer_is_one_meaning_for_its_request(sendgrid, open_it, fault, said
 def test_the_table_of_answers_is_that_of_the_outcomes():
     told = yaml.safe_load((Path(__file__).parent / "sendgrid_tables.yaml").read_text("utf-8"))["sendgrid_http"]
     words = {str(code): meaning for code, meaning in ANSWERS.items()}
+    assert set(told) - set(words) == {"5xx", "other 4xx"}  # classes of codes, which the faults meet
     for code, entry in told.items():
         if code in words:
             meaning = words[code]
@@ -324,9 +334,16 @@ def test_what_was_cut_off_is_found_by_its_token(sendgrid, open_it, reconcile):
         token: "accepted" for token in doubtful if sendgrid.accepted()[token]
     }
     assert len(found) == 20
-    asked = len(sendgrid.paths)
-    assert channel.find_messages([one for one in sought if one.token in found]) == found
-    assert len(sendgrid.paths) == asked  # remembered
+
+
+def test_what_was_found_counts_though_one_address_gets_too_many_mails_to_look_into(sendgrid, open_it):
+    channel = open_it(reconcile="logs")
+    busy = [message(number, "busy", address="busy@example.com") for number in range(21)]
+    channel.send([*messages(3), *busy], NOW)
+    sought = [Doubtful(m.token, m.address, NOW) for m in (replace(busy[0], token="never"), *messages(3))]
+    with pytest.raises(AnsweredInPart, match="too many") as error:
+        channel.find_messages(sought)
+    assert {token: one.result for token, one in error.value.found.items()} == {m.token: "accepted" for m in messages(3)}
 
 
 def test_a_whole_request_is_found_by_one_question(sendgrid, open_it):

@@ -70,6 +70,7 @@ EXAMPLES = [
     ("customers", [PACKAGED / "customers.yaml"]),
     ("hours", [PACKAGED / "rules" / "hours.yaml"]),
     ("bans", [PACKAGED / "rules" / "bans.yaml"]),
+    ("dialling", [PACKAGED / "rules" / "dialling.yaml"]),
     ("senders", [PACKAGED / "senders.yaml"]),
     ("seeds", [PACKAGED / "seeds.yaml"]),
     ("diallers", [PACKAGED / "diallers.yaml"]),

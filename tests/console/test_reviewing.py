@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from typer.testing import CliRunner
 
 from config import PACKAGED
 from config.hours import FILE, load_hours
-from console.cli import app
 from console.doctor import hours as look_at_hours
 from ledger import tables as t
 from tests.builders import T0, World, make_world, plan_text, put, reachable
+from tests.commands import said
 from waves.errors import InputError
 
 NOTICE = "  - {wave: notice, channels: [sms], message: hello, release: 2d, listen: 1d}\n"
@@ -38,13 +37,6 @@ def world(tmp_path: Path) -> World:
     )
     made.ledger.set_now(T0)
     return made
-
-
-def said(world: World, *words: str) -> str:
-    result = CliRunner().invoke(app, [*words, "--home", str(world.config.parent)], env={"COLUMNS": "200"})
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout
 
 
 def reviewers(world: World, name: str = "law") -> dict[str, str]:

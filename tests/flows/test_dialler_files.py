@@ -85,7 +85,7 @@ def test_a_vicidial_list_goes_round(world: World) -> None:
     ]
     assert {touch.provider for touch in world.touches("call") if touch.outcome is not None} == {"vici"}
     returned = run(world, "dial-list", "return", "1")
-    assert "2 called, 0 may be listed again" in returned
+    assert "list 1 returned: 2 called, 0 not" in returned
 
 
 def test_an_unknown_code_stops_the_import_and_says_what_to_write(world: World, tmp_path: Path) -> None:

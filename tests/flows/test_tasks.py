@@ -170,6 +170,24 @@ def test_lists_are_not_made_anew_while_nothing_changed(lite: World) -> None:
     assert set(states(lite)) == {"c0", "c1", "c3"}
 
 
+def test_a_list_that_cannot_be_written_keeps_neither_the_others_nor_the_engine_up(lite: World) -> None:
+    told = list[str]()
+    lite.room.tell = told.append
+    visits = lite.room.settings.home / "visits"
+    (visits / "Anna.csv").unlink()
+    (visits / "Anna.csv").mkdir()
+    suppress(lite, "c3")
+    for _ in range(2):
+        upkeep(lite.room, T0 + HOUR)
+    with (visits / "Bob.csv").open(newline="") as file:
+        assert [row["state"] for row in csv.DictReader(file)] == ["void: the customer is not to be contacted"]
+    assert list(visits.glob("Bob/*.ics")) == []
+    assert told == ["worklists cannot be made anew: Is a directory"]
+    (visits / "Anna.csv").rmdir()
+    upkeep(lite.room, T0 + 2 * HOUR)
+    assert listed(lite) == {"c0": "open", "c3": "void: the customer is not to be contacted"}
+
+
 def test_who_is_erased_is_on_no_list(lite: World) -> None:
     assert erase_customer(lite.room, "c0", "tester").outbox_lines == 1
     home = lite.room.settings.home
