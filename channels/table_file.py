@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from channels.findings import Findings
@@ -27,6 +27,8 @@ class Form:
     """Whether a row may end after the last cell that is read here, or go on with empty ones."""
     hint: str = ""
     """How to get a column that is missing."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What a column is called here -> in the file, where that is another name."""
 
 
 WRITTEN = Form()
@@ -75,7 +77,7 @@ def _rows(
                 continue
             if header is None:
                 header = [cell.strip().lower() for cell in cells]
-                wanted = wanted_columns(found, first, header, required, called, form.hint)
+                wanted = wanted_columns(found, first, header, required, called, form)
             elif len(cells) != len(header) and not (form.ragged and _whole(cells, len(header), wanted)):
                 found.add(first, f"{len(cells)} cells where the header has {len(header)}")
             else:
@@ -89,15 +91,16 @@ def _whole(cells: Sequence[str], width: int, wanted: Sequence[tuple[int, str]]) 
 
 
 def wanted_columns(
-    found: Findings, line: int, header: Sequence[str], required: Sequence[str], called: Names, hint: str = ""
+    found: Findings, line: int, header: Sequence[str], required: Sequence[str], called: Names, form: Form = WRITTEN
 ) -> list[tuple[int, str]]:
     """Place and name here of each column that is read; InputError when one is missing or comes twice."""
     wanted = [(i, name) for i, column in enumerate(header) if (name := called(column)) is not None]
     there = [name for _, name in wanted]
     for name in required:
         if name not in there:
-            near = difflib.get_close_matches(name, header, 1, 0.6)
-            found.add(line, f"column {name} is missing{f'; did you mean it by {near[0]!r}?' if near else hint}")
+            column = form.columns.get(name, name)
+            near = difflib.get_close_matches(column.lower(), header, 1, 0.6)
+            found.add(line, f"column {column} is missing{f'; did you mean it by {near[0]!r}?' if near else form.hint}")
     for name in dict.fromkeys(there):
         if there.count(name) > 1:
             found.add(line, f"column {name} comes twice")

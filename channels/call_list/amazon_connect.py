@@ -154,8 +154,7 @@ def read_dispositions(path: Path, dialler: Dialler) -> Results:
 
 
 def _rows(reading: Reading) -> Iterator[DispositionRow]:
-    columns = {told: column for column, told in reading.names.items()}
-    named = {told: column for column, told in reading.dialler.results.items()}
+    columns = {told: column.removeprefix("Attributes.") for told, column in reading.columns.items()}
     for line, record in read_records(reading.found):
         if str(record.get("Channel", "VOICE")).upper() != "VOICE":
             reading.note("contacts that are no calls left out")
@@ -163,7 +162,7 @@ def _rows(reading: Reading) -> Iterator[DispositionRow]:
         if str(record.get("InitiationMethod", "")).upper() == CAME_IN:
             reading.note("calls that came in left out")
             continue
-        row = _row(reading, line, record, columns | named)
+        row = _row(reading, line, record, columns)
         if row is not None:
             yield row
 

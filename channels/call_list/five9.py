@@ -35,7 +35,7 @@ NOBODY = frozenset({"", "[none]", "[deleted]"})
 TIMESTAMP = "%a, %d %b %Y %H:%M:%S"
 REQUIRED = ("call id", "timestamp", "disposition")
 OPTIONAL = ("agent", "call type", "ani", "dnis", "ring time", "talk time", "after call work time")
-FORM = Form(ragged=False, hint="; add it to the call log report, or name it under `results` in config/diallers.yaml")
+HINT = "; add it to the call log report, or name it under `results` in config/diallers.yaml"
 LAYOUT = Layout(
     ending=".csv",
     columns={
@@ -84,7 +84,8 @@ def read_dispositions(path: Path, dialler: Dialler) -> Results:
 def _rows(reading: Reading) -> Iterator[DispositionRow]:
     own = {name: name for name in (*REQUIRED, *OPTIONAL)}
     names = own | {column: told for column, told in reading.names.items() if told == "token"}
-    for line, cells in read_table(reading.found, (*REQUIRED, "token"), names=names.get, form=FORM):
+    form = Form(hint=HINT, columns={"token": reading.columns["token"]})
+    for line, cells in read_table(reading.found, (*REQUIRED, "token"), names=names.get, form=form):
         row = _row(reading, line, {name: unguard(value).strip() for name, value in cells.items()})
         if row is not None:
             yield row

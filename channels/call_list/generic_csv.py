@@ -64,7 +64,8 @@ def read_dispositions(path: Path, dialler: Dialler = PLAIN) -> Results:
 
 
 def _rows(reading: Reading) -> Iterator[DispositionRow]:
-    form = Form(SIGNS[reading.dialler.delimiter] if reading.dialler.delimiter else None)
+    sign = SIGNS[reading.dialler.delimiter] if reading.dialler.delimiter else None
+    form = Form(sign, columns=reading.columns)
     for line, cells in read_table(reading.found, REQUIRED, names=reading.names.get, form=form):
         row = read_row(reading, line, {name: unguard(value) for name, value in cells.items()})
         if row is not None:

@@ -120,7 +120,7 @@ def _rows(reading: Reading) -> Iterator[DispositionRow]:
     def called(column: str) -> str | None:
         return reading.names.get(column, column)
 
-    for line, cells in read_table(reading.found, ("token",), names=called, form=Form(",")):
+    for line, cells in read_table(reading.found, ("token",), names=called, form=Form(",", columns=reading.columns)):
         plain = {name: unguard(value) for name, value in cells.items()}
         for phone in sorted({match[2] for name in plain if (match := PER_NUMBER.fullmatch(name))}):
             row = _row(reading, line, phone, plain)

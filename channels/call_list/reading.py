@@ -43,15 +43,20 @@ class Reading:
     notes: Counter[str] = field(default_factory=Counter)
     zone: ZoneInfo | None = None
     wrap_ups: dict[str, Disposition] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    """What a column tells -> the column: as `results` says, of the token else as in the lists, else as usual."""
     names: dict[str, str] = field(default_factory=dict)
     """Column of the file, lower case -> what it tells."""
 
     def __post_init__(self) -> None:
         self.zone = ZoneInfo(self.dialler.zone) if self.dialler.zone else None
         self.wrap_ups = {key.strip().casefold(): DISPOSITIONS[to] for key, to in self.dialler.wrap_ups.items()}
-        own = {column.strip().lower(): told for column, told in self.dialler.results.items()}
-        kept = {column: told for column, told in self.layout.results.items() if told not in own.values()}
-        self.names = kept | own
+        listed = {column: name for column, name in self.dialler.columns.items() if name == "token"}
+        for source in (self.dialler.results, listed, self.layout.results):
+            for column, told in source.items():
+                if told not in self.columns and column.strip().lower() not in self.names:
+                    self.columns[told] = column
+                    self.names[column.strip().lower()] = told
 
     def agreed(self, code: str) -> Disposition | None:
         """What the connection's `wrap_ups` make of a code."""

@@ -18,7 +18,7 @@ from channels.call_list.table_out import replace_list
 from channels.call_list.xlsx import LAYOUT as SHEET
 from channels.call_list.xlsx import read_sheet, stored_text
 from channels.cells import unguard
-from channels.table_file import read_table
+from channels.table_file import Form, read_table
 from waves.diallers import Dialler, Layout
 from waves.dispositions import Disposition as D
 
@@ -50,6 +50,7 @@ LAYOUT = Layout(
         "attempts_today": "attempts_today",
     },
     takes_extra=False,
+    header=rf"(?!(?i:{'|'.join(FILLED_IN)})$)[^\r\n]{{1,128}}",
     max_rows=MOST,
     cell=SHEET.cell,
     results={
@@ -109,9 +110,9 @@ def _rows(reading: Reading) -> Iterator[DispositionRow]:
     names = {**reading.names, "status": "status"}
     required = ("token", "disposition", "at")
     if reading.found.path.suffix.lower() == ".xlsx":
-        lines = read_sheet(reading.found, required, names.get)
+        lines = read_sheet(reading, required, names.get)
     else:
-        lines = read_table(reading.found, required, names=names.get)
+        lines = read_table(reading.found, required, names=names.get, form=Form(columns=reading.columns))
     for line, cells in lines:
         row = _row(reading, line, {name: unguard(value).strip() for name, value in cells.items()})
         if row is not None:

@@ -24,8 +24,7 @@ from channels.call_list.reading import Reading, read_results
 from channels.call_list.rows import DialRow, DispositionRow, RecallRow, Results, Written
 from channels.call_list.table_out import replace_list
 from channels.cells import cell, unguard
-from channels.findings import Findings
-from channels.table_file import Names, wanted_columns
+from channels.table_file import Form, Names, wanted_columns
 from waves.diallers import ANSWERS, Dialler, Layout
 from waves.errors import InputError
 
@@ -105,21 +104,22 @@ def read_dispositions(path: Path, dialler: Dialler) -> Results:
 
 
 def _rows(reading: Reading) -> Iterator[DispositionRow]:
-    for line, cells in read_sheet(reading.found, REQUIRED, reading.names.get):
+    for line, cells in read_sheet(reading, REQUIRED, reading.names.get):
         row = read_row(reading, line, {name: unguard(value) for name, value in cells.items()})
         if row is not None:
             yield row
 
 
-def read_sheet(found: Findings, required: Sequence[str], called: Names) -> Iterator[tuple[int, dict[str, str]]]:
+def read_sheet(reading: Reading, required: Sequence[str], called: Names) -> Iterator[tuple[int, dict[str, str]]]:
     """Row number and texts of each row that is not empty; InputError for what is no workbook or has not its columns."""
+    found, form = reading.found, Form(columns=reading.columns)
     wanted: list[tuple[int, str]] | None = None
     for line, values in enumerate(_values(found.path), 1):
         cells = [_text(value) for value in values]
         if not any(cells):
             continue
         if wanted is None:
-            wanted = wanted_columns(found, line, [text.strip().lower() for text in cells], required, called)
+            wanted = wanted_columns(found, line, [text.strip().lower() for text in cells], required, called, form)
         else:
             yield line, {name: cells[i] if i < len(cells) else "" for i, name in wanted}
     if wanted is None:
@@ -137,8 +137,9 @@ def _values(path: Path) -> list[tuple[object, ...]]:
         with warnings.catch_warnings():  # of parts of a workbook that openpyxl leaves out
             warnings.simplefilter("ignore")
             with path.open("rb") as file:
-                book = load_workbook(file, read_only=True, data_only=True)
-                return list(book.worksheets[0].iter_rows(values_only=True))
+                sheet = load_workbook(file, read_only=True, data_only=True).worksheets[0]
+                sheet.reset_dimensions()  # what a sheet claims to span can be a million times what it holds
+                return list(sheet.iter_rows(values_only=True))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or 'no workbook'}") from error
     except UNREADABLE as error:

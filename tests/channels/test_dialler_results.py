@@ -137,8 +137,12 @@ def test_a_genesys_list_with_a_token_column_of_its_own(tmp_path: Path) -> None:
     path = edited(tmp_path, GENESYS, ('"inin-outbound-id"', '"Lead"'))
     keys = {"wrap_ups": {"Sold - Fibre": "sale", "Take me off": "dnc_request"}, "results": {"Lead": "token"}}
     assert told(read(path, "genesys", **keys), "token")[0] == (entry(1),)
-    with pytest.raises(InputError, match="column token is missing"):
+    keys = {"wrap_ups": keys["wrap_ups"], "columns": {"Lead": "token", "phone": "phone"}}
+    assert told(read(path, "genesys", **keys), "token")[0] == (entry(1),)
+    with pytest.raises(InputError, match="column inin-outbound-id is missing"):
         read(path, "genesys")
+    with pytest.raises(InputError, match="column Laed is missing; did you mean it by 'lead'"):
+        read(path, "genesys", results={"Laed": "token"})
 
 
 def test_a_five9_call_log_over_both_changes_of_the_clock() -> None:

@@ -110,6 +110,11 @@ CSV = "a:\n  format: generic_csv\n"
             "'Fon' is no name of a column of amazon_connect",
         ),
         (
+            "a:\n  format: twilio_voice\n  columns: {token: token, call: phone, Result: tier}\n",
+            3,
+            "'Result' is no name of a column of twilio_voice",
+        ),
+        (
             "a:\n  format: genesys\n  columns: {T: token, P: phone"
             + "".join(f", c{n}: name" for n in range(50))
             + "}\n",
