@@ -45,7 +45,8 @@ FROM address WHERE channel = 2
 """
 PAST = f"""
 INSERT INTO touch (wave, customer, channel, address, variant, state, not_before, not_after)
-SELECT 1000, customer, {CALL}, id, 0, 5, :ago, :ago FROM address WHERE channel = {CALL} AND customer % 10 = 0 AND preference = 2
+SELECT 1000, customer, {CALL}, id, 0, 5, :ago, :ago FROM address WHERE channel = {CALL} AND customer % 10 = 0
+AND preference = 2
 """
 CALLS = f"""
 INSERT INTO call (event, touch, number, at, call_id, disposition, strength)

@@ -24,6 +24,10 @@ HomeOption = Annotated[
     typer.Option("--home", help="Folder with config/ and the ledger (or MULTIWAVE_HOME).", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+DiallerOption = Annotated[
+    str | None,
+    typer.Option(help="Its name in config/diallers.yaml; without one the generic CSV.", show_default=False),
+]
 ByOption = Annotated[str | None, typer.Option("--by", help="Who is doing this (default: your login name).")]
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from channels.call_list.formats import LAYOUTS
 from channels.registry import CAPABILITIES, SENDERS, check_provider
 from config.abandonment import abandonment_problems
 from config.bans import bans_problems
+from config.diallers import dialler_problems
 from config.dialling import dialling_problems
 from config.keywords import keywords_problems
 from config.loading import check_plan
@@ -59,6 +61,7 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
     problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    problems += dialler_problems(config_dir(settings), LAYOUTS)
     problems += seed_problems(config_dir(settings), CAPABILITIES) + bans_problems(config_dir(settings))
     problems += abandonment_problems(config_dir(settings)) + dialling_problems(config_dir(settings))
     if not problems:

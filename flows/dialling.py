@@ -1,14 +1,15 @@
-"""Cut a dial list for a lead and write its file."""
+"""Cut a dial list for a lead and write its file for their dialler."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from channels.call_list.generic_csv import DialRow, write_list
+from channels.call_list.formats import FORMATS
+from channels.call_list.rows import DialRow, Phone, Written
 from config.dialling import load_dialling
 from flows.abandonment import keep_below
 from flows.halting import halted_segments, scopes_on
@@ -18,10 +19,12 @@ from flows.running import gates_of, load_running, score_of
 from ledger import dial_lists
 from waves.errors import CampaignError
 from waves.recycling import DialRules
+from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
 GRACE = timedelta(minutes=30)
-FORMAT = "generic_csv"
+ALONG = ("list", "campaign", "wave", "shift")
+"""Further columns of a list whose dialler takes any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Cut:
     pulled: dial_lists.Pulled
     file: Path | None
     valid_until: datetime
+    written: Written
 
     @property
     def number(self) -> int:
@@ -44,12 +48,24 @@ class Cut:
 
 
 def pull(
-    room: Room, campaign: str, wave_name: str, team: str, shift: str, size: int, hours: float, by: str, now: datetime
+    room: Room,
+    campaign: str,
+    wave_name: str,
+    team: str,
+    shift: str,
+    size: int,
+    hours: float,
+    by: str,
+    now: datetime,
+    dialler_name: str | None = None,
 ) -> Cut:
-    """The best `size` callable members of a call wave as a CSV file; CampaignError when it is none, or not open.
+    """The best `size` callable members of a call wave as a file for a dialler.
 
-    Nor while the campaign abandons more calls than rules/abandonment.yaml lets it.
+    CampaignError when the wave is none, or not open, or while the campaign abandons more calls than
+    rules/abandonment.yaml lets it; InputError for an unknown dialler, SendRefused for an entry that
+    it cannot take.
     """
+    dialler = room.dialler(dialler_name)
     keep_hours(room, now)
     running = load_running(room.ledger, campaign)
     wave = next((wave for wave in running.plan.waves if wave.wave == wave_name), None)
@@ -61,16 +77,24 @@ def pull(
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     keep_below(room, campaign, now)
     valid_until = min(now + timedelta(hours=hours), row.closes)
-    within = scopes_on(campaign, wave_name, room.sender("call_list"))
-    ask = dial_lists.Pull(row.id, team, shift, FORMAT, size, by, valid_until, valid_until + GRACE, within)
+    carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
+    within = {*scopes_on(campaign, wave_name, room.sender("call_list")), *scopes_on(campaign, wave_name, carrying)}
+    ask = dial_lists.Pull(
+        row.id, team, shift, dialler.dialler, size, by, valid_until, valid_until + GRACE, tuple(sorted(within))
+    )
     score = score_of(running, wave, now)
+    file, written = None, Written(0)
     with room.ledger.write() as connection:
         gates = replace(gates_of(running, wave, now), halted=halted_segments(connection, running, now))
         pulled = dial_lists.pull(connection, ask, gates, running.types, score, dial_rules(room), now)
         if pulled.number:
             # Written before the commit: a list that no file holds would keep its people from everybody else.
-            file = _write(room, pulled.number, pulled.entries, team, shift, campaign, wave_name, now)
-    return Cut(pulled, file if pulled.number else None, valid_until)
+            file = room.settings.home / "dial-lists" / f"{campaign}-{wave_name}-list-{pulled.number}"
+            file = file.with_name(file.name + FORMATS[dialler.format].layout.ending)
+            told = {"list": pulled.number, "campaign": campaign, "wave": wave_name, "shift": shift}
+            rows = (_row(room, entry, told, team, now) for entry in pulled.entries)
+            written = FORMATS[dialler.format].write(file, rows, ALONG, dialler)
+    return Cut(pulled, file, valid_until, written)
 
 
 def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:
@@ -85,35 +109,22 @@ def dial_rules(room: Room) -> DialRules:
     return load_dialling(room.settings.home / "config")
 
 
-def _write(
-    room: Room,
-    number: int,
-    entries: Sequence[dial_lists.Entry],
-    team: str,
-    shift: str,
-    campaign: str,
-    wave: str,
-    now: datetime,
-) -> Path:
-    folder = room.settings.home / "dial-lists"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    path = folder / f"{campaign}-{wave}-list-{number}.csv"
-    extra: dict[str, Any] = {"list": number, "campaign": campaign, "wave": wave, "shift": shift}
-    rows = (
-        DialRow(
-            token=make_token(room.token_key, Kind.DIAL_ENTRY, entry.id),
-            phone=entry.number,
-            name=entry.name,
-            language=entry.language,
-            rank=entry.rank,
-            tier=entry.tier,
-            score=entry.score,
-            not_before=now,
-            valid_until=entry.call_until,
-            team=team,
-            extra=extra,
-        )
-        for entry in entries
+def _row(room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], team: str, now: datetime) -> DialRow:
+    return DialRow(
+        token=make_token(room.token_key, Kind.DIAL_ENTRY, entry.id),
+        phones=(Phone(entry.number),),
+        name=entry.name,
+        language=entry.language,
+        rank=entry.rank,
+        tier=entry.tier,
+        score=entry.score,
+        not_before=now,
+        valid_until=entry.call_until,
+        callable_until=entry.call_until,
+        team=team,
+        list=told["list"],
+        batch=f"list-{told['list']}",
+        campaign=told["campaign"],
+        wave=told["wave"],
+        extra=told,
     )
-    write_list(path, rows, tuple(extra))
-    return path

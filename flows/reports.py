@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from channels.call_list.generic_csv import DispositionRow
+from channels.call_list.rows import DispositionRow
 from channels.conversions_file import ConversionRow
 from config.dialling import load_dialling
 from flows.arrivals import split_arrivals, without_late_arrivals

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from channels.registry import CAPABILITIES, FORMATS, PROVIDERS
+from channels.call_list.formats import FORMATS
+from channels.registry import CAPABILITIES, PROVIDERS
 from config.nearest import write_instead
 from config.segment import FOLDER, SAMPLES, Segment, segment_path
 from config.sentences import read_record
@@ -52,7 +53,8 @@ def scope_of(room: Room, kind: str, name: str) -> str:
         "segment": {path.stem for path in (room.settings.home / "config" / FOLDER).glob("*.yaml")},
     }
     if kind == "sender":
-        known[kind] = set(room.senders) | {one.sender for channel in CAPABILITIES for one in room.senders_of(channel)}
+        carrying = {one.sender for channel in CAPABILITIES for one in room.senders_of(channel)}
+        known[kind] = {*room.senders, *room.diallers, *carrying}
     if kind in known and name not in known[kind]:
         raise InputError(f"there is no {kind} {name!r}; {write_instead(name, sorted(known[kind]))}")
     if kind in ("campaign", "wave"):
@@ -94,7 +96,7 @@ def halt(
             left, back = kill_switches.still_claimed(connection, claimed)
         waited = time.monotonic() - committed
     with room.ledger.read() as connection:
-        out = tuple(row.id for row in lists(connection) if row.returned_at is None and _lies_in(row, scope))
+        out = tuple(row.id for row in lists(connection) if row.returned_at is None and _lies_in(room, row, scope))
     return Halt(scope, switched, now, waited, len(claimed) - left - back, back, left, out)
 
 
@@ -130,6 +132,8 @@ def _channels_of(room: Room, scope: str) -> list[int]:
     ]
 
 
-def _lies_in(row: Any, scope: str) -> bool:
-    mine = (f"campaign:{row.campaign}", f"wave:{row.campaign}/{row.wave}")
+def _lies_in(room: Room, row: Any, scope: str) -> bool:
+    dialler = room.diallers.get(row.format)
+    by = (f"sender:{row.format}", f"provider:{dialler.format if dialler else row.format}")
+    mine = (f"campaign:{row.campaign}", f"wave:{row.campaign}/{row.wave}", *by)
     return scope in (kill_switches.EVERYTHING, "channel:call_list", *mine)

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from channels.call_list.generic_csv import DispositionRow
+from channels.call_list.rows import DispositionRow
 from flows.reports import record_dispositions, record_reports
 from ledger import campaigns
 from ledger import tables as t
