@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -70,7 +71,7 @@ class Encoder:
         for place, (name, kind) in enumerate(self.kinds.items()):
             cells, codes = rows[name][begin:end], self.codes.get(name, {})
             if kind == "word":
-                made[:, place] = [codes.get(cell, np.nan) for cell in cells]
+                made[:, place] = np.fromiter(map(codes.get, cells, repeat(np.nan)), np.float64, end - begin)
             else:
                 made[:, place] = np.array(cells, dtype=np.float64)
         return made

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ class Fitted:
         return np.asarray(made)
 
     def _numbers(self, asked: Candidates) -> Ints:
-        return np.array([self.learnt.numbers.get(number, -1) for number in asked.number], np.int64)
+        return np.fromiter(map(self.learnt.numbers.get, asked.number, repeat(-1)), np.int64, len(asked))
 
     def _answer(self, number: Ints, slot: Ints, attempt: Ints) -> Floats:
         return _calibration(self.cards["answer"]).apply(self.answers.probability(number, slot, attempt))

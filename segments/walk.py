@@ -17,7 +17,7 @@ RECENT = 5_000
 """Scores of so many calls, all made before their results were known, are what it is calibrated on."""
 FEWEST = 500
 """With fewer of those, or before so many calls are there to learn from, nothing is calibrated or tested."""
-WEIGHT = 100.0
+WEIGHT = 20.0
 """How many (p(1 - p)-weighted) calls the belief counts that the scores are right as they are."""
 EDGE = 1e-6
 
