@@ -17,6 +17,7 @@ from console import (
     doubting,
     editing,
     erasing,
+    history,
     home,
     hours,
     imports,
@@ -69,6 +70,7 @@ keeping.add_to(app)
 deploying.add_to(app)
 reporting.add_to(app)
 dialling.add_to(app)
+history.add_to(app)
 tasks.add_to(app)
 seeds.add_to(app)
 doubting.add_to(app)
