@@ -121,6 +121,8 @@ def _row(room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], team: str
         not_before=now,
         valid_until=entry.call_until,
         callable_until=entry.call_until,
+        callback_at=entry.callback_at,
+        callback_agent=entry.agent,
         team=team,
         list=told["list"],
         batch=f"list-{told['list']}",
