@@ -2,7 +2,7 @@
 
 A benchmark is a module of this folder with `run(scale: float) -> list[dict]`; scale 1.0 is the size its row is read at.
 A row holds `database`, `n`, `rate` and `limit_rate` (both per second; a limit may be None), and `what` where there are
-several of one database; the rest is filled in here.
+several of one database; the rest is filled in here. A row that holds `figures` alone, by name, has no rate.
 A benchmark that works in children of its own puts their `peak_mb` into its rows.
 """
 
@@ -37,7 +37,9 @@ def names() -> list[str]:
 
 
 def completed(name: str, row: Row, peak_mb: float) -> Row:
-    """The row with its name, its ratio (1.0: as fast as the limit) and the peak memory in MB."""
+    """The row with its name, its ratio (1.0: as fast as the limit) and the peak memory in MB; figures as they are."""
+    if "figures" in row:
+        return {"bench": name, **row["figures"]}
     rate, limit = row["rate"], row["limit_rate"]
     return {
         "bench": f"{name}, {row['what']}" if "what" in row else name,
@@ -72,7 +74,7 @@ def measure(name: str, scale: float) -> list[Row]:
 
 def table(rows: list[Row]) -> str:
     """The newest row of each benchmark, database and size as Markdown."""
-    newest = {(row["bench"], row["database"], row["n"]): row for row in rows}
+    newest = {(row["bench"], row["database"], row["n"]): row for row in rows if "rate" in row}
     lines = ["| bench | database | n | rate /s | limit /s | ratio | peak MB |", "|---|---|--:|--:|--:|--:|--:|"]
     for _, row in sorted(newest.items()):
         limit, ratio = row["limit_rate"], row["ratio"]
@@ -80,7 +82,17 @@ def table(rows: list[Row]) -> str:
         speed = [f"{row['n']:,}", f"{row['rate']:,.0f}", *against, f"{row['peak_mb']:,.0f}"]
         cells = [row["bench"], row["database"], *speed]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *figures(rows)]) + "\n"
+
+
+def figures(rows: list[Row]) -> list[str]:
+    """The newest figures of each benchmark that has some, a table each."""
+    lines: list[str] = []
+    for name, row in sorted({row["bench"]: row for row in rows if "rate" not in row}.items()):
+        told = {key: value for key, value in row.items() if key != "bench"}
+        lines += ["", f"| {name} | {' | '.join(told)} |", "|---|" + "--:|" * len(told)]
+        lines.append(f"| | {' | '.join(f'{value:.4f}' for value in told.values())} |")
+    return lines
 
 
 def redrawn(text: str, rows: list[Row]) -> str:

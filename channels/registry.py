@@ -106,7 +106,7 @@ STOP_KEEPERS: dict[str, Callable[[Sender], bool]] = {
 }
 """Provider with lists of its own (waves.message.KeepsStops) -> whether a sender of it has them read."""
 
-QUEUES = frozenset({"twilio", "smpp", "webpush"})
+QUEUES = frozenset({"http", "twilio", "smpp", "webpush"})
 """Providers that keep a message for hours, until its reader is there: it says when their permitted hours end."""
 
 DEFAULT_PROVIDERS: dict[str, str] = {

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from config.abandonment import SAMPLES as ABANDONMENT_SAMPLES
 from config.bans import SAMPLES as BANS_SAMPLES
 from config.diallers import KEYS as DIALLER_KEYS
 from config.diallers import SAMPLES as DIALLERS_SAMPLES
@@ -28,6 +29,7 @@ from config.segment import Segment
 from config.senders import SAMPLES as SENDERS_SAMPLES
 from config.senders import keys_model
 from config.yaml_lines import parse_document
+from waves.abandonment import AbandonmentRules
 from waves.bans import Bans
 from waves.diallers import ANSWERS
 from waves.dispositions import Disposition
@@ -55,6 +57,7 @@ FILES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
     ),
     "dialling": ("How often and how soon somebody is dialled again", DialRules, DIALLING_SAMPLES),
     "bans": ("Emergency bans: where nobody is contacted for a while", Bans, BANS_SAMPLES),
+    "abandonment": ("How many answered calls may find no agent", AbandonmentRules, ABANDONMENT_SAMPLES),
 }
 SHORT: Mapping[str, Callable[[Schema], Schema]] = {
     "HoursChoice": lambda keys: {"type": "string", "pattern": keys["set"]["pattern"]},

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
+from console.context import ByOption, DiallerOption, HomeOption, JsonOption, number_of_row, open_home, who
+from console.dial_advice import EXAMPLE, advice
+from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
 
 if TYPE_CHECKING:
@@ -83,7 +85,9 @@ def _say_shortened(written: Written) -> None:
 
 
 def give_back(
-    number: Annotated[int, typer.Argument(metavar="LIST", help="The list's number.", show_default=False)],
+    number: Annotated[
+        int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
+    ],
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:
@@ -132,4 +136,6 @@ def add_to(app: typer.Typer) -> None:
     topic.command("pull")(pull)
     topic.command("return")(give_back)
     topic.command("ls")(ls)
+    topic.command("advice", epilog=EXAMPLE)(advice)
+    topic.command("abandonment")(abandonment)
     app.add_typer(topic, name="dial-list")

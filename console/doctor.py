@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from channels.call_list.formats import LAYOUTS
 from channels.registry import CAPABILITIES, SENDERS, open_channel
+from channels.webpush_keys import KEY_FILE
 from config.diallers import dialler_problems
 from config.loading import check_plan
 from config.nearest import nearest
@@ -94,7 +95,8 @@ def privacy(home: Path) -> Iterator[Finding]:
     if not home.is_dir():
         yield Finding("home", "fail", f"{home} is no folder", f"make it: multiwave init --home {home}")
         return
-    wide = [path for path in (home, home / "token.key") if path.exists() and path.stat().st_mode & PRIVATE]
+    secret = (home, home / "token.key", home / KEY_FILE)
+    wide = [path for path in secret if path.exists() and path.stat().st_mode & PRIVATE]
     for path in wide:
         yield Finding("home", "fail", f"others can read {path}", f"chmod go-rwx {path}")
     if not wide:

@@ -20,7 +20,7 @@ def import_events(file: FileArgument, home: HomeOption = None, as_json: JsonOpti
     from channels.events_file import read_events
     from flows.reports import in_chunks, record_reports, total
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     events = (event for _, event in read_events(existing(file)))
     recorded = total(record_reports(room, chunk, room.ledger.now()) for chunk in in_chunks(events))
     _say(recorded.new, recorded.known, recorded.unknown_touch, "events", as_json)
@@ -33,7 +33,7 @@ def import_dispositions(
     from channels.call_list.formats import FORMATS
     from flows.reports import in_chunks, record_dispositions, total
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     by = room.dialler(dialler)
     results = FORMATS[by.format].read(existing(file), by)
     chunks = in_chunks(results)

@@ -11,6 +11,7 @@ from typing import Any
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
 from config.dialling import load_dialling
+from flows.abandonment import keep_below
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
@@ -60,7 +61,8 @@ def pull(
 ) -> Cut:
     """The best `size` callable members of a call wave as a file for a dialler.
 
-    CampaignError when the wave is none, or not open; InputError for an unknown dialler, SendRefused for an entry that
+    CampaignError when the wave is none, or not open, or while the campaign abandons more calls than
+    rules/abandonment.yaml lets it; InputError for an unknown dialler, SendRefused for an entry that
     it cannot take.
     """
     dialler = room.dialler(dialler_name)
@@ -73,6 +75,7 @@ def pull(
     row = running.row(wave_name)
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
+    keep_below(room, campaign, now)
     valid_until = min(now + timedelta(hours=hours), row.closes)
     carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
     within = {*scopes_on(campaign, wave_name, room.sender("call_list")), *scopes_on(campaign, wave_name, carrying)}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from channels.call_list.formats import LAYOUTS
 from channels.call_list.generic_csv import PLAIN
@@ -23,11 +24,12 @@ from config.senders import load_senders
 from config.settings import Settings
 from ledger.store import Ledger, keep_meta, open_ledger, read_meta
 from waves.diallers import Dialler
-from waves.errors import InputError, LedgerError, SendRefused
+from waves.errors import InputError, LedgerError, PlanError, SendRefused
 from waves.message import Channel
 from waves.seeds import Seed
 from waves.senders import Sender
 
+T = TypeVar("T")
 UNTIMED = timedelta(seconds=1)
 """What is given to a provider on this machine."""
 Tick = Callable[[str, int, int], None]
@@ -204,14 +206,24 @@ def own_key(settings: Settings, ledger: Ledger) -> None:
     check_token_key(ledger, read_token_key(settings))
 
 
-def open_room(settings: Settings) -> Room:
+def _loaded(load: Callable[[], T], without: T, to_stop: bool) -> T:
+    try:
+        return load()
+    except PlanError:
+        if not to_stop:
+            raise
+        return without
+
+
+def open_room(settings: Settings, to_stop: bool = False) -> Room:
     """Open the engine over the home's ledger; LedgerError when `init` has not made one, or with another key.
 
-    PlanError for bad senders, diallers or seeds.
+    PlanError for bad senders, diallers or seeds; `to_stop` does without what has a slip, which must hold no brake.
     """
-    senders = load_senders(settings.home / "config", CAPABILITIES, SENDERS, settings)
-    diallers = load_diallers(settings.home / "config", LAYOUTS)
-    seeds = load_seeds(settings.home / "config", CAPABILITIES)
+    folder = settings.home / "config"
+    senders = _loaded(lambda: load_senders(folder, CAPABILITIES, SENDERS, settings), dict[str, Sender](), to_stop)
+    diallers = _loaded(lambda: load_diallers(folder, LAYOUTS), dict[str, Dialler](), to_stop)
+    seeds = _loaded(lambda: load_seeds(folder, CAPABILITIES), tuple[Seed, ...](), to_stop)
     ledger = open_ledger(settings.url)
     try:
         key = read_token_key(settings)

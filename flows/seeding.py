@@ -162,7 +162,7 @@ def _deliver(
     with room.ledger.write() as connection:
         told = [(claimed[one], receipt) for one, receipt in receipts.items()]
         seeds.settle(connection, told, sender.sender, moment_of(room, now))
-    return skipped | {one: receipt.result for one, receipt in receipts.items()}
+    return skipped | {one: str(receipt) for one, receipt in receipts.items()}
 
 
 def _claim(

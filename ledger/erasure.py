@@ -26,6 +26,7 @@ from ledger import tables as t
 from ledger.attributes import attribute_types
 from ledger.audit import record
 from ledger.channel_tables import reply
+from ledger.dial_tables import past_call
 from ledger.provider_refs import forget_refs
 from ledger.retention import EMPTY
 from waves.draw import bucket_of
@@ -106,6 +107,7 @@ def erase(connection: Connection, key: str, subject: Subject, seal: Seal, by: st
     if empty:
         connection.execute(update(member).where(member.c.customer == subject.id).values(empty))  # ix_member_customer
     forget_reports(connection, select(t.touch.c.id).where(t.touch.c.customer == subject.id))
+    forget_past_calls(connection, subject.id)
     forget_replies(connection, subject.id, [seal("address", value) for value in subject.values])
     record(connection, now, by, "erase", f"customer {subject.id}")
     return True
@@ -153,6 +155,15 @@ def forget_reports(connection: Connection, touches: Select[tuple[int]]) -> None:
     )
     connection.execute(update(t.touch).where(c.id.in_(touches), c.provider_ref.is_not(None)).values(provider_ref=None))
     forget_refs(connection, touches)
+
+
+def forget_past_calls(connection: Connection, customer: int) -> None:
+    """Empty imported calls of the number and of what their source calls them (ix_past_call_customer)."""
+    p = past_call.c
+    opaque = literal(SEALED) + cast(p.id, Text)
+    connection.execute(
+        update(past_call).where(p.customer == customer).values(number=None, agent=None, source_id=opaque)
+    )
 
 
 def forget_replies(connection: Connection, customer: int, sealed: Sequence[str]) -> None:

@@ -79,17 +79,21 @@ def open_parquet(path: Path, schema: CustomersSchema) -> ParquetFile:
 
 def parquet_of(head: str, where: Path | BinaryIO, schema: CustomersSchema) -> ParquetFile:
     """A Parquet file by its path or its open stream; `head` is what messages call it."""
-    declared = frozenset(declared_columns(schema))
+    return parquet_columns(head, where, frozenset(declared_columns(schema)))
+
+
+def parquet_columns(head: str, where: Path | BinaryIO, named: frozenset[str]) -> ParquetFile:
+    """A Parquet file of which these columns are read, those of them that are there."""
     with _opened(head, where) as file:
         fields = list(file.schema_arrow)
     for field in fields:
         plain = field.type.value_type if kinds.is_dictionary(field.type) else field.type
-        if field.name in declared and not any(fits(plain) for fits in CELLS):
+        if field.name in named and not any(fits(plain) for fits in CELLS):
             raise InputError(
                 f"{head}: the column {field.name} holds {field.type}; store it as text, a number or a date"
             )
     header = tuple(field.name for field in fields)
-    return ParquetFile(head, header, declared.intersection(header), where)
+    return ParquetFile(head, header, named.intersection(header), where)
 
 
 def texts(head: str, name: str, column: Any) -> list[str]:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger import tables as t
 from ledger.addresses import by_event, yields_to_denial
 from ledger.events import RECORD_LOCK
+from segments.addresses import as_kept
 from segments.consent import FROM_BROWSER, FROM_EVENT
 from segments.customers import IMPORT_LOCK
 from waves.message import CHANNEL_CODES, AddressState, Consent, PushChange
@@ -34,10 +35,25 @@ def keep_subscriptions(connection: Connection, changes: Sequence[PushChange]) ->
     return sum(ACTS[change.act](connection, change) for change in sorted(changes, key=lambda change: change.at))
 
 
-def spelled(connection: Connection, address: str) -> list[str]:
-    """An address as somebody wrote it, as the ledger spells it: a push endpoint alone names its subscriptions."""
-    found = _holders(connection, address) if address.startswith("https://") else []
-    return sorted({row.value for row in found}) or [address]
+def spelled(connection: Connection, typed: str, region: str) -> list[str]:
+    """An address that somebody typed, as the ledger spells it, and as it was typed.
+
+    A push endpoint alone names its subscriptions, a mailbox is the same in any case, and a telephone number may be
+    written as people of `region` do.
+    """
+    typed, a = typed.strip(), t.address.c
+    if typed.startswith("https://"):
+        return sorted({row.value for row in _holders(connection, typed)}) or [typed]
+    kept = as_kept(typed, region)
+    same = select(a.value).where(a.channel == CHANNEL_CODES["email"], func.lower(a.value) == kept.lower())
+    return sorted({typed, kept, *(connection.scalars(same) if "@" in kept else ())})
+
+
+def is_held(connection: Connection, values: Sequence[str]) -> bool:
+    """Whether some customer has one of these addresses (ix_address_channel_value)."""
+    a = t.address.c
+    found = select(a.id).where(a.channel.in_(CHANNEL_CODES.values()), a.value.in_(values)).limit(1)
+    return connection.scalar(found) is not None
 
 
 def _holders(connection: Connection, endpoint: str) -> Sequence[Row[Any]]:

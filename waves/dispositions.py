@@ -96,6 +96,33 @@ ENDS_ALL_CONTACT = frozenset({D.DNC_REQUEST, D.DECEASED, D.SUPPRESSED_DNC})
 ENDS_NUMBER = frozenset({D.WRONG_NUMBER, D.INVALID_NUMBER})
 """Dispositions after which the number is nobody's or somebody else's, whatever the channel."""
 
+LIVE = frozenset(
+    {
+        D.SALE,
+        D.PROMISE,
+        D.INTERESTED,
+        D.CALLBACK_AGREED,
+        D.CALLBACK_REQUESTED_UNTIMED,
+        D.NOT_INTERESTED,
+        D.NOT_ELIGIBLE,
+        D.ALREADY_CUSTOMER,
+        D.LANGUAGE_BARRIER,
+        D.GATEKEEPER,
+        D.WRONG_NUMBER,
+        D.DECEASED,
+        D.DNC_REQUEST,
+        D.CONNECTED_OTHER,
+        D.HUNG_UP,
+        D.ABANDONED,
+    }
+)
+"""Dispositions of calls that a person answered, whoever it was and whether or not an agent came on the line."""
+
+COULD_BE_ANSWERED = frozenset(
+    d for d, effect in EFFECTS.items() if effect.rang and d not in (D.AGENT_ERROR, D.TEMPORARY_FAILURE)
+)
+"""Dispositions of calls that could have been answered, so that their answers are a rate."""
+
 
 def strength(disposition: Disposition) -> int:
     """How a call counts against others of its touch: absorbing 2 to 4, right party 1, else 0; ties by time, call id."""

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from waves.errors import SendInDoubt
-from waves.outcomes import Action, Reason
+from waves.outcomes import Action, Reason, word
 
 BEGIN_WITHIN_S = 1.5
 """A claimed message that was not begun within this many seconds goes back: whoever said stop meanwhile is heard."""
@@ -120,6 +120,9 @@ class Receipt:
     """The references that the provider's reports will name it by, where they do not name our token."""
     of_address: bool = False
     """Whether it speaks of the server behind this address alone: the sender's other messages need not wait for it."""
+
+    def __str__(self) -> str:
+        return f"{self.result}: {word(self.reason)}" if self.reason else self.result
 
 
 NOTHING: Mapping[str, object] = MappingProxyType({})

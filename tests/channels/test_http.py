@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -115,9 +116,11 @@ def test_a_request_says_what_its_messages_say(open_http, sink, name, language):
     fields = {"body": AWKWARD, AWKWARD: "", "subject": "[1, 2]"}
     texts = {"token": "t1", "channel": "sms", "campaign": AWKWARD, "wave": "notice"}
     message = Message(**texts, address=AWKWARD, name=name, language=language, fields=fields, variant=2)
-    part = texts | {"to": AWKWARD, "name": name, "language": language, "fields": fields, "variant": 2}
+    ending = replace(message, until=NOW + timedelta(days=1), hours_end=NOW)
+    part = texts | {"to": AWKWARD, "name": name, "language": language, "fields": fields, "variant": 2, "until": None}
     http = open_http(sink.url)
-    assert json.loads(http._body([message, message])) == {"sender": http.sender.sender, "messages": [part, part]}
+    said = {"sender": http.sender.sender, "messages": [part, part | {"until": NOW.isoformat()}]}
+    assert json.loads(http._body([message, ending])) == said
 
 
 class Asleep(Http):

@@ -53,7 +53,10 @@ def test_the_committed_schemas_are_those_that_the_records_make(tmp_path: Path) -
     assert {path.name: path.read_text(encoding="utf-8") for path in written} == made
 
 
-@pytest.mark.parametrize("name", ["plan", "segment", "customers", "hours", "bans", "senders", "seeds", "diallers"])
+KEYED = ["plan", "segment", "customers", "hours", "bans", "abandonment", "senders", "seeds", "diallers", "dialling"]
+
+
+@pytest.mark.parametrize("name", KEYED)
 def test_every_key_is_explained_and_no_default_is_in_a_form_that_nobody_writes(name: str) -> None:
     schema = json.loads((COMMITTED / f"{name}.schema.json").read_text(encoding="utf-8"))
     forms = [each for record in schema.get("definitions", {}).values() for each in [record, *record.get("anyOf", [])]]
@@ -70,6 +73,7 @@ EXAMPLES = [
     ("customers", [PACKAGED / "customers.yaml"]),
     ("hours", [PACKAGED / "rules" / "hours.yaml"]),
     ("bans", [PACKAGED / "rules" / "bans.yaml"]),
+    ("abandonment", [PACKAGED / "rules" / "abandonment.yaml"]),
     ("dialling", [PACKAGED / "rules" / "dialling.yaml"]),
     ("senders", [PACKAGED / "senders.yaml"]),
     ("seeds", [PACKAGED / "seeds.yaml"]),

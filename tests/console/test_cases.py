@@ -112,6 +112,12 @@ def test_check_reads_what_would_stop_everything(world: World, monkeypatch: pytes
         monkeypatch.setenv("MULTIWAVE_PROVIDERS", named)
         with pytest.raises(InputError, match=f"MULTIWAVE_PROVIDERS: no .*{told}"):
             said(world, "check", plan)
+    monkeypatch.delenv("MULTIWAVE_PROVIDERS")
+    for variable, named in (("FAILOVER", '{"smss": "never"}'), ("COSTS", '{"smss": 0.01}')):
+        monkeypatch.setenv(f"MULTIWAVE_{variable}", named)
+        with pytest.raises(InputError, match=f"MULTIWAVE_{variable}: there is no channel smss; write sms"):
+            said(world, "check", plan)
+        monkeypatch.delenv(f"MULTIWAVE_{variable}")
 
 
 def test_check_says_on_which_channel_nobody_can_be_reached(world: World) -> None:

@@ -32,6 +32,7 @@ from waves.seeds import Seed
 from waves.tokens import Kind, make_customer_token, make_seed_token, make_token
 
 SITE = "https://www.example.com"
+HERE = "https://Go.Example.com:443"
 WAVES = "  - {wave: note, channels: [inbox], message: hello, release: 2h, listen: 1d}\n"
 TEMPLATES = {
     "en": "Title: News for {{ name }}\nUrl: https://www.example.com/renew?t={{ token }}\n\n<b>Hello</b> {{ name }}.",
@@ -87,7 +88,7 @@ def anywhere(tmp_path: Path, ledger_url: str) -> Iterator[Site]:
 
 
 def served(tmp_path: Path, url: str | None) -> Iterator[Site]:
-    world = make_world(tmp_path / "home", url, site_origins=[SITE], public_url="https://go.example.com")
+    world = make_world(tmp_path / "home", url, site_origins=[SITE], public_url=HERE)
     for language, text in TEMPLATES.items():
         (world.config / "templates" / f"hello.inbox.{language}.j2").write_text(text)
     put(world.ledger, [Person(f"c{n}", (("inbox", f"user-{n}"),)) for n in range(3)])
@@ -112,7 +113,7 @@ def test_a_customer_sees_their_own_messages_in_their_language(anywhere: Site) ->
             "language": None,
             "title": "News for Name of c0",
             "body": "<b>Hello</b> Name of c0.",
-            "link": f"https://go.example.com/inbox/go/{token}",
+            "link": f"{HERE}/inbox/go/{token}",
             "until": "2026-12-02T11:00:00+00:00",
         }
     ]

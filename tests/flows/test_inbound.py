@@ -282,5 +282,7 @@ def test_a_broken_table_of_keywords_holds_nobodys_stop_up(lite: World) -> None:
 def test_a_table_of_the_homes_own(lite: World) -> None:
     (lite.config / "rules" / "keywords.yaml").write_text("en: {stop: [halt]}\n")
     wrote(lite, "Halt")
-    wrote(lite, "Stop", phone(2))
+    wrote(lite, "стоп", phone(2))
     assert (consents(lite)["c1", phone(1)], consents(lite)["c2", phone(2)]) == ("denied", "granted")
+    wrote(lite, "Stop", phone(2))
+    assert consents(lite)["c2", phone(2)] == "denied", "our own messages say: reply STOP"

@@ -366,6 +366,9 @@ def test_the_commands(lite: World, tmp_path: Path) -> None:
     }
     step(lite, T0)
     lite.ledger.set_now(T0 + HOUR)
+    assert (
+        CliRunner().invoke(app, ["--home", str(home), "seeds", "got", "phone", "--at", "2026-12-01T08:58Z"]).exception
+    )
     assert "noted" in run("seeds", "got", "phone", "--at", "2026-12-01T09:10Z")
     first, second = run("seeds", "report", "test", "--json")["seeds"]
     assert [(one["state"], one["delay_s"]) for one in (first, second)] == [("sent", None), ("sent", 600.0)]
@@ -374,7 +377,9 @@ def test_the_commands(lite: World, tmp_path: Path) -> None:
     assert PHONE not in run("seeds", "report", "test") + run("seeds", "ls")
     (lite.config / "plans" / "next.yaml").write_text(plan_text(WAVES, name="next"))
     file = tmp_path / "seeds.csv"
-    file.write_text(f"name,channel,address,language\nphone,sms,{PHONE},en\n")
-    assert "accepted" in run("test-send", "next", "--to", str(file))
+    file.write_text(f"name,channel,address,language\nphone,sms,{PHONE},en\ndoor,inbox,p1,en\n")
+    told = run("test-send", "next", "--to", str(file))
+    assert "accepted" in told
+    assert "nothing of this plan goes out to door" in told
     assert [one["test"] for one in run("seeds", "report", "next", "--json")["seeds"]] == [True, True]
     assert CHANNEL_CODES["sms"] == 2

@@ -21,7 +21,7 @@ from flows.spooling import Merged, merge_spool
 from flows.upkeep import upkeep
 from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
-from waves.errors import LedgerError, WebhookRejected
+from waves.errors import LedgerError, SendRefused, WebhookRejected
 from waves.message import Event
 from waves.outcomes import Outcome
 from waves.senders import Sender
@@ -58,7 +58,12 @@ def read(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime)
     ]
 
 
-CALLBACKS = {"http": Callback(read, ())}
+def verify(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+    """A secret that this process does not have: what lies in the spool was let in by one that has it."""
+    raise SendRefused("the secret is not set")
+
+
+CALLBACKS = {"http": Callback(verify, read, ())}
 
 
 @pytest.fixture

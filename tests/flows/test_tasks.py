@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from channels.results_file import ResultRow
 from console.cli import app
 from flows.erasing import erase_customer
+from flows.samples import send_test
 from flows.tasks import record_results, refresh_worklists, tasks_of
 from flows.upkeep import upkeep
 from ledger import tables as t
@@ -97,6 +98,18 @@ def test_visits_go_to_managers_and_others_fall_through(lite: World) -> None:
     assert sorted(p.name for p in (home / "visits").glob("*.csv")) == ["Anna.csv", "Bob.csv"]
     assert [p.name for p in (home / "im").glob("*.csv")] == ["everybody.csv"]
     assert states(lite) == {"c0": "open", "c1": "open", "c3": "open"}
+
+
+def test_a_test_of_a_visit_goes_to_the_customers_manager(lite: World) -> None:
+    bundle = lite.bundle(plan_text(WAVES.partition("\n")[0] + "\n", name="later"))
+    assert send_test(lite.room, bundle, "c0", "ann", lite.now) == [
+        ("meet", "visit", 0, "accepted"),
+        ("meet", "im", 0, "no consented address"),
+    ]
+    assert send_test(lite.room, bundle, "c2", "ann", lite.now) == [
+        ("meet", "visit", 0, "refused: not_capable"),
+        ("meet", "im", 0, "refused: not_capable"),
+    ]
 
 
 def test_results_become_outcomes_once_and_the_lists_say_so(lite: World) -> None:

@@ -269,9 +269,9 @@ def test_a_dead_subscription_stays_dead_and_an_erased_customer_away(world: World
 def test_what_stands_against_an_address_stands_against_the_renewed_one(world: World, ids: dict[str, int]) -> None:
     keep(world, yes(ids["ada"], PHONE, T0 - DAY))
     with world.ledger.read() as connection:
-        assert spelled(connection, PHONE) == [text(PHONE)]
-        assert spelled(connection, LAPTOP) == [LAPTOP]
-        assert spelled(connection, "+12015550123") == ["+12015550123"]
+        assert spelled(connection, PHONE, "US") == [text(PHONE)]
+        assert spelled(connection, LAPTOP, "US") == [LAPTOP]
+        assert spelled(connection, "+12015550123", "US") == ["+12015550123"]
     suppress(world, channel="web_push", value=text(PHONE))
     for _ in range(2):
         keep(world, renewal(PHONE, NEW))

@@ -1,0 +1,50 @@
+"""Tables of what call lists are learnt from, and of what was learnt."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, SmallInteger, Table, Text, UniqueConstraint
+
+from ledger.tables import Id, metadata
+from ledger.types import Moment, plain_text
+
+past_call = Table(
+    "past_call",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("customer", BigInteger, nullable=False),
+    Column("number", plain_text()),  # E.164; null: the customer was erased
+    Column("at", Moment, nullable=False),
+    Column("disposition", SmallInteger, nullable=False),
+    Column("attempt", SmallInteger),  # null: the file did not say; the order of the calls says it
+    Column("agent", Text),
+    Column("source", plain_text(), nullable=False),
+    Column("source_id", plain_text(), nullable=False),
+    UniqueConstraint("source", "source_id"),
+    Index("ix_past_call_customer", "customer"),
+)
+
+model_card = Table(
+    "model_card",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("campaign", BigInteger, nullable=False),
+    Column("wave", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),  # answer, convert
+    Column("fitted_at", Moment, nullable=False),
+    Column("fitted_by", Text, nullable=False),
+    Column("window_from", Moment),  # of the first and the last call it learnt from; null: there was none
+    Column("window_to", Moment),
+    Column("n", Integer, nullable=False),
+    Column("positives", Integer, nullable=False),
+    Column("tested", Integer, nullable=False),  # calls that were scored before their result was learnt from
+    Column("features", Text, nullable=False),  # JSON: names
+    Column("auc", Float(53)),  # null: too few calls to tell, as all below
+    Column("within50", Float(53)),  # the share of what came of a list that is in its best half
+    Column("within20", Float(53)),
+    Column("trailing50", Float(53)),  # the same for the rate of the calls just before
+    Column("beats", Boolean(create_constraint=False), nullable=False),  # whether it ranks better than that rate
+    Column("calibration", Text, nullable=False),  # JSON: predicted, observed and number by tenth
+    Column("recipe", Text, nullable=False),  # JSON: what the same fit is made anew from
+    Column("digest", Text, nullable=False),  # SHA-256 of what it learnt from and how
+    Index("ix_model_card_wave", "wave", "kind"),
+)

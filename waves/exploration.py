@@ -1,0 +1,82 @@
+"""The reserved share of a call list that is drawn by lot, so that what a rank leaves out can be learnt of as well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from waves.draw import Draw
+
+LEAST, MOST = 0.05, 0.10
+"""The share of a list that may be reserved."""
+NOTHING = 1e-18
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One candidate who is on the list: the place in the rank (from 0), whether by lot, and how likely it was."""
+
+    place: int
+    explored: bool
+    p_assign: float
+
+
+def explorers(size: int, share: float) -> int:
+    """How many places of a list of `size` are drawn by lot; ValueError for a share outside 5 to 10 %."""
+    if not LEAST <= share <= MOST:
+        raise ValueError(f"{share:g} is reserved for exploration; it must lie between {LEAST:g} and {MOST:g}")
+    return math.ceil(size * share)
+
+
+def choose(buckets: Sequence[int], size: int, share: float, draw: Draw) -> list[Chosen]:
+    """Who of the ranked candidates (their buckets, best first) comes on a list of `size`, in the order of the rank.
+
+    First the explorers are drawn from all candidates, then the best of the others fill the list. The draw's name alone
+    decides, never the order or number of programs.
+    """
+    count = len(buckets)
+    size = min(size, count)
+    drawn = explorers(size, share)
+    lot = set(sorted(range(count), key=lambda place: (draw.ticket(buckets[place]), place))[:drawn])
+    best = [place for place in range(count) if place not in lot][: size - drawn]
+    return [Chosen(place, place in lot, p_assign(place, count, size, drawn)) for place in sorted([*lot, *best])]
+
+
+def p_assign(place: int, candidates: int, size: int, drawn: int) -> float:
+    """The probability that the candidate at `place` (from 0) of the rank came on the list, the lot being the chance.
+
+    `drawn` of `candidates` are explorers; who is none is listed when fewer than size - drawn others are before them,
+    which is a question of how many explorers those before are: a hypergeometric tail.
+    """
+    by_lot = drawn / candidates
+    short = place + 1 - (size - drawn)
+    return by_lot + (1.0 - by_lot) * (1.0 if short <= 0 else _at_least(short, candidates - 1, drawn, place))
+
+
+def _at_least(wanted: int, population: int, marked: int, taken: int) -> float:
+    """P(H >= wanted): H of the `taken` are marked, `marked` of `population` being so; summed from the nearer end."""
+    low, high = max(0, marked + taken - population), min(marked, taken)
+    if wanted <= low:
+        return 1.0
+    if wanted > high:
+        return 0.0
+    upper = wanted > marked * taken / population
+    hits, step = (wanted, 1) if upper else (wanted - 1, -1)
+    term = total = _exactly(hits, population, marked, taken)
+    while low <= hits + step <= high and term > total * NOTHING:
+        more = (marked - hits) * (taken - hits) / ((hits + 1) * (population - marked - taken + hits + 1))
+        less = hits * (population - marked - taken + hits) / ((marked - hits + 1) * (taken - hits + 1))
+        term *= more if upper else less
+        total += term
+        hits += step
+    return total if upper else 1.0 - total
+
+
+def _exactly(hits: int, population: int, marked: int, taken: int) -> float:
+    parts = ((marked, hits), (population - marked, taken - hits))
+    return math.exp(sum(_log_choose(n, k) for n, k in parts) - _log_choose(population, taken))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
