@@ -309,9 +309,7 @@ def test_a_list_is_no_longer_than_the_dialler_takes(tmp_path: Path, format: str)
 @pytest.mark.parametrize("format", [name for name, one in FORMATS.items() if not one.layout.fixed])
 def test_a_column_of_the_list_that_is_not_there_stops_it(tmp_path: Path, format: str) -> None:
     columns = {"Attributes.a": "token", "PhoneNumber": "phone", "Attributes.b": "extra.offer"}
-    with pytest.raises(
-        SendRefused, match=r"north names extra\.offer; the further columns of this list are: list, shift"
-    ):
+    with pytest.raises(SendRefused, match=r"north names extra\.offer; the further columns .*, and: list, shift"):
         wrote(tmp_path, format, row(), columns=columns)
 
 
