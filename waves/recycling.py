@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from waves.call_slots import slot_of
 from waves.dispositions import EFFECTS, Disposition, strength
 from waves.outcomes import word
 from waves.plan import Duration, Record
@@ -116,22 +117,12 @@ def held_back(calls: Iterable[Tried], often: Often, rules: DialRules, now: datet
     return Held.CAP if day >= often.day or week >= often.week or len(made) >= often.ever else None
 
 
-PARTS = (9, 12, 14, 17, 19, 21)
-"""Hours at which the parts of a calling day begin and the last one ends (reference: dialling, section 4)."""
-
-
-def day_part(at: datetime, zone: str) -> tuple[int, int]:
-    """The kind of day (0 a weekday, 1 a Saturday, 2 a Sunday) and its part, local: 0 before 9:00, 6 from 21:00 on."""
-    local = at.astimezone(ZoneInfo(zone))
-    return max(0, local.weekday() - 4), sum(local.hour >= hour for hour in PARTS)
-
-
 def same_part(calls: Collection[Tried], zones: Sequence[str], rules: DialRules, now: datetime) -> bool:
-    """Whether the latest of a wave's calls asks for another part of the day than the one that it is now."""
+    """Whether the latest of a wave's calls asks for another part of the day than it is now (waves.call_slots)."""
     if not calls:
         return False
     latest = max(calls, key=lambda call: (call.at, call.call_id))
     rule = rules.after(latest.disposition)
     if rule is None or not rule.other_part:
         return False
-    return any(day_part(latest.at, zone) == day_part(now, zone) for zone in zones)
+    return any(slot_of(latest.at.astimezone(one)) == slot_of(now.astimezone(one)) for one in map(ZoneInfo, zones))

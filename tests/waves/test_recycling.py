@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from config import PACKAGED
 from config.dialling import load_dialling
 from waves.dispositions import Disposition as D
-from waves.recycling import Held, Tried, again_from, day_part, held_back, same_part
+from waves.recycling import Held, Tried, again_from, held_back, same_part
 
 RULES = load_dialling(PACKAGED)
 TEN = datetime(2026, 12, 1, 10, tzinfo=UTC)  # a Tuesday
@@ -89,25 +89,6 @@ def test_whoever_is_dialled_only_when_nothing_holds_them_keeps_every_cap(minutes
         assert sum(first <= at < first + DAY for at in times) <= RULES.number.day
         assert sum(first <= at < first + 7 * DAY for at in times) <= RULES.number.week
     assert all(later - earlier >= RULES.gap for earlier, later in pairwise(times))
-
-
-@pytest.mark.parametrize(
-    ("hour", "zone", "part"),
-    [
-        (8, "UTC", (0, 0)),
-        (9, "UTC", (0, 1)),
-        (13, "UTC", (0, 2)),
-        (18, "UTC", (0, 4)),
-        (20, "UTC", (0, 5)),
-        (21, "UTC", (0, 6)),
-        (13, "Europe/Kyiv", (0, 3)),
-        (23, "Asia/Tokyo", (0, 0)),
-    ],
-)
-def test_the_parts_of_a_day(hour: int, zone: str, part: tuple[int, int]) -> None:
-    assert day_part(TEN.replace(hour=hour), zone) == part
-    assert day_part(TEN.replace(hour=12) + 4 * DAY, "UTC") == (1, 2)
-    assert day_part(TEN.replace(hour=12) + 5 * DAY, "UTC") == (2, 2)
 
 
 def test_nobody_who_did_not_answer_is_dialled_in_the_same_part_of_the_day() -> None:
