@@ -17,6 +17,7 @@ from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import gates_of, load_running, score_of
 from ledger import dial_lists
+from ledger.dial_details import Detail, details, known_attributes
 from waves.errors import CampaignError
 from waves.recycling import DialRules
 from waves.senders import Sender
@@ -92,8 +93,11 @@ def pull(
             file = room.settings.home / "dial-lists" / f"{campaign}-{wave_name}-list-{pulled.number}"
             file = file.with_name(file.name + FORMATS[dialler.format].layout.ending)
             told = {"list": pulled.number, "campaign": campaign, "wave": wave_name, "shift": shift}
-            rows = (_row(room, entry, told, team, now) for entry in pulled.entries)
-            written = FORMATS[dialler.format].write(file, rows, ALONG, dialler)
+            named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
+            types = known_attributes(connection, [name for name in named if name not in ALONG])
+            known = details(connection, [entry.customer for entry in pulled.entries], types)
+            rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in pulled.entries)
+            written = FORMATS[dialler.format].write(file, rows, (*ALONG, *types), dialler)
     return Cut(pulled, file, valid_until, written)
 
 
@@ -109,7 +113,9 @@ def dial_rules(room: Room) -> DialRules:
     return load_dialling(room.settings.home / "config")
 
 
-def _row(room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], team: str, now: datetime) -> DialRow:
+def _row(
+    room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], known: Detail, team: str, now: datetime
+) -> DialRow:
     return DialRow(
         token=make_token(room.token_key, Kind.DIAL_ENTRY, entry.id),
         phones=(Phone(entry.number),),
@@ -120,6 +126,7 @@ def _row(room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], team: str
         score=entry.score,
         not_before=now,
         valid_until=entry.call_until,
+        tz=known.zone,
         callable_until=entry.call_until,
         callback_at=entry.callback_at,
         callback_agent=entry.agent,
@@ -128,5 +135,5 @@ def _row(room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], team: str
         batch=f"list-{told['list']}",
         campaign=told["campaign"],
         wave=told["wave"],
-        extra=told,
+        extra={**known.attributes, **told},
     )

@@ -36,7 +36,10 @@ def columns_of(dialler: Dialler, layout: Layout, extra: Sequence[str] = ()) -> d
     wanted = {name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")}
     if unknown := sorted(wanted.difference(extra)):
         have = ", ".join(extra) or "none"
-        raise SendRefused(f"{dialler.dialler} names extra.{unknown[0]}; the further columns of this list are: {have}")
+        raise SendRefused(
+            f"{dialler.dialler} names extra.{unknown[0]}; the further columns of this list are attributes of "
+            f"config/customers.yaml, and: {have}"
+        )
     if layout.fixed:
         return {**layout.columns, **dialler.columns}
     if dialler.columns:

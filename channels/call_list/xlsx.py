@@ -94,7 +94,8 @@ def stored_text(stored: Any, value: str) -> Any:
     """The cell with a text that is a text, whatever it begins with."""
     stored.value = NO_XML.sub("\ufffd", value)
     stored.data_type = "s"  # openpyxl takes a text that begins with = for a formula
-    stored.number_format = "@"
+    if value and value[0] in "+0123456789":
+        stored.number_format = "@"  # or a person who edits a phone makes a number of it
     return stored
 
 

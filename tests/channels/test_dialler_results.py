@@ -8,6 +8,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from channels.call_list.local_times import instant
 from channels.call_list.rows import DispositionRow
@@ -247,6 +249,24 @@ def test_a_time_without_a_zone_is_read_late_rather_than_early(
     local: str, near: datetime | None, at: str, doubt: str | None
 ) -> None:
     assert instant(datetime.fromisoformat(local), NEW_YORK, near) == (datetime.fromisoformat(f"{at}+00:00"), doubt)
+
+
+@given(
+    at=st.datetimes(datetime.fromisoformat("2000-01-01"), datetime.fromisoformat("2037-12-31")),
+    zone=st.sampled_from(
+        ["America/New_York", "Australia/Lord_Howe", "Europe/Kyiv", "Asia/Kolkata", "Africa/Casablanca"]
+    ),
+    near=st.none() | st.datetimes(timezones=st.just(UTC)),
+)
+def test_no_time_is_read_earlier_than_it_may_have_been(at: datetime, zone: str, near: datetime | None) -> None:
+    """And a time that the clocks do show is read as one that shows it."""
+    readings = {at.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1)}
+    found, doubt = instant(at, ZoneInfo(zone), near)
+    assert found in readings
+    assert near is not None or found == max(readings)
+    assert (doubt is None) == (len(readings) == 1)
+    shown = found.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    assert shown == at or (doubt == "never" and shown > at)
 
 
 def test_the_generic_file_in_a_partners_own_words(tmp_path: Path) -> None:

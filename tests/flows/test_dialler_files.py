@@ -22,7 +22,10 @@ from waves.errors import CampaignError, InputError
 DIALLERS = """\
 vici: {format: vicidial, zone: America/New_York, list_id: 998, wrap_ups: {SOLD: sale}}
 desk: {format: twilio_voice, limits: {rows: 2}}
-partner: {format: generic_csv, columns: {Lead: token, Phone: phone, Campaign: campaign, Shift: extra.shift}}
+partner:
+  format: generic_csv
+  columns: {Lead: token, Phone: phone, Zone: tz, Age: extra.age, Worth: extra.value, Shift: extra.shift}
+wrong: {format: generic_csv, columns: {Lead: token, Phone: phone, Age: extra.agee}}
 """
 CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 3d}\n"
 HEAD = "call_date\tphone_number_dialed\tstatus\tuser\tvendor_lead_code\tphone_code\tlength_in_sec\tuniqueid\r\n"
@@ -117,7 +120,10 @@ def test_what_a_dialler_cannot_hold_lists_nobody(world: World) -> None:
 
 def test_a_partners_columns_and_the_plain_list_beside_it(world: World) -> None:
     text = Path(pull(world, "partner")["file"]).read_text()
-    assert re.fullmatch(r"Lead,Phone,Campaign,Shift\n([A-Z2-7]{20},\+\d+,test,today\n){2}", text)
+    told = r"[A-Z2-7]{20},\+\d+,[A-Za-z_/]+,\d+,[98]\.0,today\n"
+    assert re.fullmatch(rf"Lead,Phone,Zone,Age,Worth,Shift\n({told}){{2}}", text)
+    words = ("dial-list", "pull", "test", "call", "--team", "n", "--size", "1", "--dialler", "wrong")
+    assert "wrong names extra.agee; the further columns of this list are attributes" in refused(world, *words)
     plain = json.loads(run(world, "dial-list", "pull", "test", "call", "--team", "n", "--size", "9", "--json"))
     head = Path(plain["file"]).read_text().splitlines()[0]
     assert head == ("token,phone,name,language,rank,tier,score,not_before,valid_until,team,list,campaign,wave,shift")
