@@ -1,4 +1,4 @@
-"""What comes in from files: events, dispositions, conversions."""
+"""What comes in from files: customers, events, call results, conversions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from console import customers
-from console.context import DiallerOption, HomeOption, JsonOption, existing, open_home
+from console import call_files, customers
+from console.context import HomeOption, JsonOption, existing, open_home
 from console.show import print_json, say
 
 FileArgument = Annotated[Path, typer.Argument(help="The file to read.", show_default=False)]
@@ -23,22 +23,7 @@ def import_events(file: FileArgument, home: HomeOption = None, as_json: JsonOpti
     room = open_home(home, to_stop=True)
     events = (event for _, event in read_events(existing(file)))
     recorded = total(record_reports(room, chunk, room.ledger.now()) for chunk in in_chunks(events))
-    _say(recorded.new, recorded.known, recorded.unknown_touch, "events", as_json)
-
-
-def import_dispositions(
-    file: FileArgument, dialler: DiallerOption = None, home: HomeOption = None, as_json: JsonOption = False
-) -> None:
-    """Record call results: a dialler's own export (--dialler), or CSV with token, disposition, at, call_id."""
-    from channels.call_list.formats import FORMATS
-    from flows.reports import in_chunks, record_dispositions, total
-
-    room = open_home(home, to_stop=True)
-    by = room.dialler(dialler)
-    results = FORMATS[by.format].read(existing(file), by)
-    chunks = in_chunks(results)
-    recorded = total(record_dispositions(room, chunk, room.ledger.now(), by.dialler) for chunk in chunks)
-    _say(recorded.new, recorded.known, recorded.unknown_touch, "calls", as_json, results.notes)
+    _say(recorded.new, recorded.known, recorded.unknown_touch, as_json)
 
 
 def import_conversions(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -55,14 +40,11 @@ def import_conversions(file: FileArgument, home: HomeOption = None, as_json: Jso
         say(f"{new:,} new conversions, {known:,} known already, {unknown:,} of customers nobody imported")
 
 
-def _say(new: int, known: int, unknown: int, what: str, as_json: bool, notes: tuple[str, ...] = ()) -> None:
+def _say(new: int, known: int, unknown: int, as_json: bool) -> None:
     if as_json:
-        told = {"notes": list(notes)} if notes else {}
-        print_json({"new": new, "known": known, "unknown_touch": unknown, **told})
+        print_json({"new": new, "known": known, "unknown_touch": unknown})
         return
-    for note in notes:
-        say(f"note: {note}", markup=False)
-    say(f"{new:,} new {what}, {known:,} known already")
+    say(f"{new:,} new events, {known:,} known already")
     if unknown:
         say(f"{unknown:,} carry a token that belongs to no touch here: kept, and acting on nobody")
 
@@ -72,7 +54,10 @@ def add_to(app: typer.Typer) -> None:
     people = _topic("Customers and their addresses.", customers.import_customers_file, customers.EPILOG)
     app.add_typer(people, name="customers")
     app.add_typer(_topic("Reports from providers.", import_events), name="events")
-    app.add_typer(_topic("Results of calls.", import_dispositions), name="dispositions")
+    results = _topic("Results of calls.", call_files.import_dispositions)
+    results.command("files")(call_files.files)
+    results.command("undo")(call_files.undo)
+    app.add_typer(results, name="dispositions")
     app.add_typer(_topic("What the campaign is for.", import_conversions), name="conversions")
 
 

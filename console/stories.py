@@ -134,8 +134,18 @@ def _touch(touch: TouchStory) -> dict[str, Any]:
                 "disposition": word(Disposition(calls[event.id].disposition)) if event.id in calls else None,
                 "received_at": event.received_at,
                 "provider": event.provider,
+                "late": event.id in calls and calls[event.id].late,
             }
             for event in touch.events
+        ],
+        "reversed": [
+            {
+                "at": call.at,
+                "disposition": word(Disposition(call.disposition)),
+                "file": call.file,
+                "reversed_at": call.reversed_at,
+            }
+            for call in touch.reversed
         ],
     }
 
@@ -163,7 +173,11 @@ def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[st
                 yield "    " + doubt_sentence(touch["doubt"])
             for event in touch["events"]:
                 said = event["disposition"] or event["outcome"]
-                yield f"    {clock(event['at'])} {said} (from {event['provider']})"
+                late = ", made after its list was over, returned or recalled" if event["late"] else ""
+                yield f"    {clock(event['at'])} {said} (from {event['provider']}{late})"
+            for call in touch["reversed"]:
+                undone = f"does not count: file {call['file']} was undone {clock(call['reversed_at'])}"
+                yield f"    {clock(call['at'])} {call['disposition']} ({undone})"
         if wave["part"]:
             yield f"  part: {wave['part']}"
     if _limited(told):

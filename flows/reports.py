@@ -23,6 +23,7 @@ from ledger.links import followed
 from segments.subscriptions import keep_subscriptions
 from waves.errors import PlanError
 from waves.message import Came, Conversion, Event, Inbound, PushChange
+from waves.recycling import DialRules
 from waves.tokens import Kind, read_ids
 
 CHUNK = 10_000
@@ -43,7 +44,8 @@ def total(parts: Iterable[Recorded]) -> Recorded:
     """What became of all of them."""
     found = Recorded(0, 0, 0)
     for one in parts:
-        found = Recorded(found.new + one.new, found.known + one.known, found.unknown_touch + one.unknown_touch)
+        unknown, late = found.unknown_touch + one.unknown_touch, found.late + one.late
+        found = Recorded(found.new + one.new, found.known + one.known, unknown, late)
     return found
 
 
@@ -129,14 +131,14 @@ def _record_conversions(room: Room, came: Sequence[Conversion], now: datetime) -
 
 
 def record_dispositions(
-    room: Room, rows: Sequence[DispositionRow], now: datetime, provider: str = "generic_csv"
+    room: Room,
+    rows: Sequence[DispositionRow],
+    now: datetime,
+    provider: str = "generic_csv",
+    file: int | None = None,
 ) -> Recorded:
-    """Store call results; one whose token names no dial entry is kept with no touch."""
-    try:
-        rules = load_dialling(room.settings.home / "config")
-    except PlanError as error:
-        rules = None  # a no is heard all the same
-        room.tell(f"results of calls are recorded, but nobody is dialled again: {error}")
+    """Store call results; one whose token names no dial entry is kept with no touch. `file`: what brings them."""
+    rules = rules_if_any(room)
     entries = read_ids(room.token_key, Kind.DIAL_ENTRY, [row.token for row in rows])
     with room.ledger.write() as connection:
         touches = entry_touches(connection, {entry for entry in entries if entry is not None})
@@ -157,7 +159,16 @@ def record_dispositions(
             )
             for row, entry in zip(rows, entries, strict=True)
         ]
-        return record_calls(connection, calls, rules, now)
+        return record_calls(connection, calls, rules, now, file)
+
+
+def rules_if_any(room: Room) -> DialRules | None:
+    """The house's rules of dialling again; None, and it is said, when there is a mistake: a no is heard anyway."""
+    try:
+        return load_dialling(room.settings.home / "config")
+    except PlanError as error:
+        room.tell(f"results of calls are recorded, but nobody is dialled again: {error}")
+        return None
 
 
 def record_sales(room: Room, rows: Sequence[ConversionRow]) -> tuple[int, int, int]:

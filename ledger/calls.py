@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, Select, Text, case, cast, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Integer, Text, case, cast, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.call_files import keep_spares
+from ledger.called_addresses import drop_numbers, remember_addresses
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, stored
 from ledger.events import CHUNK, Recorded, fold, insert_events, standing
 from ledger.recycling import hold_lists, keep_waves_open, wait_again
 from ledger.sql import among
-from ledger.suppressions import suppress_since
-from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
-from waves.message import AddressState
+from ledger.suppressions import FROM_CALL, suppress_since
+from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, Disposition, strength
 from waves.outcomes import Action, Side, word
 from waves.recycling import DialRules
 
@@ -40,6 +41,8 @@ class Call:
     wrap_s: float | None = None
     callback_at: datetime | None = None
     """When the customer was promised to be called again."""
+    late: bool = False
+    """Made after its list was over or given back, or its entry recalled."""
 
 
 def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
@@ -52,17 +55,19 @@ def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
     return found
 
 
-def record_calls(connection: Connection, calls: Sequence[Call], rules: DialRules | None, now: datetime) -> Recorded:
+def record_calls(
+    connection: Connection, calls: Sequence[Call], rules: DialRules | None, now: datetime, file: int | None = None
+) -> Recorded:
     """Store calls, each once by (provider, call id), and let their dispositions act; who may be dialled again waits.
 
-    Without rules nobody does, until their list is given back.
+    Without rules nobody does, until their list is given back. With a `file` they can be undone (ledger.call_undo).
     """
     if not calls:
         return Recorded(0, 0, 0)
     hold_lists(connection)
     touches = {call.touch for call in calls if call.touch is not None}
     keep_waves_open(connection, touches)
-    calls = _numbered(connection, calls)
+    calls = _placed(connection, calls)
     reports = [_event_row(call, now) for call in calls]
     found = standing(connection, touches)
     mark = insert_events(connection, reports)
@@ -76,31 +81,45 @@ def record_calls(connection: Connection, calls: Sequence[Call], rules: DialRules
     for call in calls:
         event = new.get((call.provider, call.call_id))
         if event is not None and call.touch is not None and event not in rows:
-            rows[event] = _call_row(call, event)
+            rows[event] = _call_row(call, event) | {"file": file}
     if rows:
         connection.execute(insert(t.call), list(rows.values()))
-    _fold_dispositions(connection, mark)
+    if file is not None:
+        keep_spares(connection, file, calls, new)
+        remember_addresses(connection, file, mark, now)
+    fold_dispositions(connection, touches)
     fold(connection, mark, reports, found.unsettled)
-    _drop_numbers(connection, mark)
+    drop_numbers(connection, t.call.c.event > mark)
     wait_again(connection, touches, rules)
     _suppress(connection, mark, now)
     _convert(connection, mark)
     forget_late(connection, mark)
-    return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls))
+    late = sum(row["late"] is True for row in rows.values())
+    return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls), late)
 
 
-def _numbered(connection: Connection, calls: Sequence[Call]) -> list[Call]:
-    """The calls with the number dialled, as the ledger spells it; where nobody says, the one that was listed."""
-    c, e, a = t.touch.c, t.dial_entry.c, t.address.c
+def _placed(connection: Connection, calls: Sequence[Call]) -> list[Call]:
+    """The calls with the number dialled, as the ledger spells it (where nobody says, the one listed), and the late."""
+    c, e, a, d = t.touch.c, t.dial_entry.c, t.address.c, t.dial_list.c
     named = {call.touch for call in calls if call.touch is not None}
-    listed = select(c.id, e.id, func.coalesce(e.number, a.value)).join_from(t.touch, t.address, a.id == c.address)
-    rows = connection.execute(listed.outerjoin(t.dial_entry, e.touch == c.id).where(among(c.id, named)))
-    known = {(touch, entry): number for touch, entry, number in rows}  # ix_dial_entry_touch
+    listed = select(
+        *(c.id.label("touch"), e.id.label("entry"), func.coalesce(e.number, a.value).label("number")),
+        *(func.coalesce(d.valid_until, d.lease_until).label("over_at"), d.returned_at, e.recalled_at),
+    ).join_from(t.touch, t.address, a.id == c.address)
+    listed = listed.outerjoin(t.dial_entry, e.touch == c.id).outerjoin(t.dial_list, d.id == e.list)
+    known = {  # ix_dial_entry_touch
+        (row.touch, row.entry): row for row in connection.execute(listed.where(among(c.id, named)))
+    }
     found = []
     for call in calls:
-        number = known.get((call.touch, call.entry))
-        same = number is not None and (call.number is None or call.number.lstrip("+") == number.lstrip("+"))
-        found.append(replace(call, number=number) if same else call)
+        row = known.get((call.touch, call.entry))
+        if row is None:
+            found.append(call)
+            continue
+        same = call.number is None or call.number.lstrip("+") == row.number.lstrip("+")
+        ends = [at for at in (row.over_at, row.returned_at, row.recalled_at) if at is not None]
+        late = call.disposition is not Disposition.NOT_ATTEMPTED and any(call.at > at for at in ends)
+        found.append(replace(call, number=row.number if same else call.number, late=late))
     return found
 
 
@@ -135,14 +154,12 @@ def _call_row(call: Call, event: int) -> dict[str, object]:
         "talk_s": call.talk_s,
         "wrap_s": call.wrap_s,
         "callback_at": call.callback_at if call.disposition is Disposition.CALLBACK_AGREED else None,
+        "late": call.late,
     }
 
 
-def _new_calls(mark: int) -> Select[tuple[int]]:
-    return select(t.call.c.touch).where(t.call.c.event > mark)
-
-
-def _fold_dispositions(connection: Connection, mark: int) -> None:
+def fold_dispositions(connection: Connection, touches: Collection[int]) -> None:
+    """Give these touches what the call that counts says, where any of their calls says anything."""
     k, c = t.call.c, t.touch.c
     says = {int(d): int(effect.outcome) for d, effect in EFFECTS.items() if effect.outcome}
     order = (k.strength.desc(), k.at.desc(), k.call_id.desc())
@@ -153,7 +170,7 @@ def _fold_dispositions(connection: Connection, mark: int) -> None:
             case(says, value=k.disposition, else_=None).label("outcome"),
             func.row_number().over(partition_by=k.touch, order_by=order).label("place"),
         )
-        .where(k.touch.in_(_new_calls(mark)), k.disposition.in_(says))
+        .where(among(k.touch, touches), k.disposition.in_(says))  # ix_call_touch
         .subquery("ranked")
     )
     acts = {int(d): int(effect.action) for d, effect in EFFECTS.items()}
@@ -168,32 +185,6 @@ def _fold_dispositions(connection: Connection, mark: int) -> None:
     )
 
 
-def _drop_numbers(connection: Connection, mark: int) -> None:
-    """A number that is nobody's or somebody else's is dead for the customer on every channel, a fax for calls alone.
-
-    It is the number that was dialled; when that is none of the customer's, it is the number that the list named.
-    """
-    k, a, c = t.call.c, t.address.c, t.touch.c
-    listed, dialled = t.address.alias("listed"), t.address.alias("dialled")
-    same = or_(dialled.c.value == k.number, dialled.c.value == literal("+") + k.number)
-    wrong = (
-        select(c.customer, c.channel, func.coalesce(dialled.c.value, listed.c.value).label("value"), k.disposition)
-        .join_from(t.call, t.touch, c.id == k.touch)
-        .join(listed, listed.c.id == c.address)
-        .outerjoin(dialled, (dialled.c.customer == c.customer) & same)
-        .where(
-            k.event > mark, k.disposition.in_([int(d) for d, e in EFFECTS.items() if e.action is Action.DROP_ADDRESS])
-        )
-        .subquery("wrong")
-    )
-    covered = or_(a.channel == wrong.c.channel, wrong.c.disposition.in_([int(d) for d in ENDS_NUMBER]))
-    connection.execute(
-        update(t.address)
-        .where(a.customer == wrong.c.customer, a.value == wrong.c.value, covered)
-        .values(state=int(AddressState.DEAD))
-    )
-
-
 def _suppress(connection: Connection, mark: int, now: datetime) -> None:
     """Who asked never to be called, or died, is suppressed on every channel in the same commit."""
     k = t.call.c
@@ -203,7 +194,7 @@ def _suppress(connection: Connection, mark: int, now: datetime) -> None:
             t.touch.c.customer,
             literal(0, Integer).label("channel"),
             cast(case(reasons, value=k.disposition), Text).label("reason"),
-            literal("call").label("source"),
+            literal(FROM_CALL).label("source"),
             func.min(k.at).label("since"),
         )
         .join_from(t.call, t.touch, t.touch.c.id == k.touch)
@@ -219,7 +210,7 @@ def _convert(connection: Connection, mark: int) -> None:
     words = case({int(d): word(d) for d in Disposition}, value=k.disposition)
     named = (literal(" ") + t.campaign.c.goal_dispositions + " ").contains(literal(" ") + words + " ")
     rows = (
-        select(t.touch.c.customer, t.campaign.c.goal, k.at, literal("call"), ev.provider + ":" + k.call_id)
+        select(t.touch.c.customer, t.campaign.c.goal, k.at, literal(FROM_CALL), ev.provider + ":" + k.call_id)
         .join_from(t.call, ev.id.table, ev.id == k.event)
         .join(t.touch, t.touch.c.id == k.touch)
         .join(t.wave, t.wave.c.id == t.touch.c.wave)

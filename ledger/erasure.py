@@ -26,7 +26,7 @@ from ledger import tables as t
 from ledger.attributes import attribute_types
 from ledger.audit import record
 from ledger.channel_tables import reply
-from ledger.dial_tables import past_call
+from ledger.dial_tables import past_call, reversed_call, spare_call
 from ledger.provider_refs import forget_refs
 from ledger.retention import EMPTY
 from waves.draw import bucket_of
@@ -149,6 +149,8 @@ def forget_reports(connection: Connection, touches: Select[tuple[int]]) -> None:
     # ix_event_touch, ix_call_touch, ix_dial_entry_touch
     connection.execute(update(t.event).where(ev.touch.in_(touches), ev.raw != EMPTY).values(raw=EMPTY))
     connection.execute(update(t.call).where(k.touch.in_(touches), k.number.is_not(None)).values(number=None))
+    for kept in (reversed_call, spare_call):  # ix_reversed_call_touch, ix_spare_call_touch
+        connection.execute(update(kept).where(kept.c.touch.in_(touches)).values(number=None))
     opaque = literal(SEALED) + cast(e.id, Text)
     connection.execute(
         update(t.dial_entry).where(e.touch.in_(touches)).values(number=opaque, household=None, score=None)

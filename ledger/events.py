@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Row,
     ScalarSelect,
     Select,
     Text,
@@ -62,6 +63,8 @@ class Recorded:
     new: int
     known: int
     unknown_touch: int
+    late: int = 0
+    """Calls made after their list was over, given back or recalled."""
 
 
 def insert_events(connection: Connection, rows: Sequence[EventRow]) -> int:
@@ -156,11 +159,16 @@ def fold(connection: Connection, mark: int, rows: Sequence[EventRow], unsettled:
     new = {"mark": mark, "last": connection.scalar(select(func.max(t.event.c.id)))}
     touches = {row.touch for row in rows if row.touch is not None}
     if touches:
-        connection.execute(_outcomes(), {"ids": touches})
+        climb(connection, touches)
     if unsettled:
         connection.execute(_states(), new | {"ids": unsettled})
     if any(outcome in ACTING or action in DROPS for outcome, action in {(row.outcome, row.action) for row in rows}):
-        _act(connection, new)
+        act(connection, connection.execute(_acting(), new).all())
+
+
+def climb(connection: Connection, touches: Collection[int]) -> None:
+    """Give these touches the highest outcome reported, but for those that calls speak for."""
+    connection.execute(_outcomes(), {"ids": touches})
 
 
 def _affected() -> Select[tuple[int]]:
@@ -211,9 +219,8 @@ def _states() -> Update:
     )
 
 
-def _act(connection: Connection, new: dict[str, Any]) -> None:
-    """Addresses and consent: the few new events that speak of them are looked up once."""
-    rows = connection.execute(_acting(), new).all()
+def act(connection: Connection, rows: Sequence[Row[tuple[int, int, int]]]) -> None:
+    """Let events, as rows of id, outcome and action, act on addresses and consent; again changes nothing."""
     soft = [event for event, outcome, _ in rows if outcome == Outcome.BOUNCED_SOFT]
     dead = [event for event, _, action in rows if action == Action.DROP_ADDRESS]
     no = [event for event, outcome, action in rows if outcome in DENIALS or action == Action.DROP_CONSENT]
@@ -230,9 +237,14 @@ def _act(connection: Connection, new: dict[str, Any]) -> None:
 
 @cache
 def _acting() -> Select[tuple[int, int, int]]:
+    return speaking().where(*NEW, t.event.c.touch.is_not(None))
+
+
+def speaking() -> Select[tuple[int, int, int]]:
+    """The events that speak of an address or of consent, as `act` takes them: few of all."""
     ev = t.event.c
     speaks = or_(ev.outcome.in_(sorted(ACTING)), ev.action.in_(sorted(DROPS)))
-    return select(ev.id, ev.outcome, ev.action).where(*NEW, ev.touch.is_not(None), speaks)
+    return select(ev.id, ev.outcome, ev.action).where(speaks)
 
 
 def _told() -> Select[tuple[int]]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, type_coerce
 
 from ledger import tables as t
+from ledger.dial_tables import reversed_call
 from ledger.doubts import doubt_of
 from waves.outcomes import Outcome, Part, State, Verdict, part_of
 
@@ -22,6 +23,8 @@ class TouchStory:
     calls: Sequence[Row[Any]]
     doubt: Row[Any] | None = None
     """How it was in doubt, and what was decided; None: it never was."""
+    reversed: Sequence[Row[Any]] = ()
+    """Calls of a file that was undone."""
 
     def outcome_by(self, mark: int | None) -> int | None:
         """The highest outcome among the reports known when a wave with this event mark opened; None: known now."""
@@ -111,4 +114,6 @@ def _touch_story(connection: Connection, row: Row[Any]) -> TouchStory:
     ev, k = t.event.c, t.call.c
     events = connection.execute(select(t.event).where(ev.touch == row.id).order_by(ev.at, ev.id)).all()
     calls = connection.execute(select(t.call).where(k.touch == row.id).order_by(k.at, k.event)).all()
-    return TouchStory(row, events, calls, doubt_of(connection, row.id))
+    r = reversed_call.c
+    undone = connection.execute(select(reversed_call).where(r.touch == row.id).order_by(r.at, r.event)).all()
+    return TouchStory(row, events, calls, doubt_of(connection, row.id), undone)

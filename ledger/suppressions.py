@@ -12,6 +12,9 @@ from ledger import tables as t
 from ledger.audit import record
 from waves.errors import InputError, LedgerError
 
+FROM_CALL = "call"
+"""The source of an instruction that a call's disposition gave."""
+
 
 def customer_id(connection: Connection, key: str) -> int:
     """The customer with this key; LedgerError when there is none."""
@@ -38,6 +41,12 @@ def suppress(
         .values(customer=customer, value=value, channel=channel, reason=reason, source=by, since=now, until=until)
         .on_conflict_do_nothing()
     ).rowcount
+    if not added:
+        # A person's word stands by itself: it does not end when the file of calls is undone that said it first.
+        s = t.suppression.c
+        who = s.customer == customer if customer is not None else s.value == value
+        alike = (who, s.channel == channel, s.reason == reason, s.until.is_(None), s.source == FROM_CALL)
+        connection.execute(update(t.suppression).where(*alike).values(source=by))
     if added:
         record(connection, now, by, "suppress", f"customer {customer}" if customer else "an address", after=reason)
     return bool(added)

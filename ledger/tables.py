@@ -293,7 +293,10 @@ call = _table(
     Column("talk_s", Float(53)),
     Column("wrap_s", Float(53)),
     Column("callback_at", Moment),  # when the customer was promised to be called again
+    Column("file", BigInteger),  # the file of results that brought it first; null: no file did
+    Column("late", Boolean(create_constraint=False), nullable=False, server_default=text("false")),
     Index("ix_call_touch", "touch"),
+    Index("ix_call_file", "file"),
     Index("ix_call_number", "number"),
 )
 

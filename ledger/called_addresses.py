@@ -1,0 +1,152 @@
+"""What calls do to addresses: numbers that are dead, how addresses stood before a file's calls, and without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger import tables as t
+from ledger.addresses import FROM_EVENT, burial
+from ledger.dial_tables import called_address
+from ledger.events import act, speaking
+from ledger.sql import among
+from waves.dispositions import EFFECTS, ENDS_NUMBER
+from waves.message import CHANNEL_CODES, AddressState, Consent
+from waves.outcomes import Action, State
+
+CALL = CHANNEL_CODES["call_list"]
+SPEAKS = [int(d) for d, effect in EFFECTS.items() if effect.action in (Action.DROP_ADDRESS, Action.DROP_CONSENT)]
+STOOD = ("state", "consent", "consent_source", "consent_at")
+
+
+def drop_numbers(connection: Connection, which: ColumnElement[bool]) -> None:
+    """A number that `which` calls found nobody's or somebody else's is dead for the customer on every channel.
+
+    A fax's is for calls alone. It is the number that was dialled, or that the list named, when that one is none of the
+    customer's.
+    """
+    k, a, c = t.call.c, t.address.c, t.touch.c
+    listed, dialled = t.address.alias("listed"), t.address.alias("dialled")
+    same = or_(dialled.c.value == k.number, dialled.c.value == literal("+") + k.number)
+    wrong = (
+        select(c.customer, c.channel, func.coalesce(dialled.c.value, listed.c.value).label("value"), k.disposition)
+        .join_from(t.call, t.touch, c.id == k.touch)
+        .join(listed, listed.c.id == c.address)
+        .outerjoin(dialled, (dialled.c.customer == c.customer) & same)
+        .where(which, k.disposition.in_([int(d) for d, e in EFFECTS.items() if e.action is Action.DROP_ADDRESS]))
+        .subquery("wrong")
+    )
+    covered = or_(a.channel == wrong.c.channel, wrong.c.disposition.in_([int(d) for d in ENDS_NUMBER]))
+    connection.execute(
+        update(t.address)
+        .where(a.customer == wrong.c.customer, a.value == wrong.c.value, covered)
+        .values(state=int(AddressState.DEAD))
+    )
+
+
+def remember_addresses(connection: Connection, file: int, mark: int, now: datetime) -> None:
+    """Keep the addresses that the calls after `mark` speak of as they are; what a file found first stays.
+
+    A no to calls covers everybody who has the number (ix_address_channel_value).
+    """
+    k, c, a, told = t.call.c, t.touch.c, t.address.c, t.address.alias("told")
+    said = select(c.customer, c.address).join_from(t.call, t.touch, c.id == k.touch)
+    found = connection.execute(said.where(k.event > mark, k.disposition.in_(SPEAKS))).all()
+    if not found:
+        return
+    values = select(told.c.value).where(among(told.c.id, {row.address for row in found}))
+    covered = or_(among(a.customer, {row.customer for row in found}), (a.channel == CALL) & a.value.in_(values))
+    s = called_address.c
+    mine = [literal(mark, s.mark.type), literal(now, s.at.type)]
+    stood = select(literal(file, s.file.type), a.id, *(a[name] for name in STOOD), *mine)
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    columns = ["file", "address", *STOOD, "mark", "at"]
+    connection.execute(make(called_address).from_select(columns, stood.where(covered)).on_conflict_do_nothing())
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How many addresses are as they were, and how many wait for the next import of customers."""
+
+    back: int
+    waiting: int
+
+
+def restore_addresses(connection: Connection, file: int) -> Restored:
+    """Take back what a file's calls, which count no more, did to addresses; what others said since acts again.
+
+    Nothing of an address that was erased. Of customers who were imported meanwhile nobody knows what the import
+    would have made of the address: it is `replaced` and its consent unknown, until it is imported once more.
+    """
+    rows = connection.execute(_stood(file)).all()
+    _hand_down(connection, file, rows)
+    changes = [change for row in rows if (change := _without(row))]
+    if changes:
+        a = t.address.c
+        values: dict[str, Any] = {name: bindparam(f"b_{name}") for name in STOOD}
+        connection.execute(update(t.address).where(a.id == bindparam("b_id")).values(values), changes)
+    changed = {change["b_id"] for change in changes}
+    for mark in sorted({row.mark for row in rows if row.address in changed}):
+        _act_again(connection, [row for row in rows if row.mark == mark and row.address in changed], mark)
+    imported = {row.address for row in rows if row.imported_at > row.at}
+    return Restored(len(changed - imported), len(changed & imported))
+
+
+def waiting_addresses(connection: Connection, file: int) -> int:
+    """How many addresses undoing this file would leave to the next import of customers."""
+    return sum(row.imported_at > row.at and _without(row) is not None for row in connection.execute(_stood(file)))
+
+
+def _stood(file: int) -> Any:
+    s, a, p = called_address.c, t.address.c, t.customer.c
+    now = [a[name].label(f"{name}_now") for name in STOOD]
+    return (
+        select(s.address, *(s[name] for name in STOOD), s.mark, s.at, *now, a.customer, p.imported_at)
+        .join(t.address, a.id == s.address)
+        .join(t.customer, p.id == a.customer)
+        .where(s.file == file, p.erased_at.is_(None))
+    )
+
+
+def _hand_down(connection: Connection, file: int, rows: Sequence[Row[Any]]) -> None:
+    """Files that came while this one counted found its doing: for them too its beginning is the beginning."""
+    s = called_address.c
+    later = update(called_address).where(s.address == bindparam("b_address"), s.mark > bindparam("b_mark"))
+    values: dict[str, Any] = {name: bindparam(f"b_{name}") for name in (*STOOD, "at", "mark")}
+    given = [{f"b_{name}": getattr(row, name) for name in ("address", *STOOD, "mark", "at")} for row in rows]
+    if given:
+        connection.execute(later.values(values), given)
+    connection.execute(delete(called_address).where(s.file == file))
+
+
+def _without(row: Row[Any]) -> dict[str, Any] | None:
+    """The address without the file's calls, before what others said acts again; None: as it is."""
+    imported, dead, denied = row.imported_at > row.at, int(AddressState.DEAD), int(Consent.DENIED)
+    after = {name: getattr(row, f"{name}_now") for name in STOOD}
+    if row.state_now == dead and row.state < dead:
+        after["state"] = int(AddressState.REPLACED) if imported else row.state
+    if (row.consent_now, row.consent_source_now) == (denied, FROM_EVENT):
+        stood = {name: getattr(row, name) for name in STOOD[1:]}
+        unknown = {"consent": int(Consent.UNKNOWN), "consent_source": None, "consent_at": None}
+        after |= unknown if imported and stood["consent"] != denied else stood
+    if all(after[name] == getattr(row, f"{name}_now") for name in STOOD):
+        return None
+    return {"b_id": row.address, **{f"b_{name}": value for name, value in after.items()}}
+
+
+def _act_again(connection: Connection, rows: Sequence[Row[Any]], mark: int) -> None:
+    """Let what came after `mark` act once more on these addresses: reports, calls that count, refusals."""
+    c, ev, a, mine = t.touch.c, t.event.c, t.address.c, t.address.alias("mine")
+    alike = select(a.id).join_from(mine, t.address, (a.channel == mine.c.channel) & (a.value == mine.c.value))
+    same = alike.where(among(mine.c.id, [row.address for row in rows]))
+    customers = {row.customer for row in rows}
+    theirs = select(c.id).where(or_(among(c.customer, customers), c.address.in_(same)))
+    act(connection, connection.execute(speaking().where(ev.touch.in_(theirs), ev.id > mark)).all())
+    drop_numbers(connection, (t.call.c.event > mark) & among(c.customer, customers))
+    refused = select(c.address).where(c.state == int(State.REFUSED), c.action == int(Action.DROP_ADDRESS))
+    connection.execute(burial(refused.where(c.address.in_(same))))
