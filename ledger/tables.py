@@ -351,18 +351,13 @@ dial_entry = _table(
     Index("ix_dial_entry_list", "list"),
     Index("ix_dial_entry_touch", "touch"),
 )
-Index(
-    "ix_call_callback_at",
-    call.c.callback_at,
-    sqlite_where=call.c.callback_at.is_not(None),
-    postgresql_where=call.c.callback_at.is_not(None),
-)
 for _name, _column, _rare in (
-    ("ix_event_complained", "touch", event.c.outcome == int(Side.COMPLAINED)),
-    ("ix_event_filtered", "touch", event.c.reason == int(Reason.FILTERED)),
-    ("ix_event_unknown", "received_at", event.c.outcome == int(Side.UNKNOWN)),
+    ("ix_event_complained", event.c.touch, event.c.outcome == int(Side.COMPLAINED)),
+    ("ix_event_filtered", event.c.touch, event.c.reason == int(Reason.FILTERED)),
+    ("ix_event_unknown", event.c.received_at, event.c.outcome == int(Side.UNKNOWN)),
+    ("ix_call_callback_at", call.c.callback_at, call.c.callback_at.is_not(None)),
 ):
-    Index(_name, event.c[_column], sqlite_where=_rare, postgresql_where=_rare)
+    Index(_name, _column, sqlite_where=_rare, postgresql_where=_rare)
 for _name in ("customer", "number", "household"):
     Index(
         f"uq_dial_entry_active_{_name}",

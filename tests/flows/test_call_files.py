@@ -1,0 +1,307 @@
+"""A file of call results that was the wrong one: undone, it is as if it had never come, and what is not is said."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from flows.call_files import import_results, undo_file
+from flows.dial_recall import recall
+from flows.dialling import give_back
+from flows.reports import record_reports
+from ledger import call_undo, suppressions
+from ledger import tables as t
+from ledger.call_files import call_files
+from ledger.call_undo import Stays
+from ledger.callbacks import promises
+from ledger.dial_tables import reversed_call, spare_call
+from ledger.erasure import erase, stop_for_good
+from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
+from tests.commands import said
+from tests.steps import address_words, touch_words
+from waves.dispositions import Disposition as D
+from waves.errors import CampaignError
+from waves.message import Event
+from waves.outcomes import Side, word
+from waves.seals import sealer
+from waves.tokens import Kind, make_token
+
+CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d}\n"
+LATER = "  - {wave: later, channels: [email], message: hello, release: 2h, listen: 2d}\n"
+Line = tuple[int, D, datetime, str]
+"""Whose entry of the list (by rank), how the call ended, when, and its id."""
+
+
+@pytest.fixture
+def world(ledger_url: str, tmp_path: Path) -> Iterator[World]:
+    """The desk on each of the two databases."""
+    made = staged(make_world(tmp_path / "home", ledger_url))
+    yield made
+    made.ledger.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[World]:
+    """The desk in a home of its own, for the commands."""
+    made = staged(make_world(tmp_path / "home"))
+    yield made
+    made.ledger.close()
+
+
+def staged(world: World) -> World:
+    """Four customers on one list, in the order of their numbers, an hour after it was pulled."""
+    put(world.ledger, [reachable(n, value=float(-n)) for n in range(4)])
+    world.start(plan_text(CALL + LATER))
+    world.advance()
+    world.pull("call")
+    at(world, HOUR)
+    return world
+
+
+def at(world: World, after: timedelta) -> None:
+    world.now = T0 + after
+    world.ledger.set_now(world.now)
+
+
+def results(world: World, name: str, lines: Sequence[Line], tokens: bool = True, **more: str) -> Path:
+    """A dialler's file of these calls."""
+    path = world.room.settings.home / name
+    with world.ledger.read() as connection:
+        e = t.dial_entry.c
+        entries = list(connection.scalars(select(e.id).order_by(e.list, e.rank)))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["token", "disposition", "at", "call_id", *more])
+        for who, disposition, when, ident in lines:
+            token = make_token(world.room.token_key, Kind.DIAL_ENTRY, entries[who]) if tokens else f"x{who}"
+            writer.writerow([token, word(disposition), when.isoformat(), ident, *more.values()])
+    return path
+
+
+def bring(world: World, name: str, lines: Sequence[Line], **more: Any) -> int:
+    found = import_results(world.room, results(world, name, lines, **more), None, "lead")
+    assert found.file is not None
+    return found.file
+
+
+def live(world: World) -> dict[str, Any]:
+    """What of the ledger decides about anybody."""
+    s, v = t.suppression.c, t.conversion.c
+    with world.ledger.read() as connection:
+        standing = connection.execute(select(s.customer, s.reason, s.since).where(s.until.is_(None)))
+        sales = connection.execute(select(v.customer, v.at, v.source_id).where(v.reversed_at.is_(None)))
+        kept = {"suppressions": sorted(standing.tuples(), key=repr), "sales": sorted(sales.tuples())}
+        promised = promises(connection, world.now, 48, 48)
+    places = {name: address_words(world, name) for name in ("call_list", "sms")}
+    touches = [
+        (row.key, row.state, row.outcome, row.disposition, max(row.not_before, world.now))
+        for row in world.touches("call")
+    ]
+    return {**kept, **places, "promises": promised, "touches": touches}
+
+
+WRONG: list[Line] = [
+    (0, D.DNC_REQUEST, T0 + HOUR, "1"),
+    (1, D.WRONG_NUMBER, T0 + HOUR, "2"),
+    (2, D.SALE, T0 + HOUR, "3"),
+    (3, D.CALLBACK_AGREED, T0 + HOUR, "4"),
+]
+RIGHT: list[Line] = [
+    (0, D.BUSY, T0 + HOUR, "1"),
+    (1, D.DNC_REQUEST, T0 + HOUR, "2"),
+    (2, D.NO_ANSWER, T0 + HOUR, "3"),
+]
+PROMISED = {"callback_at": (T0 + DAY).isoformat()}
+
+
+@pytest.mark.parametrize("back", ["list out", "list back first", "list back between", "list back after"])
+def test_it_is_as_if_the_file_had_never_come(world: World, back: str) -> None:
+    before = live(world)
+    if back == "list back first":
+        give_back(world.room, 1, "lead", world.now)
+        before = live(world)
+    number = bring(world, "wrong.csv", WRONG, **PROMISED)
+    during = live(world)
+    assert [row[1] for row in during["suppressions"]] == ["dnc_request"]
+    assert (len(during["sales"]), len(during["promises"])) == (1, 1)
+    assert during["sms"][phone(1)][1] == during["call_list"][phone(1)][1] == "dead"
+    assert during["call_list"][phone(0)][2] == "denied"
+    if back == "list back between":
+        give_back(world.room, 1, "lead", world.now)
+    done = undo_file(world.room, number, "lead", world.now)
+    assert (done.calls, done.customers, done.suppressions, done.conversions, done.promises) == (4, 4, 1, 1, 1)
+    assert done.addresses == 3, "the number on two channels, and the one that refused"
+    if back in ("list back between", "list back after"):
+        if back == "list back after":
+            give_back(world.room, 1, "lead", world.now)
+        assert len(world.pull("call").entries) == 4, "all four wait for a list, at once"
+        return
+    assert live(world) == before
+
+
+@pytest.mark.parametrize("order", ["wrong undo right", "wrong right undo", "right wrong undo"])
+def test_the_right_file_may_come_before_between_or_after(world: World, tmp_path: Path, order: str) -> None:
+    """The same calls by their ids, with other ends: whichever came first is known, and the other counts in the end."""
+    number = 0
+    for step in order.split():
+        if step == "undo":
+            undo_file(world.room, number, "lead", world.now)
+        elif step == "right":
+            bring(world, "right.csv", RIGHT)
+        else:
+            number = bring(world, "wrong.csv", WRONG, **PROMISED)
+    found = live(world)
+    ends = {row[0]: row[3] for row in found["touches"]}
+    assert ends == {"c0": D.BUSY, "c1": D.DNC_REQUEST, "c2": D.NO_ANSWER, "c3": None}
+    assert [(row[1], row[2]) for row in found["suppressions"]] == [("dnc_request", T0 + HOUR)]
+    assert (found["sales"], found["promises"]) == ([], [])
+    assert {value for value, place in found["call_list"].items() if place[2] == "denied"} == {phone(1)}
+    assert not [value for value, place in found["sms"].items() if place[1] == "dead"]
+    give_back(world.room, 1, "lead", world.now)
+    assert [entry.number for entry in world.pull("call").entries] == [phone(3)]
+
+
+def test_a_file_of_tokens_that_nobody_knows_does_not_keep_the_right_one_out(world: World) -> None:
+    stray = bring(world, "stray.csv", RIGHT, tokens=False)
+    assert bring(world, "right.csv", RIGHT) == stray + 1
+    assert {row[3] for row in live(world)["touches"]} == {None}, "known by their ids"
+    done = undo_file(world.room, stray, "lead", world.now)
+    assert (done.calls, done.customers, done.brought_by_others) == (3, 0, 3)
+    assert [row[3] for row in live(world)["touches"]] == [D.BUSY, D.DNC_REQUEST, D.NO_ANSWER, None]
+    with world.ledger.read() as connection:
+        assert connection.execute(select(spare_call)).all() == []
+
+
+def test_what_others_said_meanwhile_stays(world: World) -> None:
+    """A person's suppression for the same reason, a bounce of the same number, and a later call with the same word."""
+    number = bring(world, "wrong.csv", [(0, D.DNC_REQUEST, T0, "1"), (1, D.INVALID_NUMBER, T0, "2")])
+    with world.ledger.write() as connection:
+        assert not suppressions.suppress(connection, 1, None, 0, "dnc_request", "anna", world.now)
+    bring(world, "also.csv", [(1, D.WRONG_NUMBER, T0 + HOUR, "3")])
+    undo_file(world.room, number, "lead", world.now)
+    found = live(world)
+    assert [row[1] for row in found["suppressions"]] == ["dnc_request"]
+    assert found["call_list"][phone(1)][1] == found["sms"][phone(1)][1] == "dead"
+    assert found["call_list"][phone(0)][2] == "granted", "the suppression keeps them from everything"
+
+
+def test_a_no_that_came_as_a_report_meanwhile_stays(world: World) -> None:
+    number = bring(world, "wrong.csv", WRONG)
+    token = make_token(world.room.token_key, Kind.TOUCH, world.touches("call")[0].id)
+    record_reports(world.room, [Event(token, int(Side.UNSUBSCRIBED), T0, "page", "e1")], world.now)
+    undo_file(world.room, number, "lead", world.now)
+    assert address_words(world, "call_list")[phone(0)][2] == "denied"
+
+
+def test_who_was_imported_meanwhile_waits_for_the_next_import(world: World) -> None:
+    number = bring(world, "wrong.csv", WRONG)
+    with world.ledger.write() as connection:
+        connection.execute(update(t.customer).values(imported_at=world.now + HOUR))
+    at(world, 3 * HOUR)
+    done = undo_file(world.room, number, "lead", world.now)
+    assert (done.addresses, done.stays.addresses_to_import) == (0, 3)
+    places = address_words(world, "call_list")
+    assert (places[phone(1)][1], places[phone(0)][2]) == ("replaced", "unknown"), "neither is called"
+
+
+def test_what_was_withdrawn_erased_or_closed_is_said_and_stays(world: World) -> None:
+    world.start(plan_text("  - {wave: notice, channels: [call_list], release: 2h, listen: 9d}\n", name="other"))
+    world.advance()
+    number = bring(world, "wrong.csv", WRONG)
+    world.pull("notice", name="other")
+    seal = sealer(world.room.token_key)
+    with world.ledger.write() as connection:
+        subject = stop_for_good(connection, "c3", seal, world.now)
+        assert erase(connection, "c3", subject, seal, "lead", world.now)
+    give_back(world.room, 1, "lead", world.now)
+    world.advance(T0 + 6 * DAY)
+    world.ledger.set_now(world.now)
+    with world.ledger.read() as connection:
+        before = call_undo.stays(connection, number)
+    assert before == Stays(4, 1, 1, 0)
+    assert undo_file(world.room, number, "lead", world.now).stays == before
+    assert {row[0]: row[3] for row in live(world)["touches"] if row[0] in ("c0", "c1", "c2")} == dict.fromkeys(
+        ("c0", "c1", "c2")
+    )
+    with world.ledger.read() as connection:
+        kept = connection.execute(select(reversed_call.c.number).order_by(reversed_call.c.event)).scalars().all()
+        assert kept == [phone(0), phone(1), phone(2), None]
+        states = set(connection.scalars(select(t.wave.c.state).where(t.wave.c.name == "call")))
+    assert states == {"closed"}
+
+
+def test_the_lead_sees_files_undoes_one_and_may_insist(desk: World) -> None:
+    path = results(desk, "monday.csv", WRONG)
+    first = json.loads(said(desk, "dispositions", "import", str(path), "--by", "lead", "--json"))
+    assert first == {"file": 1, "new": 4, "known": 0, "unknown_touch": 0, "late": 0}
+    again = said(desk, "dispositions", "import", str(path))
+    assert "imported before as file 1" in again
+    assert "file 1: 0 new calls, 4 known already" in again
+    assert "file 1 is undone: 4 calls of 4 customers" in said(desk, "dispositions", "undo", "1", "--by", "anna")
+    with pytest.raises(CampaignError, match="undone by anna at"):
+        said(desk, "dispositions", "undo", "1")
+    with pytest.raises(CampaignError, match=r"imported as file 1, and undone by anna .*--again"):
+        said(desk, "dispositions", "import", str(path))
+    with pytest.raises(CampaignError, match="there is no file 7"):
+        said(desk, "dispositions", "undo", "7")
+    assert "file 2: 4 new calls" in said(desk, "dispositions", "import", str(path), "--again")
+    files = json.loads(said(desk, "dispositions", "files", "--json"))["files"]
+    assert [(f["id"], f["name"], f["calls"], f["counted"], f["undone_by"]) for f in files] == [
+        (2, "monday.csv", 4, 4, None),
+        (1, "monday.csv", 4, 0, "anna"),
+    ]
+    assert "by anna" in said(desk, "dispositions", "files")
+    told = said(desk, "why", "test", "c2")
+    assert "sale (does not count: file 1 was undone" in told
+    assert "sale (from generic_csv)" in told
+    with desk.ledger.read() as connection:
+        audit = connection.execute(select(t.audit.c.who, t.audit.c.did, t.audit.c.what)).tuples().all()
+        raw = connection.scalars(select(t.event.c.raw).where(t.event.c.touch.is_(None))).all()
+    kept = [row for row in audit if row[1].startswith("dispositions")]
+    assert kept[:2] == [("lead", "dispositions import", "file 1"), ("anna", "dispositions undo", "file 1")]
+    assert {json.loads(one)["undone_with_file"] for one in raw} == {1}
+
+
+@pytest.mark.parametrize(
+    ("when", "recalled", "late"),
+    [(2 * HOUR, False, 0), (2 * HOUR, True, 1), (4 * HOUR, False, 1), (9 * HOUR, False, 1)],
+    ids=["in time", "recalled", "returned", "over"],
+)
+def test_a_call_made_too_late_counts_and_is_flagged(world: World, when: timedelta, recalled: bool, late: int) -> None:
+    if recalled:
+        recall(world.room, 1, "lead", world.now, "c0")
+    at(world, 3 * HOUR)
+    if when != 9 * HOUR:
+        give_back(world.room, 1, "lead", world.now)
+    at(world, 10 * HOUR)
+    path = results(world, "late.csv", [(0, D.NO_ANSWER, T0 + when, "1"), (1, D.NOT_ATTEMPTED, T0 + 9 * HOUR, "2")])
+    found = import_results(world.room, path, None, "lead")
+    assert (found.recorded.new, found.recorded.late) == (2, late)
+    assert touch_words(world, "call")["c0"][0][2] == "no_answer"
+    with world.ledger.read() as connection:
+        [file] = call_files(connection)
+        assert file.late == late
+        assert list(connection.scalars(select(t.call.c.late).order_by(t.call.c.at))) == [bool(late), False]
+
+
+def test_what_stays_and_what_is_late_is_said(desk: World) -> None:
+    at(desk, 10 * HOUR)
+    path = results(desk, "late.csv", [(0, D.DNC_REQUEST, desk.now, "1")])
+    assert "1 were made late, after their list was over" in said(desk, "dispositions", "import", str(path))
+    assert "dnc_request (from generic_csv, made after its list was over" in said(desk, "why", "test", "c0")
+    give_back(desk.room, 1, "lead", desk.now)
+    desk.advance(T0 + 6 * DAY)
+    desk.ledger.set_now(desk.now)
+    only = said(desk, "dispositions", "undo", "1", "--dry-run")
+    assert "cannot be taken back: 1 calls are of waves that are over" in only
+    assert "file 1 is as it was" in only
+    assert json.loads(said(desk, "dispositions", "undo", "1", "--dry-run", "--json"))["stays"]["erased_customers"] == 0
+    text = said(desk, "dispositions", "undo", "1", "--by", "lead")
+    assert "was not taken back: 1 calls are of waves that are over" in text
