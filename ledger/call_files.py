@@ -57,9 +57,12 @@ def call_files(connection: Connection) -> Sequence[Row[Any]]:
 def keep_spares(connection: Connection, file: int, calls: Sequence[Call], new: Mapping[tuple[str, str], int]) -> None:
     """Keep what a file says of calls that others had brought before, and of calls of nobody we know.
 
-    `new` is the event of each call, by provider and id, that came in just now.
+    `new` is the event of each call, by provider and id, that came in just now. CampaignError for a file undone since.
     """
-    connection.execute(update(call_file).where(call_file.c.id == file).values(calls=call_file.c.calls + len(new)))
+    f = call_file.c
+    counts = update(call_file).where(f.id == file, f.undone_at.is_(None)).values(calls=f.calls + len(new))
+    if not connection.execute(counts).rowcount:
+        raise CampaignError(f"file {file} was undone while it came in; what was left of it is not recorded")
     first = {(call.provider, call.call_id): call for call in reversed(calls)}
     own = _own(connection, file, [key for key in first if key not in new])
     rows = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, case, cast, delete, func, insert, literal, null, or_, select, update
+from sqlalchemy import Connection, Row, Text, case, cast, delete, func, insert, literal, null, select, update
 
 from ledger import tables as t
 from ledger.audit import record
@@ -117,7 +117,7 @@ def undo(connection: Connection, number: int, rules: DialRules | None, by: str, 
 
 def _standing(connection: Connection, number: int) -> None:
     f = call_file.c
-    row = connection.execute(select(f.undone_at, f.undone_by).where(f.id == number).with_for_update()).one_or_none()
+    row = connection.execute(select(f.undone_at, f.undone_by).where(f.id == number)).one_or_none()
     if row is None:
         raise CampaignError(f"there is no file {number} of call results; see: multiwave dispositions files")
     if row.undone_at is not None:
@@ -135,16 +135,16 @@ def _ended(connection: Connection, number: int) -> list[tuple[int, int]]:
 
 def _said_by_others(connection: Connection, number: int) -> Sequence[Row[Any]]:
     """What other files said of the calls that this one brought: of each call the first such file."""
-    ev, k, s, f = t.event.c, t.call.c, spare_call.c, call_file.c
-    own = spare_call.alias("own").c
+    ev, k, s, f, own = t.event.c, t.call.c, spare_call.c, call_file.c, spare_call.alias("own").c
     strays = select(own.event).where(own.file == number, own.event.is_not(None))
-    mine = or_(ev.id.in_(select(k.event).where(k.file == number)), ev.id.in_(strays))
+    mine = select(k.event).where(k.file == number).union_all(strays).subquery()
     order = func.row_number().over(partition_by=(s.provider, s.call_id), order_by=s.file)
     ranked = (
         select(spare_call, f.at.label("came"), order.label("place"))
-        .join_from(spare_call, t.event, (ev.provider == s.provider) & (ev.provider_event_id == s.call_id))
+        .join_from(mine, t.event, ev.id == mine.c.event)  # ix_call_file, pk_event
+        .join(spare_call, (s.provider == ev.provider) & (s.call_id == ev.provider_event_id))  # ix_spare_call_call_id
         .join(call_file, f.id == s.file)
-        .where(mine, s.file != number, s.event.is_(None))
+        .where(s.file != number, s.event.is_(None))
         .subquery()
     )
     return connection.execute(select(ranked).where(ranked.c.place == 1).order_by(ranked.c.file)).all()

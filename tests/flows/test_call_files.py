@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from channels.call_list.formats import FORMATS
 from flows.call_files import import_results, undo_file
 from flows.dial_recall import recall
 from flows.dialling import give_back
-from flows.reports import record_reports
+from flows.reports import record_dispositions, record_reports
 from ledger import call_undo, suppressions
 from ledger import tables as t
 from ledger.call_files import call_files
@@ -177,6 +178,15 @@ def test_a_file_of_tokens_that_nobody_knows_does_not_keep_the_right_one_out(worl
     assert [row[3] for row in live(world)["touches"]] == [D.BUSY, D.DNC_REQUEST, D.NO_ANSWER, None]
     with world.ledger.read() as connection:
         assert connection.execute(select(spare_call)).all() == []
+
+
+def test_a_file_that_is_undone_while_it_comes_in_stays_undone(desk: World) -> None:
+    number = bring(desk, "wrong.csv", WRONG)
+    undo_file(desk.room, number, "lead", desk.now)
+    rows = list(FORMATS["generic_csv"].read(results(desk, "rest.csv", RIGHT), desk.room.dialler(None)))
+    with pytest.raises(CampaignError, match="undone while it came in"):
+        record_dispositions(desk.room, rows, desk.now, "generic_csv", number)
+    assert {row[3] for row in live(desk)["touches"]} == {None}
 
 
 def test_what_others_said_meanwhile_stays(world: World) -> None:
