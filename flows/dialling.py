@@ -128,6 +128,8 @@ def _row(
         valid_until=entry.call_until,
         tz=known.zone,
         callable_until=entry.call_until,
+        callback_at=entry.callback_at,
+        callback_agent=entry.agent,
         team=team,
         list=told["list"],
         batch=f"list-{told['list']}",

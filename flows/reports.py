@@ -153,6 +153,7 @@ def record_dispositions(
                 ring_s=row.ring_s,
                 talk_s=row.talk_s,
                 wrap_s=row.wrap_s,
+                callback_at=row.callback_at,
             )
             for row, entry in zip(rows, entries, strict=True)
         ]

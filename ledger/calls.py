@@ -38,6 +38,8 @@ class Call:
     ring_s: float | None = None
     talk_s: float | None = None
     wrap_s: float | None = None
+    callback_at: datetime | None = None
+    """When the customer was promised to be called again."""
 
 
 def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
@@ -132,6 +134,7 @@ def _call_row(call: Call, event: int) -> dict[str, object]:
         "ring_s": call.ring_s,
         "talk_s": call.talk_s,
         "wrap_s": call.wrap_s,
+        "callback_at": call.callback_at if call.disposition is Disposition.CALLBACK_AGREED else None,
     }
 
 

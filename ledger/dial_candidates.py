@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Float,
     Integer,
     Select,
     and_,
+    case,
     cast,
     false,
     func,
@@ -23,22 +26,38 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    type_coerce,
 )
 
 from ledger import tables as t
+from ledger.dial_tables import past_call
 from ledger.gates import PASSES, Gates, Members, address_gate, best_address, live_members, recheck
 from ledger.law_caps import Called, Counted, used_up
 from ledger.legal_hours import open_until
 from ledger.limits import over_limit
-from ledger.sql import among
+from ledger.sql import among, inline
 from waves.dial_list import Candidate, Number
 from waves.dispositions import Disposition
 from waves.hours import kind_of
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
-from waves.recycling import Tried
+from waves.recycling import Tried, promised
 
 CALL = CHANNEL_CODES["call_list"]
+
+
+class Asked(Protocol):
+    """Whose list it is, and until when it may be dialled."""
+
+    @property
+    def wave(self) -> int:
+        """The call wave."""
+
+    @property
+    def valid_until(self) -> datetime:
+        """The list's end."""
+
+
 WORST = 1.7e308
 """The place of those without a score: after everybody who has one."""
 
@@ -49,30 +68,40 @@ class Ranked:
 
     touch: int
     score: float | None
-    place: tuple[float, int, int]
+    place: tuple[int, float, int, int]
 
 
 def ranked(
-    connection: Connection, wave: int, gates: Gates, types: Mapping[str, str], score: Any, now: datetime, block: int
+    connection: Connection, ask: Asked, gates: Gates, types: Mapping[str, str], score: Any, now: datetime, block: int
 ) -> Iterator[list[Ranked]]:
     """Everybody who is due for a list, the best first and equals by lot, in blocks that double.
 
-    Equals go by bucket, so that no order of import favours anybody.
+    Before all others come those to whom a call was promised, the soonest first, until the list's end. Equals go by
+    bucket, so that no order of import favours anybody.
     """
     c = t.touch.c
     m = live_members(gates.campaign or 0, types)
     value: ColumnElement[Any] = cast(score(m), Float(53)) if score else cast(null(), Float(53))
-    key = func.coalesce(-value, literal(WORST, Float(53)))
-    query = (
-        select(c.id, value, key, m.c.bucket)
-        .join_from(t.touch, m, m.c.customer == c.customer)
-        .where(*_due(wave, now), ~gates.halted(c.customer) if gates.halted else true())
-        .order_by(key, m.c.bucket, c.id)
+    owed = c.disposition == inline(Disposition.CALLBACK_AGREED)
+    group = case((owed, inline(0)), else_=inline(1))
+    key = case(
+        (owed, cast(type_coerce(c.not_before, BigInteger), Float(53))),
+        else_=func.coalesce(-value, literal(WORST, Float(53))),
     )
-    after: tuple[float, int, int] | None = None
+    place = (group, key, m.c.bucket, c.id)
+    query = (
+        select(c.id, value, *place[:3])
+        .join_from(t.touch, m, m.c.customer == c.customer)
+        .where(c.wave == ask.wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_after > now)
+        .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)))
+        .where(~gates.halted(c.customer) if gates.halted else true())
+        .order_by(*place)
+    )
+    after: tuple[int, float, int, int] | None = None
     while True:
-        here = query if after is None else query.where(tuple_(key, m.c.bucket, c.id) > tuple_(*map(literal, after)))
-        rows = [Ranked(row[0], row[1], (row[2], row[3], row[0])) for row in connection.execute(here.limit(block))]
+        here = query if after is None else query.where(tuple_(*place) > tuple_(*map(literal, after)))
+        found = connection.execute(here.limit(block))
+        rows = [Ranked(touch, of, (which, at, bucket, touch)) for touch, of, which, at, bucket in found]
         if rows:
             yield rows
         if len(rows) < block:
@@ -80,15 +109,10 @@ def ranked(
         after, block = rows[-1].place, 2 * block
 
 
-def _due(wave: int, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    c = t.touch.c
-    return c.wave == wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_before <= now, c.not_after > now
-
-
 def candidates(
     connection: Connection, touches: Sequence[int], wave: int, gates: Gates, types: Mapping[str, str], now: datetime
 ) -> list[Candidate]:
-    """What is known now of these touches of a wave, in their order (pk_touch)."""
+    """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time."""
     rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now))}
     customers = sorted({row.customer for row in rows.values()})
     numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
@@ -97,6 +121,9 @@ def candidates(
     for touch in touches:
         row = rows[touch]
         mine = calls.get(row.customer, ())
+        of_wave = [_tried(call) for call in mine if call.wave == wave]
+        if row.not_before > now and not promised(of_wave):
+            continue
         found.append(
             Candidate(
                 touch,
@@ -110,7 +137,7 @@ def candidates(
                 row.on_a_list,
                 [Number(n.id, n.value, n.on_a_list, n.law_cap) for n in numbers.get(row.customer, ())],
                 [_tried(call) for call in mine],
-                [_tried(call) for call in mine if call.wave == wave],
+                of_wave,
             )
         )
     return found
@@ -124,7 +151,7 @@ def _by_customer(rows: Iterable[Any]) -> dict[int, list[Any]]:
 
 
 def _tried(row: Any) -> Tried:
-    return Tried(row.at, Disposition(row.disposition), row.call_id, row.number)
+    return Tried(row.at, Disposition(row.disposition), row.call_id, row.number, row.agent, row.callback_at)
 
 
 def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime) -> Select[Any]:
@@ -136,6 +163,7 @@ def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: 
         select(
             c.id,
             c.customer,
+            c.not_before,
             p.household,
             t.zone_set.c.zones,
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
@@ -172,22 +200,30 @@ def _numbers(customers: Sequence[int], gates: Gates, now: datetime) -> Select[An
     )
 
 
-def _calls(customers: Sequence[int]) -> Select[Any]:
-    """Every call to these customers (ix_touch_customer, ix_call_touch)."""
-    c, k = t.touch.c, t.call.c
-    return (
-        select(c.customer, c.wave, k.at, k.disposition, k.call_id, k.number)
-        .join_from(t.touch, t.call, k.touch == c.id)
-        .where(among(c.customer, customers))
+def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
+    """Every call to these customers (ix_touch_customer, ix_call_touch), and the imported (ix_past_call_customer)."""
+    c, k, p = t.touch.c, t.call.c, past_call.c
+    made = select(c.customer, c.wave, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
+    return made.where(among(c.customer, customers)).union_all(
+        select(p.customer, null(), *_of_old(p)).where(among(p.customer, customers))
     )
 
 
+def _told(k: Any) -> list[ColumnElement[Any]]:
+    return [k.at, k.disposition, k.call_id, k.number, k.agent, k.callback_at]
+
+
+def _of_old(p: Any) -> list[ColumnElement[Any]]:
+    return [p.at, p.disposition, p.source_id, p.number, p.agent, null()]
+
+
 def calls_to(connection: Connection, numbers: Iterable[str]) -> dict[str, list[Tried]]:
-    """Every call to each of these numbers, whosesoever it was (ix_call_number)."""
-    k = t.call.c
+    """Every call to each of these numbers, whosesoever it was (ix_call_number, ix_past_call_number)."""
+    k, p = t.call.c, past_call.c
     found: dict[str, list[Tried]] = {}
-    query = select(k.number, k.at, k.disposition, k.call_id).where(among(k.number, sorted(set(numbers))))
-    for row in connection.execute(query):
+    asked = sorted(set(numbers))
+    made = select(*_told(k)).where(among(k.number, asked))
+    for row in connection.execute(made.union_all(select(*_of_old(p)).where(among(p.number, asked)))):
         found.setdefault(row.number, []).append(_tried(row))
     return found
 

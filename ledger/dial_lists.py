@@ -60,6 +60,10 @@ class Entry:
     score: float | None
     call_until: datetime
     """The end of the customer's permitted hours, or of the list."""
+    callback_at: datetime | None = None
+    """When the customer was promised a call."""
+    agent: str | None = None
+    """Who promised it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def pull(
     _refuse_unless_open(connection, ask, now)
     cover(connection, gates.rules, now, gates.closes)
     made, scores = Composed(), dict[int, float | None]()
-    for block in ranked(connection, ask.wave, gates, types, score, now, max(FEWEST, 2 * ask.size)):
+    for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * ask.size)):
         scores |= {one.touch: one.score for one in block}
         found = candidates(connection, [one.touch for one in block], ask.wave, gates, types, now)
         to_numbers = calls_to(connection, (number.value for one in found for number in one.numbers))
@@ -146,6 +150,7 @@ def _write(
             format=ask.format,
             pulled_at=now,
             pulled_by=ask.by,
+            valid_until=ask.valid_until,
             lease_until=ask.lease_until,
         )
         .returning(t.dial_list.c.id)
@@ -157,18 +162,20 @@ def _write(
                 "list": number,
                 "touch": one.touch,
                 "rank": rank,
-                "tier": "normal",
+                "tier": one.tier,
                 "score": scores[one.touch],
                 "customer": one.customer,
                 "number": line.value,
                 "household": one.household,
                 "call_until": min(one.call_until or ask.valid_until, ask.valid_until),
                 "active": True,
+                "callback_at": one.promise.callback_at if one.promise else None,
+                "agent": one.promise.agent if one.promise else None,
             }
             for rank, (one, line) in enumerate(made.chosen, 1)
         ],
     )
-    e, c = t.dial_entry.c, t.touch.c
+    c = t.touch.c
     listed = {"state": int(State.LISTED), "provider": ask.format, "claimed_at": now, "claimed_by": f"list {number}"}
     connection.execute(
         update(t.touch)
@@ -176,18 +183,17 @@ def _write(
         .values(address=bindparam("b_address"), **listed),
         [{"b_touch": one.touch, "b_address": line.address} for one, line in made.chosen],
     )
-    record(
-        connection, now, ask.by, "dial-list pull", f"list {number}", after=f"{len(made.chosen)} entries for {ask.team}"
-    )
-    rows = connection.execute(
-        select(
-            e.id, e.customer, e.number, t.customer.c.name, t.customer.c.language, e.rank, e.tier, e.score, e.call_until
-        )
-        .join(t.customer, t.customer.c.id == e.customer)
-        .where(e.list == number)  # ix_dial_entry_list
-        .order_by(e.rank)
-    )
-    return number, [Entry(*row) for row in rows]
+    after = f"{len(made.chosen)} entries for {ask.team}"
+    record(connection, now, ask.by, "dial-list pull", f"list {number}", after=after)
+    return number, entries_of(connection, number)
+
+
+def entries_of(connection: Connection, number: int) -> list[Entry]:
+    """The lines of a list by rank (ix_dial_entry_list)."""
+    e, p = t.dial_entry.c, t.customer.c
+    query = select(e.id, e.customer, e.number, p.name, p.language, e.rank, e.tier, e.score, e.call_until)
+    query = query.add_columns(e.callback_at, e.agent).join(t.customer, p.id == e.customer).where(e.list == number)
+    return [Entry(*row) for row in connection.execute(query.order_by(e.rank))]
 
 
 def give_back(connection: Connection, number: int, rules: DialRules, by: str, now: datetime) -> tuple[int, int]:

@@ -38,7 +38,9 @@ def wait_again(connection: Connection, touches: Collection[int], rules: DialRule
     calls: dict[int, list[Tried]] = {}
     places: dict[int, list[str]] = {}
     for row in connection.execute(_calls(touches)):
-        calls.setdefault(row.id, []).append(Tried(row.at, Disposition(row.disposition), row.call_id))
+        calls.setdefault(row.id, []).append(
+            Tried(row.at, Disposition(row.disposition), row.call_id, callback_at=row.callback_at)
+        )
         if rules and row.state == "open" and row.stopped_at is None:
             places[row.id] = row.jurisdictions.split()
     found = {
@@ -67,7 +69,7 @@ def _off_lists() -> Update:
 def _calls(touches: Collection[int]) -> Select[Any]:
     c, k, w = t.touch.c, t.call.c, t.wave.c
     return (
-        select(c.id, k.at, k.disposition, k.call_id, w.state, w.stopped_at, t.zone_set.c.jurisdictions)
+        select(c.id, k.at, k.disposition, k.call_id, k.callback_at, w.state, w.stopped_at, t.zone_set.c.jurisdictions)
         .join_from(t.touch, t.call, k.touch == c.id)  # ix_call_touch
         .join(t.wave, w.id == c.wave)
         .join(t.customer, t.customer.c.id == c.customer)

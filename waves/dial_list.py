@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from waves.outcomes import Reason, word
-from waves.recycling import DialRules, Held, Tried, held_back, same_part
+from waves.recycling import DialRules, Held, Tried, held_back, promised, same_part
 
 WITHOUT = "capacity"
 """Callable, and left out because the list is full."""
@@ -45,6 +45,16 @@ class Candidate:
     """Every call to the customer that is known, in every campaign."""
     of_wave: Sequence[Tried] = ()
     """Those of them that this wave made."""
+
+    @property
+    def promise(self) -> Tried | None:
+        """The call that promised the next one, and when."""
+        return promised(self.of_wave)
+
+    @property
+    def tier(self) -> str:
+        """What is promised comes first; then who was not called yet and who was, as the wave ranks them."""
+        return "callback" if self.promise else "recycle" if self.of_wave else "normal"
 
 
 @dataclass(slots=True)
@@ -92,14 +102,15 @@ def compose(
 def _number_for(
     one: Candidate, made: Composed, to_numbers: Mapping[str, Collection[Tried]], rules: DialRules, now: datetime
 ) -> Number | str:
-    """The number to dial, the least tried first; or why there is none."""
+    """The number to dial: the one of a promise, else the least tried, of equals the preferred; or why there is none."""
     why = _person(one, made, rules, now)
     if why is not None:
         return why
-    tried = Counter(call.number for call in one.of_wave)
+    tried, promise = Counter(call.number for call in one.of_wave), one.promise
+    on = promise.number if promise else None
     whys = []
-    for number in sorted(one.numbers, key=lambda each: tried[each.value]):  # stable: the preferred of equals
-        said = _line(number, made, to_numbers.get(number.value, ()), rules, now)
+    for number in sorted(one.numbers, key=lambda each: (each.value != on, tried[each.value])):
+        said = _line(number, made, to_numbers.get(number.value, ()), rules, now, number.value == on)
         if said is None:
             return number
         whys.append(said)
@@ -113,20 +124,25 @@ def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> 
         return "over_limit"
     if one.law_cap:
         return "law_cap"
-    held = held_back(one.calls, rules.person, rules, now)
+    promise = one.promise
+    held = held_back(one.calls, rules.person, rules, now, promise is not None)
     if held is not None:
         return f"person_{word(held)}"
     if one.call_until is None:
         return "outside_hours"
+    if promise is not None and promise.callback_at is not None and promise.callback_at >= one.call_until:
+        return "promised_later"
     if same_part(one.of_wave, one.zones, rules, now):
         return word(Held.SAME_PART)
     return "household" if one.household is not None and one.household in made.households else None
 
 
-def _line(number: Number, made: Composed, calls: Collection[Tried], rules: DialRules, now: datetime) -> str | None:
+def _line(
+    number: Number, made: Composed, calls: Collection[Tried], rules: DialRules, now: datetime, asked: bool
+) -> str | None:
     if number.on_a_list or number.value in made.numbers:
         return "number_on_a_list"
     if number.law_cap:
         return "number_law_cap"
-    held = held_back(calls, rules.number, rules, now)
+    held = held_back(calls, rules.number, rules, now, asked)
     return None if held is None else f"number_{word(held)}"

@@ -21,6 +21,8 @@ from waves.plan import Duration, Record
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
+PUNCTUAL = timedelta(minutes=15)
+"""How much sooner or later than promised a call is still the one that was promised."""
 NAMES = {word(code): code for code in Disposition}
 
 
@@ -73,12 +75,14 @@ class DialRules(Record):
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One call that was made: when, how it ended, and on which number (None: nobody said)."""
+    """One call that was made: when, how it ended, on which number (None: nobody said), by whom, what it promised."""
 
     at: datetime
     disposition: Disposition
     call_id: str = ""
     number: str | None = None
+    agent: str | None = None
+    callback_at: datetime | None = None
 
 
 class Held(IntEnum):
@@ -95,33 +99,57 @@ def again_from(calls: Collection[Tried], rules: DialRules, places: Iterable[str]
     In whatever order they came: the call that counts (`waves.dispositions.strength`, then the latest) has to allow
     another, and the latest one says when.
     """
-    said = [call for call in calls if EFFECTS[call.disposition].outcome is not None]
+    said = _said(calls)
     if not said:
         return None
     counts = max(said, key=lambda call: (strength(call.disposition), call.at, call.call_id))
-    latest = max(said, key=lambda call: (call.at, call.call_id))
+    latest = _latest(said)
     rule = rules.after(latest.disposition)
     if rule is None or rules.after(counts.disposition) is None:
         return None
     if sum(call.disposition is latest.disposition for call in said) > rule.times:
         return None
+    if latest.disposition is Disposition.CALLBACK_AGREED and latest.callback_at is not None:
+        return max(latest.at, latest.callback_at - PUNCTUAL)
     return latest.at + max([rule.after, *(rule.places[place] for place in places if place in rule.places)])
 
 
-def held_back(calls: Iterable[Tried], often: Often, rules: DialRules, now: datetime) -> Held | None:
-    """What keeps a person, or a number, from one more call now, by all calls to it in every campaign."""
+def _said(calls: Iterable[Tried]) -> list[Tried]:
+    return [call for call in calls if EFFECTS[call.disposition].outcome is not None]
+
+
+def _latest(calls: Iterable[Tried]) -> Tried:
+    return max(calls, key=lambda call: (call.at, call.call_id))
+
+
+def promised(calls: Collection[Tried]) -> Tried | None:
+    """The call of a wave that promised another at a time, if it is the latest; None: nobody waits for one."""
+    said = _said(calls)
+    latest = _latest(said) if said else None
+    is_one = latest is not None and latest.disposition is Disposition.CALLBACK_AGREED and latest.callback_at is not None
+    return latest if is_one else None
+
+
+def held_back(
+    calls: Iterable[Tried], often: Often, rules: DialRules, now: datetime, asked: bool = False
+) -> Held | None:
+    """What keeps a person, or a number, from one more call now, by all calls to it in every campaign.
+
+    Of a customer who `asked` for it, neither the gap nor the day's cap does.
+    """
     made = [call.at for call in calls if rules.is_attempt(call.disposition)]
-    if any(abs(now - at) < rules.gap for at in made):
+    if not asked and any(abs(now - at) < rules.gap for at in made):
         return Held.GAP
     day, week = (sum(at > now - within for at in made) for within in (DAY, WEEK))
-    return Held.CAP if day >= often.day or week >= often.week or len(made) >= often.ever else None
+    capped = (day >= often.day and not asked) or week >= often.week or len(made) >= often.ever
+    return Held.CAP if capped else None
 
 
 def same_part(calls: Collection[Tried], zones: Sequence[str], rules: DialRules, now: datetime) -> bool:
     """Whether the latest of a wave's calls asks for another part of the day than it is now (waves.call_slots)."""
     if not calls:
         return False
-    latest = max(calls, key=lambda call: (call.at, call.call_id))
+    latest = _latest(calls)
     rule = rules.after(latest.disposition)
     if rule is None or not rule.other_part:
         return False

@@ -13,9 +13,11 @@ from channels.call_list.rows import DispositionRow
 from flows.dialling import give_back
 from flows.reports import record_dispositions
 from ledger import tables as t
+from ledger.calls import Call, record_calls
 from ledger.dial_lists import Pulled
-from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
-from tests.steps import phoned, touch_words
+from ledger.past_calls import PastCall, record_past_calls
+from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
+from tests.steps import phoned, touch_of, touch_words
 from waves.dispositions import Disposition as D
 from waves.errors import PlanError
 from waves.outcomes import State
@@ -167,3 +169,53 @@ def test_a_no_is_heard_though_the_file_of_rules_has_a_mistake(lite: World) -> No
     path.unlink()
     give_back(lite.room, cut.number, "lead", T0 + HOUR)
     assert list_at(lite, 4 * HOUR).number, "who was busy waits again since the list is back"
+
+
+def promise(world: World, after: timedelta, until: timedelta, key: str = "c1", **more: Any) -> None:
+    """A call in which an agent agreed with a customer on another one."""
+    touch = touch_of(world, "call", key, "call_list").id
+    call = Call(D.CALLBACK_AGREED, T0 + after, f"{key} {after}", "test", touch, callback_at=T0 + until, **more)
+    with world.ledger.write() as connection:
+        record_calls(connection, [call], RULES, T0 + after)
+
+
+def test_what_was_promised_comes_first_by_its_time_and_agent_whatever_the_gap_and_the_day_allow(world: World) -> None:
+    calling(world, *[reachable(n, value=float(n)) for n in (1, 2, 3)])
+    for hour, said in ((0, D.BUSY), (3, D.BUSY), (6, D.CALLBACK_AGREED)):  # the third of the day
+        cut = list_at(world, hour * HOUR, size=3)
+        if said is D.BUSY:
+            phoned(world, "call", "c1", said, T0 + hour * HOUR)
+        else:
+            promise(world, 6 * HOUR, 8 * HOUR, agent="ann")
+            promise(world, 6 * HOUR, 7 * HOUR, "c2")
+        give_back(world.room, cut.number, "lead", T0 + hour * HOUR)
+    entries = list_at(world, 6 * HOUR).entries  # for eight hours: both are due within it
+    assert [(e.number, e.rank, e.tier, e.callback_at, e.agent) for e in entries] == [
+        (phone(2), 1, "callback", T0 + 7 * HOUR, None),
+        (phone(1), 2, "callback", T0 + 8 * HOUR, "ann"),
+        (phone(3), 3, "normal", None, None),
+    ]
+
+
+def test_a_promise_for_tomorrow_waits_for_tomorrows_list(world: World) -> None:
+    calling(world, reachable(1))
+    cut = list_at(world, HOUR)
+    promise(world, HOUR, DAY + HOUR)
+    give_back(world.room, cut.number, "lead", T0 + HOUR)
+    assert list_at(world, 4 * HOUR).waiting == WAITING | {"later": 1}
+    due = list_at(world, DAY + HOUR - timedelta(minutes=15))
+    assert [entry.tier for entry in due.entries] == ["callback"]
+    phoned(world, "call", "c1", D.NO_ANSWER, T0 + DAY + HOUR)
+    give_back(world.room, due.number, "lead", T0 + DAY + HOUR)
+    assert list_at(world, DAY + 3 * HOUR).waiting == WAITING | {"later": 1}, "not answered, so four hours later"
+    assert [entry.tier for entry in list_at(world, DAY + 6 * HOUR).entries] == ["recycle"]
+
+
+def test_imported_calls_count_for_the_caps(world: World) -> None:
+    calling(world, reachable(1), reachable(2))
+    old = [PastCall("c1", phone(1), T0 - n * HOUR, D.NO_ANSWER, "crm", str(n)) for n in (3, 6)]
+    old += [PastCall("c1", phone(2), T0 - 5 * HOUR, D.NO_ANSWER, "crm", "of a neighbour")]
+    with world.ledger.write() as connection:
+        assert record_past_calls(connection, old) == (3, 0, 0)
+    cut = list_at(world, HOUR)
+    assert ([entry.number for entry in cut.entries], cut.funnel) == ([phone(2)], {"person_cap": 1})
