@@ -57,6 +57,10 @@ class Asked(Protocol):
     def valid_until(self) -> datetime:
         """The list's end."""
 
+    @property
+    def only(self) -> str | None:
+        """The key of the one customer who is asked for; None: whoever is best."""
+
 
 WORST = 1.7e308
 """The place of those without a score: after everybody who has one."""
@@ -95,6 +99,7 @@ def ranked(
         .where(c.wave == ask.wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_after > now)
         .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)))
         .where(~gates.halted(c.customer) if gates.halted else true())
+        .where(c.customer.in_(select(t.customer.c.id).where(t.customer.c.key == ask.only)) if ask.only else true())
         .order_by(*place)
     )
     after: tuple[int, float, int, int] | None = None

@@ -49,6 +49,10 @@ class Pull:
     """The kill switches that stop it."""
     teams: Mapping[str, Share] = field(default_factory=dict)
     """What each team of the shift is to get, this one among them; empty: this list alone is cut."""
+    number: int = 0
+    """The list that is to be longer; 0: a new one."""
+    only: str | None = None
+    """The key of the one customer who is to be on it; None: whoever is best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,20 +191,8 @@ def _write(
 ) -> tuple[int, list[Entry]]:
     if not chosen:
         return 0, []
-    number = connection.execute(
-        insert(t.dial_list)
-        .values(
-            wave=ask.wave,
-            team=ask.team,
-            shift=ask.shift,
-            format=ask.format,
-            pulled_at=now,
-            pulled_by=ask.by,
-            valid_until=ask.valid_until,
-            lease_until=ask.lease_until,
-        )
-        .returning(t.dial_list.c.id)
-    ).scalar_one()
+    number = ask.number or _new_list(connection, ask, now)
+    first = 1 + (connection.scalar(select(func.max(t.dial_entry.c.rank)).where(t.dial_entry.c.list == number)) or 0)
     connection.execute(
         insert(t.dial_entry),
         [
@@ -218,7 +210,7 @@ def _write(
                 "callback_at": one.promise.callback_at if one.promise else None,
                 "agent": one.promise.agent if one.promise else None,
             }
-            for rank, (one, line) in enumerate(chosen, 1)
+            for rank, (one, line) in enumerate(chosen, first)
         ],
     )
     c = t.touch.c
@@ -230,16 +222,47 @@ def _write(
         [{"b_touch": one.touch, "b_address": line.address} for one, line in chosen],
     )
     after = f"{len(chosen)} entries for {ask.team}"
-    record(connection, now, ask.by, "dial-list pull", f"list {number}", after=after)
-    return number, entries_of(connection, number)
+    did = "dial-list extend" if ask.number else "dial-list pull"
+    record(connection, now, ask.by, did, f"list {number}", after=after)
+    return number, entries_of(connection, number, first)
 
 
-def entries_of(connection: Connection, number: int) -> list[Entry]:
-    """The lines of a list by rank (ix_dial_entry_list)."""
+def _new_list(connection: Connection, ask: Pull, now: datetime) -> int:
+    made = insert(t.dial_list).values(
+        wave=ask.wave,
+        team=ask.team,
+        shift=ask.shift,
+        format=ask.format,
+        pulled_at=now,
+        pulled_by=ask.by,
+        valid_until=ask.valid_until,
+        lease_until=ask.lease_until,
+    )
+    return int(connection.execute(made.returning(t.dial_list.c.id)).scalar_one())
+
+
+def entries_of(connection: Connection, number: int, first: int = 1) -> list[Entry]:
+    """The lines of a list by rank, from this rank on (ix_dial_entry_list)."""
     e, p = t.dial_entry.c, t.customer.c
     query = select(e.id, e.customer, e.number, p.name, p.language, e.rank, e.tier, e.score, e.call_until)
-    query = query.add_columns(e.callback_at, e.agent).join(t.customer, p.id == e.customer).where(e.list == number)
+    query = query.add_columns(e.callback_at, e.agent).join(t.customer, p.id == e.customer)
+    query = query.where(e.list == number, e.rank >= first)
     return [Entry(*row) for row in connection.execute(query.order_by(e.rank))]
+
+
+def list_of(connection: Connection, number: int) -> Row[Any]:
+    """A dial list with the names of its campaign and wave; CampaignError when there is none."""
+    d, w = t.dial_list.c, t.wave.c
+    query = (
+        select(t.dial_list, w.name.label("wave_name"), t.campaign.c.name.label("campaign"))
+        .join(t.wave, w.id == d.wave)
+        .join(t.campaign, t.campaign.c.id == w.campaign)
+        .where(d.id == number)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise CampaignError(f"there is no dial list {number}; see: multiwave dial-list ls")
+    return row
 
 
 def teams_of_shift(connection: Connection, wave: int, shift: str, since: datetime) -> set[str]:
