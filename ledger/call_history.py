@@ -64,9 +64,9 @@ def read_calls(
 ) -> Sequence[Row[Any]]:
     """The newest calls that could have been answered, oldest first: PLAIN, then the attributes by name.
 
-    `same_goal` says that the call was for this goal, `converted` whether it met it (null: not yet to be told). Within
-    a campaign an attribute is what it was when the campaign started, if a rule of it names the attribute; otherwise,
-    and for imported calls, what it is now. Erased customers are left out.
+    `attempt` is null where a file did not say it. `same_goal` says that the call was for this goal, `converted` whether
+    it met it (null: not yet to be told). Within a campaign an attribute is what it was when the campaign started, if a
+    rule of it names the attribute; otherwise, and for imported calls, what it is now. Erased customers are left out.
     """
     both = union_all(_own(goal, types, extent), _imported(goal, types, extent)).subquery("calls")
     order = (both.c.at.desc(), both.c.source.desc(), both.c.place.desc())
@@ -108,14 +108,13 @@ def _own(goal: CallGoal, types: Mapping[str, str], extent: Extent) -> Select[Any
 def _imported(goal: CallGoal, types: Mapping[str, str], extent: Extent) -> Select[Any]:
     k, p = past_call.c, t.customer.c
     profile = t.profile_table(types)
-    nth = func.row_number().over(partition_by=(k.source, k.customer, k.number), order_by=(k.at, k.id))
     return (
         select(
             type_coerce(k.at, BigInteger).label("at"),
             k.customer,
             cast(k.number, Text).label("number"),
             k.disposition,
-            cast(func.coalesce(k.attempt, nth), SmallInteger).label("attempt"),
+            k.attempt,
             t.zone_set.c.zones,
             p.language,
             literal(True).label("same_goal"),

@@ -15,7 +15,7 @@ past_call = Table(
     Column("number", plain_text()),  # E.164; null: the customer was erased
     Column("at", Moment, nullable=False),
     Column("disposition", SmallInteger, nullable=False),
-    Column("attempt", SmallInteger),  # null: the file did not say; the order of the calls says it
+    Column("attempt", SmallInteger),  # from 1; null: the file did not say
     Column("agent", Text),
     Column("source", plain_text(), nullable=False),
     Column("source_id", plain_text(), nullable=False),

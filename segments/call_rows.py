@@ -21,6 +21,8 @@ from waves.hours import zone_of
 QUARTER_US = 15 * 60 * 1_000_000
 """No zone's clock changes, and no slot begins, but at a quarter of an hour."""
 DAY_US = 86_400_000_000
+ROUND_US = 30 * DAY_US
+"""An answer ends a round of attempts at a number, and so does a month without one."""
 KINDS: Mapping[str, Kind] = {
     "integer": "number",
     "number": "number",
@@ -105,7 +107,7 @@ def learnable(calls: Sequence[Any], types: Mapping[str, str]) -> Learnable:
     answered = np.array([row.disposition in LIVE for row in calls], np.float64)
     numbers: dict[str, int] = {}
     codes = [numbers.setdefault(row.number, len(numbers)) if row.number is not None else -1 for row in calls]
-    attempt = np.array([row.attempt for row in calls], np.int64)
+    attempt = _attempts(calls, answered)
     before: dict[int, Before] = {}
     stood = []
     for row, came in zip(calls, answered, strict=True):
@@ -135,6 +137,18 @@ def learnable(calls: Sequence[Any], types: Mapping[str, str]) -> Learnable:
         np.array([at[place] for place in spoke], np.int64),
         before,
     )
+
+
+def _attempts(calls: Sequence[Any], answered: Floats) -> Ints:
+    """The attempt that each call was: as it was said, else one more than those in vain in the round before it."""
+    tried: dict[str, tuple[int, int]] = {}
+    found = np.empty(len(calls), np.int64)
+    for place, row in enumerate(calls):
+        vain, last = tried.get(row.number, (0, row.at))
+        own = (vain if row.at - last < ROUND_US else 0) + 1
+        tried[row.number] = 0 if answered[place] else own, row.at
+        found[place] = own if row.attempt is None else row.attempt
+    return found
 
 
 def candidate_rows(asked: Candidates, types: Mapping[str, str], before: Mapping[int, Before]) -> Mapping[str, Any]:

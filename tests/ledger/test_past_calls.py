@@ -70,8 +70,8 @@ def test_calls_of_both_kinds_come_in_the_order_of_their_time(world: World) -> No
         phoned(world, "call", "c1", said, T0 + hours * HOUR)
     found = [(row.number, row.disposition, row.attempt, bool(row.converted)) for row in read(world)]
     assert found == [
-        (phone(1), D.NO_ANSWER, 1, False),
-        (phone(1), D.SALE, 2, True),
+        (phone(1), D.NO_ANSWER, None, False),
+        (phone(1), D.SALE, None, True),
         (phone(2), D.BUSY, 4, False),
         (phone(1), D.NO_ANSWER, 1, False),
         (phone(1), D.NOT_INTERESTED, 2, False),
