@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.call_scores import scores
 from console.context import ByOption, HomeOption, JsonOption, existing, open_home, who
 from console.show import clock, print_json, say, table
 
@@ -161,4 +162,5 @@ def add_to(app: typer.Typer) -> None:
     topic.command("import", epilog=IMPORT_EPILOG)(import_file)
     topic.command("fit", epilog=FIT_EPILOG)(fit)
     topic.command("cards")(cards)
+    topic.command("scores")(scores)
     app.add_typer(topic, name="history")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ledger.call_history import OF
 from ledger.types import DAY_ZERO, EPOCH, MICROSECOND
 from segments.answering import Ints, Tries
 from segments.capture import Floats
@@ -89,7 +90,7 @@ def kinds_of(types: Mapping[str, str]) -> dict[str, Kind]:
     return features_of({**{name: KINDS[kind] for name, kind in types.items()}, **OF_THE_CALL})
 
 
-@lru_cache(maxsize=1_000_000)
+@lru_cache(maxsize=262_144)
 def _slot(quarter: int, zones: str | None) -> int:
     place = zone_of(zones.split()[0]) if zones else None
     return slot_of((EPOCH + quarter * QUARTER_US * MICROSECOND).astimezone(place or UTC))
@@ -106,7 +107,7 @@ def learnable(calls: Sequence[Any], types: Mapping[str, str]) -> Learnable:
     slot = slots(at, [row.zones for row in calls])
     answered = np.array([row.disposition in LIVE for row in calls], np.float64)
     numbers: dict[str, int] = {}
-    codes = [numbers.setdefault(row.number, len(numbers)) if row.number is not None else -1 for row in calls]
+    codes = [numbers.setdefault(row.number, len(numbers)) for row in calls]
     attempt = _attempts(calls, answered)
     before: dict[int, Before] = {}
     stood = []
@@ -125,7 +126,7 @@ def learnable(calls: Sequence[Any], types: Mapping[str, str]) -> Learnable:
         [int(attempt[place]) for place in spoke],
         [stood[place] for place in spoke],
         [calls[place].language for place in spoke],
-        {name: [getattr(calls[place], name) for place in spoke] for name in types},
+        {name: [getattr(calls[place], OF + name) for place in spoke] for name in types},
         types,
     )
     return Learnable(
@@ -149,6 +150,19 @@ def _attempts(calls: Sequence[Any], answered: Floats) -> Ints:
         tried[row.number] = 0 if answered[place] else own, row.at
         found[place] = own if row.attempt is None else row.attempt
     return found
+
+
+def candidates(waiting: Sequence[Any], types: Mapping[str, str], at: datetime) -> Candidates:
+    """The rows of ledger.waiting_calls.read_waiting as candidates for a call at a moment."""
+    return Candidates(
+        at,
+        [row.customer for row in waiting],
+        [row.number for row in waiting],
+        [row.attempt for row in waiting],
+        [row.zones for row in waiting],
+        [row.language for row in waiting],
+        {name: [getattr(row, OF + name) for row in waiting] for name in types},
+    )
 
 
 def candidate_rows(asked: Candidates, types: Mapping[str, str], before: Mapping[int, Before]) -> Mapping[str, Any]:

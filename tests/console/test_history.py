@@ -21,8 +21,9 @@ from ledger.calls import Call, record_calls
 from ledger.dial_tables import model_card, past_call
 from segments.walk import STEP
 from tests.builders import HOUR, T0, World, make_world, phone, plan_text, put, reachable
-from tests.segments.test_propensity import PEOPLE, history, people
+from tests.segments.test_propensity import PEOPLE, history, is_gold, people
 from waves.dispositions import Disposition
+from waves.draw import bucket_of
 from waves.errors import CampaignError, InputError
 
 HEAD = ("customer", "number", "at", "disposition", "source", "source_id")
@@ -224,3 +225,40 @@ def test_what_has_no_calls_says_so(world: World) -> None:
     said = ask(world, "history", "fit", "test", "call")
     assert said.count("too few calls to test: it ranks nobody yet") == 2
     assert "is ranked by value alone" in said
+
+
+def test_who_waits_is_told_with_chances_hour_and_worth(calling: World, tmp_path: Path) -> None:
+    """Nobody waits while the list is out; it comes back uncalled, and one was called in between."""
+    assert "nobody waits for a list" in ask(calling, "history", "scores", "test", "call")
+    called(calling, 1)
+    ask(calling, "dial-list", "return", 1)
+    told = json.loads(ask(calling, "history", "scores", "test", "call", "--size", 40, "--explore", 0.1, "--json"))
+    found = told["customers"]
+    assert told["ranks_by"] == ["answer", "convert", "value"]
+    assert len(found) == PEOPLE - 1
+    assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
+    assert all(one["best_answer"] >= one["answer"] > 0 and 0 < one["convert"] < 1 for one in found)
+    gold = {f"c{n}" for n in range(PEOPLE) if is_gold(n)}
+    assert sum(one["customer"] in gold for one in found[:20]) >= 17
+    assert sum(one["listed"] == "lot" for one in found) == 4
+    assert sum(one["listed"] is not None for one in found) == 40
+    assert all((one["p_assign"] is None) == (one["listed"] is None) for one in found)
+    out = tmp_path / "scores.csv"
+    ask(calling, "history", "scores", "test", "call", "--out", out)
+    with out.open(encoding="utf-8", newline="") as file:
+        assert [row["customer"] for row in csv.DictReader(file)] == [one["customer"] for one in found]
+    assert "the first 20 of 119" in ask(calling, "history", "scores", "test", "call")
+    with pytest.raises(InputError, match=r"0\.05 to 0\.1"):
+        ask(calling, "history", "scores", "test", "call", "--explore", 0.5)
+
+
+def test_a_list_of_one_s_own_without_rank_or_history_is_by_lot(world: World) -> None:
+    put(world.ledger, [reachable(n) for n in range(5)])
+    world.start(plan_text(WAVES.replace("rank: value, ", "")))
+    world.advance()
+    world.advance(T0 + 3 * HOUR)
+    world.ledger.set_now(world.now)
+    told = json.loads(ask(world, "history", "scores", "test", "call", "--json"))
+    assert told["ranks_by"] == ["value"]
+    assert [one["customer"] for one in told["customers"]] == sorted((f"c{n}" for n in range(5)), key=bucket_of)
+    assert {one["value"] for one in told["customers"]} == {1.0}

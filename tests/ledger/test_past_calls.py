@@ -9,17 +9,21 @@ import pytest
 from sqlalchemy import select, update
 
 from flows.erasing import erase_customer
+from flows.running import load_running, score_of
 from ledger import tables as t
 from ledger.call_history import LONGEST_AGO, CallGoal, Extent, calls_after, newest, read_calls
 from ledger.dial_tables import past_call
 from ledger.model_cards import Card, cards, newest_cards, store_cards
 from ledger.past_calls import PastCall, record_past_calls
+from ledger.waiting_calls import read_waiting
 from tests.builders import DAY, HOUR, T0, TYPES, World, phone, plan_text, put, reachable
 from tests.steps import convert, phoned, set_customer
 from waves.dispositions import COULD_BE_ANSWERED, EFFECTS, LIVE, Disposition
+from waves.outcomes import State
 
 D = Disposition
 CALL = "  - {wave: call, enter: \"tier is null or tier = 'gold'\", channels: [call_list], release: 1h, listen: 3d}\n"
+RANKED = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 3d}\n"
 GOAL = CallGoal("renewed", (int(D.SALE),), 14 * DAY)
 
 
@@ -104,7 +108,7 @@ def test_a_customer_is_read_as_the_campaign_froze_them(world: World) -> None:
     keep(world, past(1))
     with world.ledger.write() as connection:
         connection.execute(update(t.profile_table(TYPES)).values(tier="sold", age=31))
-    assert [(row.tier, row.age) for row in read(world)] == [("sold", 31), ("gold", 31)]
+    assert [(row.of_tier, row.of_age) for row in read(world)] == [("sold", 31), ("gold", 31)]
 
 
 def test_without_goal_dispositions_a_conversion_soon_after_counts(world: World) -> None:
@@ -186,6 +190,26 @@ def test_a_card_comes_back_as_it_was_stored(world: World) -> None:
 def test_a_live_answer_is_one_that_could_be_given(said: Disposition) -> None:
     assert said not in LIVE or said in COULD_BE_ANSWERED
     assert said not in COULD_BE_ANSWERED or EFFECTS[said].rang
+
+
+def test_who_waits_is_read_with_the_attempt_to_come_and_the_rank(world: World) -> None:
+    put(world.ledger, [reachable(n, value=float(n)) for n in (1, 2, 3)])
+    world.start(plan_text(RANKED))
+    world.advance()
+    world.pull("call")
+    phoned(world, "call", "c1", D.BUSY, T0 + HOUR)
+    phoned(world, "call", "c1", D.NOT_ATTEMPTED, T0 + 2 * HOUR)
+    with world.ledger.write() as connection:
+        connection.execute(update(t.touch).where(t.touch.c.customer != 3).values(state=int(State.QUEUED)))
+    running = load_running(world.ledger, "test")
+    rule = score_of(running, running.plan.wave("call"), T0)
+    with world.ledger.read() as connection:
+        ranked, bare = (read_waiting(connection, running.id, running.row("call").id, TYPES, r) for r in (rule, None))
+    assert [(row.key, row.number, row.attempt, row.value, row.of_value) for row in ranked] == [
+        ("c1", phone(1), 2, 1.0, 1.0),
+        ("c2", phone(2), 1, 2.0, 2.0),
+    ]
+    assert [(row.zones, row.value) for row in bare] == [("Europe/London", None)] * 2
 
 
 def test_who_was_changed_by_hand_is_no_matter(world: World) -> None:

@@ -277,15 +277,24 @@ def test_a_round_of_attempts_ends_with_an_answer_or_a_month(lite: World) -> None
     assert list(fitted(lite).learnt.tries.attempt) == [1, 2, 1, 2, 1, 2, 7]
 
 
-def test_dates_are_days_from_the_call(lite: World) -> None:
-    types = {"ends": "date", "seen": "datetime"}
-    put(lite.ledger, people())
-    with lite.ledger.write() as connection:
+def test_dates_are_days_from_the_call(world: World) -> None:
+    """Of an imported call and of one of a campaign; an attribute may be called like a column of ours."""
+    types = {"ends": "date", "seen": "datetime", "number": "boolean", "attempt": "text"}
+    put(world.ledger, [reachable(1)])
+    with world.ledger.write() as connection:
         declare_attributes(connection, types)
-        connection.execute(update(t.profile_table(types)).values(ends=(T0 + 9 * DAY).date(), seen=T0 - 36 * HOUR))
+        said = {"ends": (T0 + 9 * DAY).date(), "seen": T0 - 36 * HOUR, "number": True, "attempt": "first"}
+        connection.execute(update(t.profile_table(types)).values(**said))
         record_past_calls(connection, [PastCall("c1", phone(1), T0 - DAY, D.SALE, "old", "1")])
-    with lite.ledger.read() as connection:
-        extent = newest(connection, T0)
+    world.start(plan_text(CALL))
+    world.advance()
+    world.pull("call")
+    phoned(world, "call", "c1", D.SALE, T0 + 12 * HOUR)
+    with world.ledger.read() as connection:
+        extent = newest(connection, T0 + DAY)
         rows = learn(read_calls(connection, GOAL, types, extent), types, extent).learnt.rows
-    assert rows["ends"] == [10.0]
-    assert rows["seen"] == [-0.5]
+    assert rows["ends"] == [10.0, 9.0]
+    assert rows["seen"] == [-0.5, -2.0]
+    assert rows["number"] == [True, True]
+    assert rows["attempt"] == ["first", "first"]
+    assert rows["call.attempt"] == [1, 1]
