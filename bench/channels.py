@@ -8,11 +8,9 @@ handed what it sends ready made. `bar` is how many times the bare client's proce
 from __future__ import annotations
 
 import gc
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import Any
 
 from bench import bare_clients
 from bench.provider_sink import ACCOUNT
-from bench.sinks import ABREAST, move_away, pinned
+from bench.sinks import ABREAST, pinned, sink_of
 from channels.mail_file import head_of, mail_bytes
 from channels.opening import Opening
 from channels.registry import CAPABILITIES, PROVIDERS
@@ -68,7 +66,7 @@ def run(scale: float) -> list[dict[str, Any]]:
 def measured(way: Way, count: int, rounds: int = ROUNDS) -> dict[str, Any]:
     """The row of one way."""
     ours, bare = [], []
-    with pinned(), sink(way.sink) as port, TemporaryDirectory(prefix="multiwave-bench-") as home:
+    with pinned(), sink_of(way.sink) as port, TemporaryDirectory(prefix="multiwave-bench-") as home:
         messages = list(_messages(way, count, port))
         channel = _opened(way, port, Path(home))
         _sent(channel, messages[: 2 * ABREAST])
@@ -103,20 +101,6 @@ def _sent(channel: Channel, messages: Sequence[Message]) -> float:
         if any(receipt.result != "accepted" for receipt in receipts):
             raise RuntimeError(f"not all was taken: {next(r for r in receipts if r.result != 'accepted')}")
     return time.process_time() - began
-
-
-@contextmanager
-def sink(name: str) -> Iterator[int]:
-    """A sink of this folder in a process and on a core of its own; its port."""
-    running = subprocess.Popen([sys.executable, "-m", f"bench.{name}"], stdout=subprocess.PIPE, text=True)
-    assert running.stdout
-    move_away(running.pid)
-    try:
-        yield int(running.stdout.readline())
-    finally:
-        running.kill()
-        running.wait()
-        running.stdout.close()
 
 
 def _messages(way: Way, count: int, port: int) -> Iterator[Message]:

@@ -39,7 +39,7 @@ from bench.sinks import (
     send_bare_smtp,
     send_by_http_line,
     send_by_smtp_line,
-    smtp_sink,
+    sink_of,
 )
 from bench.smtp_channel import SmtpChannel
 from channels.http import Http
@@ -134,7 +134,7 @@ def way_out(database: Database, home: Path, each: int) -> Iterator[Way]:
             room.senders = {name: one.model_copy(update={"sender": name}) for name, one in room.senders.items()}
             way = Way(room, each, url=sink.url)
         else:
-            port = stack.enter_context(smtp_sink())
+            port = stack.enter_context(sink_of("smtp_sink"))
             room.senders = {name: Sender(sender=name, channel=name, provider="smtp") for name in NAMES}
             room._channels.update({name: SmtpChannel(CAPABILITIES[name], port) for name in NAMES})
             way = Way(room, each, port=port)

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,15 +19,18 @@ from typing import Any
 
 from sqlalchemy import text
 
+from bench.campaign import open_room
 from bench.claim_settle import queue
 from bench.databases import Database, both
 from bench.events_by_hand import merge_by_hand
 from bench.race import ROUNDS, compare
 from bench.world import NOW, micros
+from flows.room import Room
 from ledger.events import record_events
 from ledger.store import Ledger, open_ledger
 from waves.message import Event
 from waves.outcomes import DEFAULT_ACTIONS, Outcome, Side
+from waves.senders import Sender
 
 BATCH = 10_000
 MEMBERS = 910_000
@@ -46,15 +50,36 @@ def record_on(database: Database, members: int, rounds: int = ROUNDS) -> dict[st
     with TemporaryDirectory(prefix="multiwave-bench-") as home:
         queue(database, Path(home), members)
         ledger = open_ledger(database.url("base"))
-        with ledger.write() as connection:
-            connection.execute(text(SENT), {"now": micros(NOW)})
-        with ledger.read() as connection:
-            touches = list(connection.scalars(text("SELECT id FROM touch WHERE batch IS NOT NULL ORDER BY id")))
+        _send_all(ledger)
+        touches = touches_of(ledger)
         ledger.close()
         best, reports = _times(database, touches, rounds)
         database.drop("base")
     print(f"events on {database.name}: {best[0]:.2f} s, by hand {best[1]:.2f} s", file=sys.stderr)
     return {"database": database.name, "n": reports, "rate": reports / best[0], "limit_rate": reports / best[1]}
+
+
+@contextmanager
+def reported_to(database: Database, home: Path, sender: Sender) -> Iterator[Room]:
+    """A room over a copy of `base`, all of its touches sent, and this sender's reports to come."""
+    ledger = open_ledger(database.copy("base", "run"))
+    _send_all(ledger)
+    room = open_room(home, ledger)
+    room.senders = {sender.sender: sender}
+    yield room
+    ledger.close()
+    database.drop("run")
+
+
+def touches_of(ledger: Ledger) -> list[int]:
+    """The touches that have a batch, in order."""
+    with ledger.read() as connection:
+        return list(connection.scalars(text("SELECT id FROM touch WHERE batch IS NOT NULL ORDER BY id")))
+
+
+def _send_all(ledger: Ledger) -> None:
+    with ledger.write() as connection:
+        connection.execute(text(SENT), {"now": micros(NOW)})
 
 
 def _times(database: Database, touches: list[int], rounds: int) -> tuple[list[float], int]:

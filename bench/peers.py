@@ -24,7 +24,7 @@ from typing import Any
 from bench.claim_settle import queue
 from bench.databases import Database, both
 from bench.dispatch import messages_of, sent_in, way_out
-from bench.sinks import http_sink, pinned, smtp_sink
+from bench.sinks import http_sink, pinned, sink_of
 from flows.running import load_running
 
 HERE = Path(__file__).parent
@@ -115,7 +115,7 @@ def peer_rate(peer: Peer, contacts: int, database: Database) -> float:
     with ExitStack() as stack:
         home = stack.enter_context(TemporaryDirectory(prefix="multiwave-bench-"))
         sink = None if peer.smtp else stack.enter_context(http_sink(secret=None))
-        port = sink.port if sink else stack.enter_context(smtp_sink())
+        port = sink.port if sink else stack.enter_context(sink_of("smtp_sink"))
         command = [str(python), "-m", f"bench.peer_{peer.name}", str(port), str(contacts)]
         if peer.on:
             command.append(database.make("peer").replace("postgresql+psycopg:", "postgresql:"))

@@ -1,6 +1,7 @@
 """20,000 signed SendGrid events in batches of 1,000, from the spool into the ledger, against the bulk rate of reports.
 
-Ours is what upkeep does: read the spool, verify each batch, translate its events, open their tokens and record them.
+Ours is what upkeep does with what the door verified and kept: read the spool, translate each batch's events, open their
+tokens, judge the clicks and record them all.
 The limit records the same reports in batches of 10,000, as bench.events does: Event objects, their tokens opened.
 """
 
@@ -9,28 +10,24 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import text
 
-from bench.campaign import open_room
 from bench.claim_settle import queue
 from bench.databases import Database, both
-from bench.events import SENT
+from bench.events import reported_to, touches_of
 from bench.race import ROUNDS, compare
-from bench.world import NOW, micros
+from bench.world import NOW
 from channels.callbacks import CALLBACKS
 from channels.sendgrid_events import read_events
 from channels.spool import Record, Spool
 from flows.room import Room
 from flows.spooling import merge_spool
 from ledger.events import record_events
-from ledger.store import Ledger, open_ledger
+from ledger.store import Ledger
 from tests.standins.sendgrid_signature import PUBLIC_KEY, signed
 from waves.senders import Sender
 from waves.tokens import Kind, make_token, read_token
@@ -54,7 +51,7 @@ def record_on(database: Database, members: int, rounds: int = ROUNDS) -> dict[st
         for _ in range(rounds):
             stored = []
             for side, work in enumerate((_spooled, _in_bulk)):
-                with _room(database, Path(home)) as room:
+                with reported_to(database, Path(home), MAIL) as room:
                     took, count = work(room, _bodies(room))
                     seconds[side].append(took)
                     stored.append(_stored(room.ledger))
@@ -65,24 +62,10 @@ def record_on(database: Database, members: int, rounds: int = ROUNDS) -> dict[st
     return {"database": database.name, "n": count, "rate": count / ours, "limit_rate": count / bulk}
 
 
-@contextmanager
-def _room(database: Database, home: Path) -> Iterator[Room]:
-    ledger = open_ledger(database.copy("base", "run"))
-    with ledger.write() as connection:
-        connection.execute(text(SENT), {"now": micros(NOW)})
-    room = open_room(home, ledger)
-    room.senders = {"mail": MAIL}
-    yield room
-    ledger.close()
-    database.drop("run")
-
-
 def _bodies(room: Room) -> list[bytes]:
     """What SendGrid posts: each event with all that its documentation shows."""
-    with room.ledger.read() as connection:
-        touches = list(connection.scalars(text("SELECT id FROM touch WHERE batch IS NOT NULL ORDER BY id")))[:EVENTS]
     events = []
-    for touch in touches:
+    for touch in touches_of(room.ledger)[:EVENTS]:
         token, draw = make_token(room.token_key, Kind.TOUCH, touch), touch % 1000
         event = {"email": f"c{touch}@example.com", "timestamp": int(NOW.timestamp()) + touch // 100}
         event |= {"smtp-id": f"<{touch}@ismtpd-1>", "sg_message_id": f"14c5d75ce93.dfd.64b469.filter0001.{touch}.0"}
@@ -108,7 +91,7 @@ def _spooled(room: Room, bodies: list[bytes]) -> tuple[float, int]:
 
 
 def _in_bulk(room: Room, bodies: list[bytes]) -> tuple[float, int]:
-    events = [event for body in bodies for event in read_events(MAIL, signed(body, NOW), body, NOW + timedelta(0))]
+    events = [event for body in bodies for event in read_events(MAIL, {}, body, NOW)]
     pairs = [(event, read_token(room.token_key, event.token)[1]) for event in events]
     began = time.perf_counter()
     for start in range(0, len(pairs), BULK):

@@ -62,9 +62,9 @@ def http_sink(secret: str | None = SECRET) -> Iterator[Sink]:
 
 
 @contextmanager
-def smtp_sink() -> Iterator[int]:
-    """bench.smtp_sink; its port."""
-    running = subprocess.Popen([sys.executable, "-m", "bench.smtp_sink"], stdout=subprocess.PIPE, text=True)
+def sink_of(module: str) -> Iterator[int]:
+    """A sink of this folder that prints its port; the port."""
+    running = subprocess.Popen([sys.executable, "-m", f"bench.{module}"], stdout=subprocess.PIPE, text=True)
     assert running.stdout
     move_away(running.pid)
     try:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,10 +19,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bench.campaign import open_room
 from bench.claim_settle import queue
 from bench.databases import Database, both
-from bench.events import SENT
+from bench.events import reported_to, touches_of
 from bench.events_by_hand import COLUMNS
 from bench.race import compare
 from bench.world import NOW, micros
@@ -31,7 +29,7 @@ from channels.callbacks import Callback
 from channels.spool import Record, Spool
 from flows.room import Room
 from flows.spooling import merge_spool
-from ledger.store import Ledger, open_ledger
+from ledger.store import Ledger
 from waves.message import Event
 from waves.outcomes import Outcome
 from waves.senders import Sender
@@ -57,33 +55,16 @@ def hand_in_on(database: Database, members: int) -> dict[str, Any]:
     """The row of one database."""
     with TemporaryDirectory(prefix="multiwave-bench-") as home:
         queue(database, Path(home), members)
-        with _room(database, Path(home)) as room:
-            touches = _touches(room.ledger)
+        with reported_to(database, Path(home), GATE) as room:
+            touches = touches_of(room.ledger)
             ours, stored = _spooled(room, touches), _stored(room.ledger)
-        with _room(database, Path(home)) as room:
+        with reported_to(database, Path(home), GATE) as room:
             theirs = _one_by_one(room.ledger, touches)
             compare(stored, _stored(room.ledger))
         database.drop("base")
     print(f"webhooks on {database.name}: {ours:.2f} s, a commit each {theirs:.2f} s", file=sys.stderr)
     n = len(touches)
     return {"database": database.name, "n": n, "rate": n / ours, "limit_rate": n / theirs}
-
-
-@contextmanager
-def _room(database: Database, home: Path) -> Iterator[Room]:
-    ledger = open_ledger(database.copy("base", "run"))
-    with ledger.write() as connection:
-        connection.execute(text(SENT), {"now": micros(NOW)})
-    room = open_room(home, ledger)
-    room.senders = {"gate": GATE}
-    yield room
-    ledger.close()
-    database.drop("run")
-
-
-def _touches(ledger: Ledger) -> list[int]:
-    with ledger.read() as connection:
-        return list(connection.scalars(text("SELECT id FROM touch WHERE batch IS NOT NULL ORDER BY id")))
 
 
 def _read(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Event]:

@@ -12,24 +12,26 @@ from waves.message import Came, Event, Inbound
 from waves.senders import Sender
 
 Reader = Callable[[Sender, Mapping[str, str], bytes, datetime], Sequence[Came]]
-"""Sender, headers by lower-case name, body, when it came; WebhookRejected when it is not the sender's own."""
+"""Sender, headers by lower-case name, body, when it came; WebhookRejected when it makes no sense."""
 Verifier = Callable[[Sender, Mapping[str, str], bytes, datetime], None]
-"""The same, and nothing is read but what proves who sent it."""
+"""The same; WebhookRejected when it is not the sender's own, another MultiwaveError when we cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
     """One provider's callbacks."""
 
+    verify: Verifier
+    """What lets a request in; it is not asked again of what was kept."""
     read: Reader
     headers: tuple[str, ...]
-    """Lower-case names of what `read` looks at; no other header is kept."""
+    """Lower-case names of what these look at; no other header is kept."""
     looks_at_url: bool = False
-    """Whether `read` needs the address as the provider called it: it is then among the headers as URL."""
+    """Whether they need the address as the provider called it: it is then among the headers as URL."""
     answer: tuple[int, str, bytes] = (202, "text/plain", b"")
     """Status, media type and body of the answer to what was kept."""
-    verify: Verifier | None = None
-    """What a large batch is let in by: it is kept and answered first, and read afterwards. None: what `read` says.
+    large: bool = False
+    """Whether a batch is so large that it is kept and answered first, and read afterwards.
 
     Whatever is let in so, `read` makes no report of it that a database would refuse.
     """
@@ -60,14 +62,19 @@ URL = "x-multiwave-url"
 
 
 CALLBACKS: dict[str, Callback] = {
-    "http": Callback(http_status.read_status, (STAMP.lower(), SIGNATURE.lower())),
+    "http": Callback(http_status.verify, http_status.read_status, (STAMP.lower(), SIGNATURE.lower())),
     "twilio": Callback(
-        twilio_status.read_status, twilio_status.HEADERS, looks_at_url=True, answer=(200, "text/xml", b"<Response/>")
+        twilio_status.verify,
+        twilio_status.read_status,
+        twilio_status.HEADERS,
+        looks_at_url=True,
+        answer=(200, "text/xml", b"<Response/>"),
     ),
     "sendgrid": Callback(
+        sendgrid_events.verify,
         sendgrid_events.read_events,
         (sendgrid_events.STAMP.lower(), sendgrid_events.SIGNATURE.lower()),
-        verify=sendgrid_events.verify,
+        large=True,
         longest=8_000_000,
     ),
 }

@@ -39,14 +39,15 @@ class Findings:
         if self.count <= SHOWN:
             self.problems.append(Problem(str(self.path), line, message))
 
+    def listed(self) -> list[str]:
+        """The first 20 as `file:line: ...`, and how many more there are."""
+        more = [f"and {self.count - SHOWN} more"] if self.count > SHOWN else []
+        return [*map(str, self.problems), *more]
+
     def stop_if_any(self) -> None:
-        """InputError naming the first 20 as `file:line: ...` and how many more there are."""
-        if not self.problems:
-            return
-        listed = [str(problem) for problem in self.problems]
-        if self.count > SHOWN:
-            listed.append(f"and {self.count - SHOWN} more")
-        raise InputError("\n".join([*listed, "nothing of this file was stored"]))
+        """InputError with what is listed."""
+        if self.problems:
+            raise InputError("\n".join([*self.listed(), "nothing of this file was stored"]))
 
     @contextmanager
     def opened(self, newline: str) -> Iterator[TextIO]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -11,8 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from channels.cells import unguard
-from channels.spool import replace, sync_folder
+from channels.call_list.taking_out import take_out
+from channels.spool import sync_folder
 
 PERSONAL: Mapping[str, object] = {"to": "", "name": None, "language": None, "fields": {}, "owner": None}
 Mine = Callable[[Mapping[str, object]], bool]
@@ -70,14 +68,5 @@ def _emptied(line: bytes, tokens: Collection[str]) -> bytes:
 
 
 def forget_in_lists(folder: Path, tokens: Collection[str]) -> int:
-    """Take entries out of the dial lists in a folder, whose first column is the token; how many."""
-    gone = 0
-    for path in sorted(folder.glob("*.csv")) if tokens else ():
-        rows = list(csv.reader(io.StringIO(path.read_text("utf-8"), newline="")))
-        kept = [row for row in rows if not row or unguard(row[0]) not in tokens]
-        if len(kept) < len(rows):
-            text = io.StringIO(newline="")
-            csv.writer(text, lineterminator="\r\n").writerows(kept)
-            replace(path, text.getvalue().encode())
-            gone += len(rows) - len(kept)
-    return gone
+    """Take entries out of the dial lists in a folder, whatever their format; how many."""
+    return sum(take_out(path, tokens) for path in sorted(folder.glob("*"))) if tokens else 0

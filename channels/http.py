@@ -169,7 +169,8 @@ def _written(m: Message) -> str:
         f'{{"token":{encode(m.token)},"channel":{encode(m.channel)},"to":{encode(m.address)},'
         f'"name":{"null" if m.name is None else encode(m.name)},'
         f'"language":{"null" if m.language is None else encode(m.language)},"fields":{{{fields}}},'
-        f'"campaign":{encode(m.campaign)},"wave":{encode(m.wave)},"variant":{m.variant}}}'
+        f'"campaign":{encode(m.campaign)},"wave":{encode(m.wave)},"variant":{m.variant},'
+        f'"until":{"null" if (ends := m.ends) is None else encode(ends.isoformat())}}}'
     )
 
 

@@ -6,7 +6,6 @@ RFC 9110 says of which codes the request was surely not acted on; whatever leave
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 from channels.events_file import ACTIONS, REASONS
+from channels.meanings import STOPPED_S
 from waves.errors import MultiwaveError
 from waves.message import Receipt
 from waves.outcomes import Action, Reason
@@ -33,7 +33,10 @@ REFUSALS: dict[int, tuple[Reason, Action]] = {
     410: (Reason.CONFIG, Action.STOP_PROVIDER),
     413: (Reason.TOO_LARGE, Action.PAUSE_SENDER),
 }
-"""Status code -> why the whole request was refused; any other 4xx but those below is the 400."""
+"""Status code -> why the whole request was refused; any other 4xx but those below is the 400.
+
+With STOP_PROVIDER its messages wait for somebody to mend the sender.
+"""
 MAY_HAVE_BEEN_READ = frozenset({408})
 """A proxy says so of a slow gateway behind it as well."""
 NOT_YET = frozenset({425, 429})
@@ -127,16 +130,21 @@ def _receipt(item: object) -> Receipt | None:
     if not isinstance(item, dict):
         return None
     token, result, ref = item.get("token"), item.get("result"), item.get("ref")
-    if not isinstance(token, str) or result not in RESULTS:
+    if not isinstance(token, str) or not isinstance(result, str) or result not in RESULTS:
         return None
-    ref = str(ref)[:LONGEST_REF] if isinstance(ref, str | int) and not isinstance(ref, bool) else None
+    ref = reference(str(ref)) if isinstance(ref, str | int) and not isinstance(ref, bool) else None
     if result == "accepted":
-        return Receipt(token, "accepted", ref or None)
+        return Receipt(token, "accepted", ref)
     reason = _word(REASONS, item.get("reason")) or Reason.OTHER
     action = _word(ACTIONS, item.get("action"))
     if result == "not_sent":
         return Receipt(token, "not_sent", None, reason, Action.RETRY, _wait(item.get("retry_after_s")))
-    return Receipt(token, "refused", ref or None, reason, RESULTS[result] if action is None else action)
+    return Receipt(token, "refused", ref, reason, RESULTS[result] if action is None else action)
+
+
+def reference(text: str) -> str | None:
+    """A provider's own reference of a message; None for one that a database would refuse, and with it the receipt."""
+    return text[:LONGEST_REF] if text and text.isprintable() else None
 
 
 def _word(known: Mapping[str, Any], said: object) -> Any:
@@ -144,9 +152,9 @@ def _word(known: Mapping[str, Any], said: object) -> Any:
 
 
 def _wait(said: object) -> float:
-    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
+    if isinstance(said, bool) or not isinstance(said, int | float):
         return LATER_S
-    return min(max(float(said), 1.0), DAY_S)
+    return float(min(max(said, 1.0), DAY_S))
 
 
 Rest = tuple[Any, None, Reason | None, Action, float | None]
@@ -161,7 +169,9 @@ def _by_status(answer: Answer, now: datetime) -> tuple[Rest, Stop | None]:
         return ("not_sent", None, Reason.RATE_LIMITED, Action.RETRY, wait), (Reason.RATE_LIMITED, wait)
     if status in REFUSALS or (400 <= status < 500 and status not in MAY_HAVE_BEEN_READ):
         reason, action = REFUSALS.get(status, REFUSALS[400])
-        return ("refused", None, reason, action, None), (Reason.PROVIDER, LATER_S)
+        stops = action is Action.STOP_PROVIDER  # it speaks of the gateway, and of none of the messages
+        rest: Rest = ("not_sent" if stops else "refused", None, reason, action, STOPPED_S if stops else None)
+        return rest, (Reason.PROVIDER, LATER_S)
     return doubt, None
 
 
@@ -172,7 +182,7 @@ def retry_after_s(header: str | None, now: datetime) -> float:
         return min(max(float(text[:9]), 1.0), DAY_S)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return LATER_S
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max((at - now).total_seconds(), 1.0), DAY_S)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 import socket
 import ssl
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from waves.errors import SendRefused
-from waves.plan import Record
-from waves.senders import Sender
+from waves.senders import Options, is_loopback
 
 SHORTEST_SECRET = 16
 STAMP, SIGNATURE = "X-Multiwave-Timestamp", "X-Multiwave-Signature"
 
 
-class HttpOptions(Record):
+class HttpOptions(Options):
     """The key `http` of a sender in config/senders.yaml."""
 
     url: str
@@ -42,15 +40,6 @@ class HttpOptions(Record):
         if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,99}", name):  # what stands there is not shown: it may be the secret
             raise ValueError("write the NAME of an environment variable, such as GATEWAY_SECRET; the secret goes in it")
         return name
-
-    @classmethod
-    def of(cls, sender: Sender) -> HttpOptions:
-        """The options of this sender; SendRefused when they are not complete."""
-        try:
-            return cls.model_validate(sender.options)
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise SendRefused(f"sender {sender.sender} cannot use provider http: {wrong}") from None
 
     def secret(self, sender: str, environment: Mapping[str, str]) -> bytes:
         """The secret both sides sign with; SendRefused when its variable is not set or holds a short one."""
@@ -74,15 +63,8 @@ def _check_url(url: str) -> None:
         raise ValueError("a name or password is in the address; requests are signed with the secret of `secret_env`")
     if parts.fragment:
         raise ValueError("delete what follows the #; it is never sent")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("http:// is for a gateway on this machine only; write https://")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def signature(secret: bytes, stamp: str, body: bytes) -> str:

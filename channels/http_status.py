@@ -23,18 +23,11 @@ MOST = 10_000
 LONGEST = 200
 
 
-def read_status(
-    sender: Sender,
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
-    environment: Mapping[str, str] = os.environ,
-) -> list[Event]:
+def read_status(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Event]:
     """The events of one callback, all or none; WebhookRejected says what is wrong and shows nothing of the body.
 
     An outcome this release does not know is kept as `unknown`, so that one new word does not block the rest.
     """
-    _check_signature(HttpOptions.of(sender).secret(sender.sender, environment), headers, body, now)
     try:
         said = read_json(body)
     except UnreadableAnswer:
@@ -47,7 +40,15 @@ def read_status(
     return [_event(sender, number, item, now) for number, item in enumerate(items)]
 
 
-def _check_signature(secret: bytes, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+def verify(
+    sender: Sender,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Nothing when the gateway signed these very bytes, and just now; else WebhookRejected."""
+    secret = HttpOptions.of(sender).secret(sender.sender, environment)
     given = {name.lower(): value for name, value in headers.items()}
     stamp, signed = given.get(STAMP.lower(), ""), given.get(SIGNATURE.lower(), "")
     wanted = signature(secret, stamp, body)

@@ -43,9 +43,9 @@ class Desk:
 
     def letter(self, message: Message, head: str) -> Letter | Receipt:
         """The letter, or the receipt of a message that can be none."""
-        reason = self._refusal(message)
-        if reason is not None:
-            return refused(message.token, reason)
+        headers = [text for part, text in message.fields.items() if part != "body"]
+        if self.capabilities.lacks_a_part(message.fields) or any(map(CONTROL.search, headers)):
+            return refused(message.token, Reason.CONTENT)
         name, address = self.addressed(message)
         if not ADDRESS.fullmatch(address):
             return refused(message.token, Reason.INVALID_ADDRESS)
@@ -56,14 +56,6 @@ class Desk:
         except UnicodeEncodeError:  # half a surrogate pair is no text
             return refused(message.token, Reason.CONTENT)
         return Letter(message.token, address, content)
-
-    def _refusal(self, message: Message) -> Reason | None:
-        fields = message.fields
-        if any(not fields.get(part, "").strip() for part in (*self.capabilities.required_parts, "body")):
-            return Reason.CONTENT
-        if any(CONTROL.search(text) for part, text in fields.items() if part != "body"):
-            return Reason.CONTENT
-        return None
 
     def _way_out(self, message: Message) -> str:
         """The headers by which a mail program unsubscribes; both must be signed by the server's DKIM."""

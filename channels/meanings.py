@@ -12,8 +12,6 @@ from datetime import datetime
 from waves.message import Event, Receipt
 from waves.outcomes import Action, Outcome, Reason, Side
 
-DOUBT = "in_doubt"
-
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -27,8 +25,17 @@ class Meaning:
     action: Action = Action.OK
     retry_after_s: float | None = None
     side: Side | None = None
+    of_one: bool = False
+    """Whether it speaks of this recipient alone, though what it asks is of the whole sender."""
 
 
+IN_DOUBT = Meaning(None, Reason.PROVIDER, Action.RECONCILE)
+"""The provider may have the message, or not: no answer, or one that leaves it open."""
+STOPPED_S = 900.0
+"""How long a message waits whose provider refused the whole account: what tries a paused sender then is another one.
+
+So a pause of a breaker's default length ends with a message that did not meet the refusal.
+"""
 TAKEN = frozenset({Outcome.ACCEPTED, Outcome.IN_TRANSIT, Outcome.DELIVERED})
 """Outcomes of an answer given at once that mean: the provider has it."""
 
@@ -36,7 +43,8 @@ TAKEN = frozenset({Outcome.ACCEPTED, Outcome.IN_TRANSIT, Outcome.DELIVERED})
 def receipt(token: str, meaning: Meaning, ref: str | None = None, retry_after_s: float | None = None) -> Receipt:
     """The receipt of an answer given at once; `retry_after_s` of the answer itself goes before the table's.
 
-    An answer whose action is retry, or whose outcome is deferred, means: provably not sent.
+    An answer whose action is retry, or whose outcome is deferred, means: provably not sent. So does a refusal of the
+    account: it costs its sender a pause (ledger.breaker), and nobody their message.
     """
     if meaning.outcome is None:
         return Receipt(token, "in_doubt", ref, meaning.reason, Action.RECONCILE)
@@ -45,6 +53,8 @@ def receipt(token: str, meaning: Meaning, ref: str | None = None, retry_after_s:
     wait = meaning.retry_after_s if retry_after_s is None else retry_after_s
     if meaning.action is Action.RETRY or meaning.outcome is Outcome.DEFERRED:
         return Receipt(token, "not_sent", None, meaning.reason, Action.RETRY, 60.0 if wait is None else wait)
+    if meaning.action is Action.STOP_PROVIDER and not meaning.of_one:
+        return Receipt(token, "not_sent", None, meaning.reason, meaning.action, max(wait or 0.0, STOPPED_S))
     return Receipt(token, "refused", ref, meaning.reason, meaning.action)
 
 

@@ -82,7 +82,7 @@ class Outbox:
         fields = message.fields
         if not TOKEN.fullmatch(message.token):
             return _refused(message, Reason.CONFIG)
-        if any(not fields.get(part, "").strip() for part in (*self.capabilities.required_parts, "body")):
+        if self.capabilities.lacks_a_part(fields):
             return _refused(message, Reason.CONTENT)
         if any(CONTROL.search(text) for part, text in fields.items() if part != "body"):
             return _refused(message, Reason.CONTENT)

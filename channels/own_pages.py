@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from channels.conversions_http import read_kept
 from waves.message import Came, Event, PushChange
-from waves.outcomes import Action, Reason
 
 OWN = "multiwave"
 PageReader = Callable[[bytes, datetime], list[Came]]
@@ -19,38 +18,12 @@ PageReader = Callable[[bytes, datetime], list[Came]]
 
 def body_of(events: Sequence[Event]) -> bytes:
     """Reports as the body of a record of page `event`."""
-    return json.dumps(
-        [
-            {
-                "token": e.token,
-                "outcome": e.outcome,
-                "at": e.at.astimezone(UTC).isoformat(),
-                "provider": e.provider,
-                "id": e.provider_event_id,
-                "reason": e.reason,
-                "action": e.action,
-                "raw": dict(e.raw),
-            }
-            for e in events
-        ]
-    ).encode()
+    return json.dumps([event.as_json() for event in events]).encode()
 
 
 def read_events(body: bytes, at: datetime) -> list[Came]:
     """The reports that `body_of` wrote."""
-    return [
-        Event(
-            item["token"],
-            item["outcome"],
-            datetime.fromisoformat(item["at"]),
-            item["provider"],
-            item["id"],
-            None if item["reason"] is None else Reason(item["reason"]),
-            None if item["action"] is None else Action(item["action"]),
-            item["raw"],
-        )
-        for item in json.loads(body)
-    ]
+    return [Event.of_json(item) for item in json.loads(body)]
 
 
 def push_body(change: PushChange) -> bytes:

@@ -28,7 +28,7 @@ class Portal:
         return {token: Receipt(token, "accepted") for token in tokens}
 
     def _receipt(self, message: Message) -> Receipt:
-        if any(not message.fields.get(part, "").strip() for part in (*self.capabilities.required_parts, "body")):
+        if self.capabilities.lacks_a_part(message.fields):
             return Receipt(message.token, "refused", None, Reason.CONTENT, Action.NEXT_CHANNEL)
         return Receipt(message.token, "accepted")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
-from channels.call_list import generic_csv
+from channels.call_list.formats import FORMATS
 from channels.fax_mail import FaxMail
 from channels.http import Http
 from channels.http_options import HttpOptions
@@ -106,11 +106,8 @@ STOP_KEEPERS: dict[str, Callable[[Sender], bool]] = {
 }
 """Provider with lists of its own (waves.message.KeepsStops) -> whether a sender of it has them read."""
 
-QUEUES = frozenset({"twilio"})
-"""Providers with queues of their own, hours long: each message says when its reader's permitted hours end."""
-
-FORMATS = {"generic_csv": generic_csv}
-"""Dial list format -> the module that writes the list and reads the dispositions."""
+QUEUES = frozenset({"http", "twilio", "smpp", "webpush"})
+"""Providers that keep a message for hours, until its reader is there: it says when their permitted hours end."""
 
 DEFAULT_PROVIDERS: dict[str, str] = {
     "web_push": "outbox",

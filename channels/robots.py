@@ -26,5 +26,5 @@ def robot(method: str, headers: Mapping[str, str]) -> str | None:
         return "head"
     if any(word in headers.get(name, "").lower() for name in AHEAD for word in ("prefetch", "preview", "prerender")):
         return "prefetch"
-    agent = headers.get("user-agent", "").lower()
+    agent = headers.get("user-agent", "").lower().replace("cubot", "")  # a maker of telephones
     return "agent" if not agent.strip() or KNOWN.search(agent) else None

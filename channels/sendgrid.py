@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from channels.http_answers import DAY_S, LATER_S, LONGEST_REF, Answer, Stop, UnreadableAnswer, read_json, retry_after_s
+from channels.http_answers import DAY_S, LATER_S, Answer, Stop, UnreadableAnswer, read_json, reference, retry_after_s
 from channels.http_line import NeverMade, TooLate
 from channels.http_options import connect_once
-from channels.meanings import Meaning, receipt
+from channels.meanings import IN_DOUBT, Meaning, receipt
 from channels.opening import Opening
 from channels.sendgrid_api import CUT_OFF, Api
 from channels.sendgrid_logs import find_by_activity, find_by_logs
@@ -37,20 +37,21 @@ ANSWERS: dict[int, Meaning] = {
     401: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     403: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     404: Meaning(Outcome.FAILED, Reason.CONFIG, Action.BUG),
-    408: Meaning(None, Reason.PROVIDER, Action.RECONCILE),  # a proxy says so of what it passed on as well
+    408: IN_DOUBT,  # a proxy says so of what it passed on as well
     413: Meaning(Outcome.FAILED, Reason.TOO_LARGE, Action.BUG),
     429: Meaning(Outcome.DEFERRED, Reason.RATE_LIMITED, Action.RETRY),
 }
-"""Answer to POST /v3/mail/send -> what it means for each of its messages."""
+"""Answer to POST /v3/mail/send -> what it means for each of its messages; 5xx and the others are in doubt."""
 OTHER_4XX = Meaning(Outcome.FAILED, Reason.CONFIG, Action.BUG)
-IN_DOUBT = Meaning(None, Reason.PROVIDER, Action.RECONCILE)
-"""5xx, and whatever else nobody can tell."""
 WRONG_ADDRESS: Refusal = (Reason.INVALID_ADDRESS, Action.DROP_ADDRESS)
 WRONG_CONTENT: Refusal = (Reason.CONTENT, Action.NEXT_CHANNEL)
 MOST_CUT_OFF = 3
 """Requests of a chunk that end in doubt before the rest of it waits."""
 MOST_LONE = 3
-"""Messages refused alone by a 400 that does not say why, before the rest waits: the fault may lie in all of them."""
+"""Messages refused alone by a 400 that does not say why, before the rest waits: the fault may lie in all of them.
+
+So it may where a 400 names everybody of so many, and then nobody's address is held to be bad.
+"""
 NAMED = re.compile(r"personalizations[.\[](\d{1,4})\]?(\.to[.\[]\d+\]?\.email)?")
 
 
@@ -102,7 +103,6 @@ class Sendgrid:
         self.chunk = max(500, min(2000, options.messages * self.sender.parallel))
         self.stop_lists = lists_of(options)
         self._mails = Mails(options)
-        self._known: dict[str, Receipt] = {}
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message, in order; a request that was cut off leaves all of its messages in doubt."""
@@ -124,7 +124,7 @@ class Sendgrid:
         With none, its events may still tell: SendInDoubt, as of one that does not answer yet, where they come in here.
         """
         if self.options.reconcile == "activity":
-            return self.api.line.run(find_by_activity(self.api, list(tokens), self._known))
+            return self.api.line.run(find_by_activity(self.api, list(tokens)))
         if self.options.webhook_public_key or self.options.webhook_key_env:
             raise SendInDoubt(f"the events of sender {self.sender.sender} are awaited")
         return None
@@ -132,7 +132,7 @@ class Sendgrid:
     def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
         """As `find`; with `reconcile: logs`, what Email Logs have of them, looked up by address."""
         if self.options.reconcile == "logs":
-            return self.api.line.run(find_by_logs(self.api, list(doubtful), self._known))
+            return self.api.line.run(find_by_logs(self.api, list(doubtful)))
         return self.find([one.token for one in doubtful])
 
     def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> StopPage:
@@ -169,7 +169,7 @@ class Sendgrid:
         try:
             answer = await self.api.post("mail/send", self._mails.body(part), chunk.begin_by)
         except (NeverMade, TooLate) as error:
-            chunk.stop = (Reason.PROVIDER, LATER_S) if isinstance(error, NeverMade) else (None, 0.0)
+            chunk.stop = chunk.stop or ((Reason.PROVIDER, LATER_S) if isinstance(error, NeverMade) else (None, 0.0))
             chunk.wait(part.messages)
             return
         except CUT_OFF:
@@ -190,7 +190,7 @@ class Sendgrid:
             chunk.stop = chunk.stop or (Reason.RATE_LIMITED, wait)
         elif meaning.action is not Action.OK:
             chunk.stop = chunk.stop or (Reason.PROVIDER, LATER_S)
-        chunk.settle(messages, meaning, wait, answer.headers.get("X-Message-Id", "")[:LONGEST_REF] or None)
+        chunk.settle(messages, meaning, wait, reference(answer.headers.get("X-Message-Id", "")))
 
     async def _without_the_wrong(self, part: Part, answer: Answer, chunk: _Chunk) -> None:
         """After a 400, of which nothing was sent: refuse whom it names, send the others; else look in both halves."""
@@ -226,7 +226,7 @@ def _wait_s(answer: Answer, now: datetime) -> float:
 
 
 def _wrong(answer: Answer, count: int) -> tuple[dict[int, Refusal], bool]:
-    """The personalizations that a 400 names, by number, and whether it names what all of them share instead."""
+    """The personalizations that a 400 names, by number, and whether it speaks of all of them together instead."""
     try:
         said = read_json(answer.content)
     except UnreadableAnswer:
@@ -238,5 +238,7 @@ def _wrong(answer: Answer, count: int) -> tuple[dict[int, Refusal], bool]:
         found = NAMED.match(name) if isinstance(name, str) else None
         if found and int(found[1]) < count:
             wrong[int(found[1])] = WRONG_ADDRESS if found[2] else WRONG_CONTENT
+    if len(wrong) == count >= MOST_LONE:
+        return {}, True
     shared = [name for name in fields if isinstance(name, str) and name not in ("", "null")]
     return wrong, not wrong and bool(shared) and not any(name.startswith("personalizations") for name in shared)

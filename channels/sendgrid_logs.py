@@ -1,7 +1,7 @@
 """What SendGrid has of messages that were cut off: by our token in Email Activity, or by address in Email Logs.
 
-Both are add-ons of the account, are asked one question at a time, and are rate limited (6 a minute). What is found
-once is remembered, so that a round which was turned away half-way is gone on with by the next.
+Both are add-ons of the account, are asked one question at a time, and are rate limited (6 a minute): what was found
+until then counts, and the next round goes on with the rest.
 """
 
 from __future__ import annotations
@@ -11,31 +11,33 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any
 
+from channels.http_answers import reference
 from channels.sendgrid_api import Api, NoAnswer
 from channels.sendgrid_mail import TOKEN_KEY
 from waves.errors import SendInDoubt
-from waves.message import Doubtful, Receipt
+from waves.message import AnsweredInPart, Doubtful, Receipt
 
 AT_ONCE = 40
 """Tokens in one question: its address stays under 4 kB."""
 PAGE = 1000
 MOST_ALIKE = 20
 """Messages to one address that are looked into; with more, nobody can say that ours is not among them."""
-REMEMBERED = 10_000
+MOST_FAILED = 3
+"""Addresses that could not be looked up before the rest of a round waits: one of them may be the only one."""
 CLOCKS = timedelta(minutes=5)
 """How far SendGrid's clock may be from ours."""
 MESSAGE_ID = re.compile(r"[A-Za-z0-9._=-]{1,200}")
 
 
-async def find_by_activity(api: Api, tokens: Sequence[str], known: dict[str, Receipt]) -> dict[str, Receipt]:
+async def find_by_activity(api: Api, tokens: Sequence[str]) -> dict[str, Receipt]:
     """The receipts of those tokens that Email Activity has; SendInDoubt when it does not answer."""
-    left = _left(tokens, known)
+    found: dict[str, Receipt] = {}
     try:
-        for start in range(0, len(left), AT_ONCE):
-            await _look(api, left[start : start + AT_ONCE], known)
+        for start in range(0, len(tokens), AT_ONCE):
+            await _look(api, tokens[start : start + AT_ONCE], found)
     except NoAnswer as error:
-        raise SendInDoubt(str(error)) from error
-    return {token: known[token] for token in tokens if token in known}
+        raise _cut_short(error, found) from error
+    return found
 
 
 async def _look(api: Api, tokens: Sequence[str], known: dict[str, Receipt]) -> None:
@@ -48,7 +50,7 @@ async def _look(api: Api, tokens: Sequence[str], known: dict[str, Receipt]) -> N
     if not found:
         return
     if len(tokens) == 1:
-        known[tokens[0]] = Receipt(tokens[0], "accepted", str(found[0]["msg_id"])[:200])
+        known[tokens[0]] = Receipt(tokens[0], "accepted", reference(found[0]["msg_id"]))
     elif len({str(message["to_email"]).lower() for message in found}) == len(tokens):
         known |= {token: Receipt(token, "accepted") for token in tokens}
     else:
@@ -57,16 +59,20 @@ async def _look(api: Api, tokens: Sequence[str], known: dict[str, Receipt]) -> N
         await _look(api, tokens[middle:], known)
 
 
-async def find_by_logs(api: Api, asked: Sequence[Doubtful], known: dict[str, Receipt]) -> dict[str, Receipt]:
+async def find_by_logs(api: Api, asked: Sequence[Doubtful]) -> dict[str, Receipt]:
     """The receipts of those messages that Email Logs have; SendInDoubt when they do not answer."""
-    left = frozenset(_left([one.token for one in asked], known))
-    try:
-        for one in asked:
-            if one.token in left:
-                await _look_into(api, one, known)
-    except NoAnswer as error:
-        raise SendInDoubt(str(error)) from error
-    return {one.token: known[one.token] for one in asked if one.token in known}
+    found: dict[str, Receipt] = {}
+    failed: list[NoAnswer] = []
+    for one in asked:
+        try:
+            await _look_into(api, one, found)
+        except NoAnswer as error:
+            failed.append(error)
+            if len(failed) >= MOST_FAILED:
+                break
+    if failed:
+        raise _cut_short(failed[0], found) from failed[0]
+    return found
 
 
 async def _look_into(api: Api, one: Doubtful, known: dict[str, Receipt]) -> None:
@@ -90,10 +96,8 @@ async def _look_into(api: Api, one: Doubtful, known: dict[str, Receipt]) -> None
         raise NoAnswer("too many messages to one address to look into")
 
 
-def _left(tokens: Sequence[str], known: dict[str, Receipt]) -> list[str]:
-    if len(known) > REMEMBERED:
-        known.clear()
-    return [token for token in tokens if token not in known]
+def _cut_short(error: NoAnswer, found: dict[str, Receipt]) -> SendInDoubt:
+    return AnsweredInPart(str(error), found) if found else SendInDoubt(str(error))
 
 
 def _token_of(event: Any) -> object:

@@ -20,9 +20,7 @@ from waves.outcomes import Action, Reason
 TOKEN_KEY = "multiwave"
 """The custom argument that our token comes back in."""
 SUBSTITUTIONS = 10_000
-"""Bytes of tags and texts in one personalization."""
-LONGEST_REQUEST = 20_000_000
-"""Bytes of texts in one request; SendGrid takes 30 MB in all."""
+"""Bytes of tags and texts in one personalization; so a request of 1,000 stays well below the 30 MB of one."""
 OFF = {"enable": False}
 
 Refusal = tuple[Reason, Action]
@@ -34,23 +32,17 @@ class Part:
 
     messages: list[Message] = field(default_factory=list)
     whole: bool = False
-    size: int = 0
     addresses: set[str] = field(default_factory=set)
     """In lower case: SendGrid refuses a request that names one twice."""
 
-    def has_room(self, message: Message, size: int, most: int) -> bool:
+    def has_room(self, message: Message, most: int) -> bool:
         """Whether one more goes in; a request has one campaign."""
-        return not self.messages or (
-            len(self.messages) < most
-            and self.size + size <= LONGEST_REQUEST
-            and self.messages[0].campaign == message.campaign
-        )
+        return not self.messages or (len(self.messages) < most and self.messages[0].campaign == message.campaign)
 
-    def add(self, message: Message, size: int) -> None:
+    def add(self, message: Message) -> None:
         """One message more."""
         self.messages.append(message)
         self.addresses.add(message.address.lower())
-        self.size += size
 
 
 class Mails:
@@ -87,10 +79,10 @@ class Mails:
             elif message.address.lower() in part.addresses:
                 again.append(message)
             else:
-                if not part.has_room(message, size, self.options.messages):
+                if not part.has_room(message, self.options.messages):
                     yield part
                     part = Part()
-                part.add(message, size)
+                part.add(message)
         if part.messages:
             yield part
         if again:

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from channels.http_options import HttpOptions
 from channels.mail_file import ADDRESS, CONTROL
 from waves.errors import SendRefused
-from waves.plan import Duration, Record
-from waves.senders import Sender
+from waves.plan import Duration
+from waves.senders import Options
 
 API_KEY = re.compile(r"[A-Za-z0-9._-]{16,200}")
 NAME_OF_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 PUBLIC_KEY = re.compile(r"[A-Za-z0-9+/=]{80,400}")
 
 
-class SendgridOptions(Record):
+class SendgridOptions(Options):
     """The key `sendgrid` of a sender in config/senders.yaml."""
 
     secret_env: str
@@ -86,15 +86,6 @@ class SendgridOptions(Record):
         if not re.fullmatch(r"https?://[^/?]+", url):
             raise ValueError("write the host alone, such as https://api.eu.sendgrid.com")
         return url
-
-    @classmethod
-    def of(cls, sender: Sender) -> SendgridOptions:
-        """The options of this sender; SendRefused when they are not complete."""
-        try:
-            return cls.model_validate(sender.options)
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise SendRefused(f"sender {sender.sender} cannot use provider sendgrid: {wrong}") from None
 
     def api_key(self, sender: str, environment: Mapping[str, str]) -> str:
         """The API key; SendRefused when its variable is not set or holds what no key can be."""

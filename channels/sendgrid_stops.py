@@ -21,7 +21,7 @@ LISTS: dict[str, Outcome | Side] = {
 }
 """List at /v3/suppression/ -> what standing on it means; those that are of people's will come first."""
 GROUP = "asm_group"
-"""Those who unsubscribed from the group of the options: one page, each without a time where SendGrid gives none."""
+"""Those who unsubscribed from the group of the options; all groups come as one page."""
 PAGE = 500
 OVERLAP = timedelta(hours=1)
 """How much earlier than the last reading a new one begins: entries appear late."""

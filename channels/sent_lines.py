@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from channels.spool import sync_folder
 from waves.errors import SendInDoubt
 
 
@@ -24,7 +25,7 @@ def append(path: Path, lines: bytes) -> None:
     try:
         end = _whole_lines(handle)
         if end == 0:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         os.ftruncate(handle, end)
         try:
             write_all(handle, lines)
@@ -43,14 +44,6 @@ def _take_back(handle: int, end: int) -> None:
     except OSError as error:
         said = f"the record of sending failed in the middle of a chunk and after it: {error.strerror}"
         raise SendInDoubt(said) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _whole_lines(handle: int) -> int:

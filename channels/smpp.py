@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from channels.http_answers import LATER_S, Stop
@@ -29,11 +29,13 @@ from channels.smpp_wire import BindRefused, Login, Session, bind
 from channels.steady import steady
 from waves.errors import MultiwaveError
 from waves.message import BEGIN_WITHIN_S, Capabilities, Message, Receipt
-from waves.outcomes import Action, Reason
+from waves.outcomes import Action, Outcome, Reason
 from waves.senders import Sender
 
 CHUNK = 500
 NOT_BOUND = 0x04
+CLOCKS_APART = timedelta(seconds=10)
+"""An SMSC refuses what is over by its own clock (ESME_RINVEXPIRY)."""
 MOST_CUT_OFF = 3
 """Messages of a chunk that end in doubt before the rest of it waits: a broken SMSC is not fed on."""
 RESTS = frozenset({Action.PAUSE_SENDER, Action.STOP_PROVIDER})
@@ -44,6 +46,7 @@ RESTS = frozenset({Action.PAUSE_SENDER, Action.STOP_PROVIDER})
 class _Chunk:
     """What one call of `send` goes by; `stop` is what becomes of the rest once beginning more makes no sense."""
 
+    now: datetime
     begin_by: float
     stop: Stop | None = None
     cut_off: int = 0
@@ -80,11 +83,12 @@ class Smpp:
         self._window = min(self.options.window, sender.concurrency)
         self._loop = OwnLoop("smpp", self._begun)
         self._session: asyncio.Task[Session] | None = None
+        self._is_heard = False  # whether anybody waited to the end of that bind
         self._sending: set[asyncio.Task[Any]] = set()
 
     def send(self, messages: Sequence[Message], now: datetime, within_s: float = BEGIN_WITHIN_S) -> list[Receipt]:
         """One receipt per message, in order; what the SMSC left unanswered is in doubt."""
-        return self._loop.run(self._sent(list(messages), _Chunk(steady() + within_s)))
+        return self._loop.run(self._sent(list(messages), _Chunk(now, steady() + within_s)))
 
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
         """None: an SMSC knows a message by the id in its answer, and what is in doubt has had none."""
@@ -119,7 +123,7 @@ class Smpp:
     async def _bound(self, begin_by: float) -> Session:
         """The session, made anew when there is none; TooLate and NeverMade when there is none in time."""
         known = self._session
-        if known is None or (known.done() and (known.exception() or not known.result().is_open)):
+        if known is None or self._is_over(known):
             known = asyncio.create_task(bind(self._login, Command.BIND_TRANSMITTER, self._window))
             self._session = known
         left = begin_by - steady()
@@ -130,6 +134,14 @@ class Smpp:
             if left < FAIR_S:
                 raise TooLate("too late to bind") from error
             raise NeverMade("no session with the SMSC yet") from error
+        finally:
+            self._is_heard = known.done()
+
+    def _is_over(self, bound: asyncio.Task[Session]) -> bool:
+        """Whether it takes a new bind: this one's session is closed, or why it came to nothing was heard."""
+        if not bound.done():
+            return False
+        return self._is_heard if bound.exception() else not bound.result().is_open
 
     async def _sent(self, messages: list[Message], chunk: _Chunk) -> list[Receipt]:
         task = asyncio.current_task()
@@ -180,24 +192,39 @@ class Smpp:
         ids, until = list[str](), steady() + self._timeout_s
         for place, part in enumerate(parts):
             begins = place == 0
-            body = self._body(message, number, part)
+            body = self._body(message, number, part, chunk.now)
             try:
-                # Only the beginning heeds who said stop meanwhile: half a text is worse than one a moment too late.
-                answer = await session.submit(body, chunk.begin_by if begins else math.inf, until)
+                answer, meaning = await self._given(session, body, chunk, begins, until)
             except (TooLate, NeverMade) as error:
                 chunk.stop = chunk.stop or ((None, 0.0) if isinstance(error, TooLate) else (Reason.PROVIDER, LATER_S))
                 return _not_sent(message.token, *chunk.stop) if begins else self._accepted(message.token, ids)
             except OSError:
                 chunk.note_cut_off()
                 return _in_doubt(message.token) if begins else self._accepted(message.token, ids)
-            meaning = _meaning(answer)
             if meaning.outcome not in TAKEN:
-                chunk.note(meaning)
                 if answer.status == NOT_BOUND:
                     session.retire()
                 return receipt(message.token, meaning) if begins else self._accepted(message.token, ids)
             ids.append(message_id(answer.body))
         return self._accepted(message.token, ids)
+
+    async def _given(
+        self, session: Session, body: bytes, chunk: _Chunk, begins: bool, until: float
+    ) -> tuple[Pdu, Meaning]:
+        """The answer to one part, and what it means.
+
+        Only the beginning heeds who said stop meanwhile: half a text is worse than one a moment too late. So a later
+        part that the SMSC did not take for now comes again, as long as the message may take.
+        """
+        while True:
+            answer = await session.submit(body, chunk.begin_by if begins else math.inf, until)
+            meaning = _meaning(answer)
+            if meaning.outcome not in TAKEN:
+                chunk.note(meaning)
+            wait_s = meaning.retry_after_s
+            if begins or meaning.outcome is not Outcome.DEFERRED or wait_s is None or steady() + wait_s >= until:
+                return answer, meaning
+            await asyncio.sleep(wait_s)
 
     def _accepted(self, token: str, ids: list[str]) -> Receipt:
         """Taken, with the references that its receipts will name."""
@@ -215,7 +242,7 @@ class Smpp:
         except TooLong:
             raise Unsendable(Reason.TOO_LARGE) from None
 
-    def _body(self, message: Message, number: str, part: Part) -> bytes:
+    def _body(self, message: Message, number: str, part: Part, now: datetime) -> bytes:
         options = self.options
         return Submit(
             self._source,
@@ -225,7 +252,7 @@ class Smpp:
             with_header=part.with_header,
             as_payload=len(part.content) > 254,
             service_type=options.service_type,
-            valid_until=_valid_until(message.until),
+            valid_until=_valid_until(message, now),
         ).written()
 
 
@@ -245,9 +272,14 @@ def _number_of(address: str) -> str:
     return digits
 
 
-def _valid_until(until: datetime | None) -> str:
-    """A time in UTC in SMPP's absolute spelling (7.1.1); nothing lets the SMSC decide."""
-    return "" if until is None else f"{until.astimezone(UTC):%y%m%d%H%M%S}000+"
+def _valid_until(message: Message, now: datetime) -> str:
+    """A time in UTC in SMPP's absolute spelling (7.1.1); nothing lets the SMSC decide.
+
+    What it could not pass on by the end of the wave, or of its reader's day, it throws away (EXPIRED).
+    """
+    if message.ends is None:
+        return ""
+    return f"{max(message.ends, now + CLOCKS_APART).astimezone(UTC):%y%m%d%H%M%S}000+"
 
 
 def _meaning(answer: Pdu) -> Meaning:

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from channels.smpp_pdu import text_field
 from waves.errors import SendRefused
-from waves.plan import Duration, Record
-from waves.senders import Sender
+from waves.plan import Duration
+from waves.senders import Options
 
 PASSWORD_FIELD = 9
 """Octets of a bind's password with its NUL (SMPP 3.4, 4.1.1)."""
 
 
-class SmppOptions(Record):
+class SmppOptions(Options):
     """The key `smpp` of a sender in config/senders.yaml."""
 
     host: str = Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")
@@ -43,6 +43,8 @@ class SmppOptions(Record):
     """Whether we cut a long text into parts, or hand it over whole for the SMSC to cut."""
     receipt_ids: Literal["same", "hex_to_decimal"] = "same"
     """Whether receipts name a message as its answer did, or in decimal what the answer gave in hexadecimal."""
+    unmarked_receipts: bool = False
+    """Whether receipts say that they are some by their text alone: then whoever writes such a text to us forges one."""
     keep_alive: Duration = timedelta(seconds=30)
     """After so long a silence the SMSC is asked whether it is there."""
     receive: bool = True
@@ -86,15 +88,6 @@ class SmppOptions(Record):
                 "or the address of your own end of a tunnel (localhost, 10.0.0.7)"
             )
         return self
-
-    @classmethod
-    def of(cls, sender: Sender) -> SmppOptions:
-        """The options of this sender; SendRefused when they are not complete."""
-        try:
-            return cls.model_validate(sender.options)
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise SendRefused(f"sender {sender.sender} cannot use provider smpp: {wrong}") from None
 
     def password(self, sender: str, environment: Mapping[str, str]) -> str:
         """The password of the bind; SendRefused when its variable is not set or holds none that SMPP can carry."""

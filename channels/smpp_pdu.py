@@ -18,6 +18,8 @@ ANSWERS = 0x80000000
 """The bit that makes a command its own response (5.1.2.1)."""
 LONGEST = 70_000
 """Bytes of a PDU: a message_payload of 64 KB and the fields around it."""
+LONGEST_ID = 65
+"""Octets of a message's id with its NUL."""
 LAST_NUMBER = 0x7FFFFFFF
 """Sequence numbers go from 1 to here (3.2)."""
 VERSION = 0x34
@@ -174,8 +176,9 @@ class Delivery:
 
 
 def message_id(body: bytes) -> str:
-    """The id in the body of a submit_sm_resp, empty where there is none."""
-    return body.partition(b"\0")[0].decode("latin-1").strip()
+    """The id in the body of a submit_sm_resp, empty where there is none, or one longer than any may be (4.4.2)."""
+    named = body.partition(b"\0")[0]
+    return named.decode("latin-1").strip() if len(named) < LONGEST_ID else ""
 
 
 class _Reader:

@@ -38,24 +38,28 @@ def read_delivery(sender: Sender, headers: Mapping[str, str], body: bytes, at: d
         delivery = Delivery.of(body)
     except UnreadablePdu as error:
         raise WebhookRejected(f"no deliver_sm: {error}", 400) from None
-    said = delivery.content.decode("latin-1")
-    if _is_receipt(delivery, said):
-        return list(_receipt(sender, delivery, said, at))
+    options, said = SmppOptions.of(sender), delivery.content.decode("latin-1")
+    if _is_marked(delivery) or (options.unmarked_receipts and _reads_like_one(said)):
+        return list(_receipt(sender, options, delivery, said, at))
+    if _reads_like_one(said):
+        raise WebhookRejected("it reads like a receipt and is not marked as one (unmarked_receipts)", 400)
     return [_inbound(sender, delivery, body, at)]
 
 
-def _is_receipt(delivery: Delivery, said: str) -> bool:
-    """By its kind; some SMSCs leave that out, and then its text or its parameters tell."""
-    if delivery.esm_class & KIND in RECEIPTS or Tag.RECEIPTED_MESSAGE_ID in delivery.tags:
-        return True
-    return delivery.esm_class & KIND == 0 and bool(ID.match(said) and STATED.search(said))
+def _is_marked(delivery: Delivery) -> bool:
+    """Whether the SMSC says that it is a receipt, by its kind or a parameter, which nobody can write on a phone."""
+    return delivery.esm_class & KIND in RECEIPTS or Tag.RECEIPTED_MESSAGE_ID in delivery.tags
 
 
-def _receipt(sender: Sender, delivery: Delivery, said: str, at: datetime) -> list[Event]:
+def _reads_like_one(said: str) -> bool:
+    return bool(ID.match(said) and STATED.search(said))
+
+
+def _receipt(sender: Sender, options: SmppOptions, delivery: Delivery, said: str, at: datetime) -> list[Event]:
     """The report on one message. Its text is not kept: it begins with the message's own."""
     stated, tag = STATED.search(said), delivery.tags.get(Tag.MESSAGE_STATE)
     state = tag[0] if tag else STAT.get(stated[1].upper()[:7], 0) if stated else 0
-    ref = _named(delivery, said, SmppOptions.of(sender).receipt_ids == "hex_to_decimal")
+    ref = _named(delivery, said, options.receipt_ids == "hex_to_decimal")
     if not ref:
         raise WebhookRejected("a receipt that names no message", 400)
     word = STATE_WORDS.get(state) or (stated[1].upper() if stated else str(state))

@@ -280,7 +280,7 @@ def _refusal(heard: Sequence[Reply]) -> tuple[Meaning | None, int]:
 
 def _end(wire: SmtpWire, heard: Sequence[Reply], after: Letter | None) -> Meaning:
     """What became of a letter whose text and final dot were written."""
-    if heard and (meaning := meaning_of(heard[0])) is not None:
+    if heard and (meaning := meaning_of(heard[0], to_text=True)) is not None:
         return meaning
     wire.hang_up()
     dot_stayed_here = not heard and after is None and wire.is_plain and wire.is_held_up

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from email.utils import parseaddr
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from channels.mail_file import ADDRESS, is_sender
 from waves.errors import SendRefused
-from waves.plan import Record
-from waves.senders import Sender
+from waves.senders import Options, is_loopback
 
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]{2,45}")
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
-class SmtpOptions(Record):
+class SmtpOptions(Options):
     """The key `smtp` of a sender in config/senders.yaml."""
 
     host: str
@@ -91,15 +89,6 @@ class SmtpOptions(Record):
         """The port, given or usual."""
         return self.port or PORTS[self.tls]
 
-    @classmethod
-    def of(cls, sender: Sender) -> Self:
-        """The options of this sender; SendRefused when they are not complete."""
-        try:
-            return cls.model_validate(sender.options)
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise SendRefused(f"sender {sender.sender} cannot use provider {sender.provider}: {wrong}") from None
-
     def secret(self, sender: str, environment: Mapping[str, str]) -> str | None:
         """The user's password, None without a user; SendRefused when its variable is not set."""
         if self.secret_env is None:
@@ -128,11 +117,3 @@ class FaxOptions(SmtpOptions):
     def address(self, phone: str) -> str:
         """The mail address of an E.164 number."""
         return self.to.replace("{number}", phone if self.number == "e164" else phone.lstrip("+"))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its own name or number."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

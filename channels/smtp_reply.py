@@ -13,21 +13,20 @@ LOST_AFTER_THE_DOT = Meaning(None, Reason.PROVIDER, Action.RECONCILE)
 """RFC 1047: the server may have taken it."""
 LOST_EARLIER = Meaning(Outcome.DEFERRED, Reason.PROVIDER, Action.RETRY, 60)
 """A message without its final dot is not taken (RFC 5321, 4.1.1.4)."""
+GONE = Meaning(Outcome.BOUNCED_HARD, Reason.ADDRESS_GONE, Action.DROP_ADDRESS)
+NO = Meaning(Outcome.BOUNCED_SOFT, Reason.OTHER, Action.NEXT_CHANNEL)
 
 REPLIES: tuple[tuple[str, Meaning], ...] = (
     (r"2.. .*", Meaning(Outcome.IN_TRANSIT)),
     (r"53[0458] .*", Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER)),  # 535 carries 5.7.8
     (r"4.. 4\.7\.\d+", Meaning(Outcome.DEFERRED, Reason.RATE_LIMITED, Action.RETRY, 900)),
     (r"4.. .*", Meaning(Outcome.DEFERRED, Reason.UNREACHABLE, Action.RETRY, 900)),
-    (
-        r"5.. 5\.(1\.(1|2|3|6|10)|2\.1)",
-        Meaning(Outcome.BOUNCED_HARD, Reason.ADDRESS_GONE, Action.DROP_ADDRESS),
-    ),
-    (r"55[013] ", Meaning(Outcome.BOUNCED_HARD, Reason.ADDRESS_GONE, Action.DROP_ADDRESS)),
+    (r"5.. 5\.(1\.(1|2|3|6|10)|2\.1)", GONE),
+    (r"55[013] ", GONE),
     (r"5.. 5\.2\.2", Meaning(Outcome.BOUNCED_SOFT, Reason.UNREACHABLE, Action.RETRY, 86_400)),
     (r"5.. 5\.7\.\d+|554 .*", Meaning(Outcome.BOUNCED_SOFT, Reason.BLOCKED, Action.PAUSE_SENDER)),
     (r"552 .*|5.. 5\.(3\.4|2\.3)", Meaning(Outcome.FAILED, Reason.TOO_LARGE, Action.BUG)),
-    (r"5.. .*", Meaning(Outcome.BOUNCED_SOFT, Reason.OTHER, Action.NEXT_CHANNEL)),
+    (r"5.. .*", NO),
 )
 """`CODE ENHANCED`, where the enhanced code may be empty, and its meaning; the first match counts."""
 
@@ -59,15 +58,16 @@ class Reply(NamedTuple):
         return f"{self.code} {self.enhanced}"
 
 
-def meaning_of(reply: Reply, to_sender: bool = False) -> Meaning | None:
-    """The meaning of a reply, `to_sender` if MAIL FROM was answered; None for a code that is none of an end (1xx, 3xx).
+def meaning_of(reply: Reply, to_sender: bool = False, to_text: bool = False) -> Meaning | None:
+    """The meaning of a reply; None for a code that is none of an end (1xx, 3xx). RFC 5321 4.2.1.
 
-    RFC 5321 4.2.1.
+    `to_sender` if MAIL FROM was answered, `to_text` if the text was: what a bare 550 dislikes there may be the text
+    (Exim's filters say no more), and the address, which was taken before, must not die of it.
     """
     found = next((meaning for pattern, meaning in REPLIES if re.fullmatch(pattern, str(reply))), None)
     if to_sender and found is not None and reply.code >= 500 and found.action not in OF_THE_MESSAGE:
         return SENDER_REFUSED
-    return found
+    return NO if to_text and found is GONE and not reply.enhanced else found
 
 
 def receipt_of(token: str, meaning: Meaning, begun: bool = True) -> Receipt:

@@ -7,6 +7,7 @@ with the next mail's envelope behind them, where the server allows that (RFC 292
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from typing import cast
 
@@ -22,8 +23,8 @@ class SmtpWire(asyncio.Protocol):
 
     def __init__(self, extensions: dict[str, str]) -> None:
         self.pipelines = "pipelining" in extensions
-        size = extensions.get("size", "")
-        self.largest = int(size) if size.isdigit() and int(size) else None
+        size = re.fullmatch("0*([1-9][0-9]{0,17})", extensions.get("size", ""))
+        self.largest = int(size[1]) if size else None
         """The most bytes of a mail it takes (RFC 1870); None: it does not say."""
         self.must_reset = False
         """Whether an envelope was left open."""

@@ -80,7 +80,7 @@ class TaskRecord:
         return {token: Receipt(token, "accepted") for token in tokens if token in known}
 
     def _incomplete(self, message: Message) -> Receipt | None:
-        if any(not message.fields.get(part, "").strip() for part in (*self.capabilities.required_parts, "body")):
+        if self.capabilities.lacks_a_part(message.fields):
             return Receipt(message.token, "refused", None, Reason.CONTENT, Action.NEXT_CHANNEL)
         if not message.address.strip():
             return Receipt(message.token, "refused", None, Reason.INVALID_ADDRESS, Action.NEXT_CHANNEL)

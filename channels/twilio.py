@@ -18,22 +18,22 @@ from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
-from channels.http_answers import LATER_S, Stop, UnreadableAnswer, retry_after_s
+from channels.http_answers import LATER_S, Stop, retry_after_s
 from channels.http_line import Line, NeverMade, TooLate
 from channels.http_options import connect_once
-from channels.meanings import receipt
+from channels.meanings import IN_DOUBT, receipt
 from channels.opening import Opening
 from channels.steady import steady
-from channels.twilio_codes import UNCLEAR, meaning_of_error
+from channels.twilio_codes import meaning_of_error
 from channels.twilio_options import API, TwilioOptions
 from channels.twilio_stops import LIST, read_day
-from channels.twilio_transport import CALL, Call, LineClient
+from channels.twilio_transport import CALL, UNREADABLE, Call, LineClient
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import BEGIN_WITHIN_S, Doubtful, Message, Receipt, StopPage
+from waves.message import BEGIN_WITHIN_S, AnsweredInPart, Doubtful, Message, Receipt, StopPage
 from waves.outcomes import Action, Outcome, Reason
 
 MOST_WRONG = 3
-"""Requests of a chunk that end in doubt, or are wrong, before the rest of it waits."""
+"""Requests of a chunk that end in doubt, or are wrong, before the rest of it waits; so with questions of a round."""
 KEEP_S = 4.0
 """Idle connections are closed after so long: a POST must not cross with the other side doing so."""
 LONGEST_VALIDITY_S = 36_000
@@ -45,8 +45,6 @@ SLOWEST = timedelta(seconds=30)
 """Twilio works on a request for 26 s at most (twilio-ruby #519): what it made of one is no younger."""
 CLOCKS_APART = timedelta(seconds=10)
 WHATSAPP = "whatsapp:"
-UNREADABLE = (OSError, UnreadableAnswer, ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""No answer, or one that the SDK cannot make a message of: whatever it was, Twilio may have the message."""
 
 
 @dataclass
@@ -156,8 +154,8 @@ class Twilio:
                 **self._callback_of(message.token),
             )
         except NeverMade:
-            chunk.stop = (Reason.PROVIDER, LATER_S)
-            return _waits(message, chunk.stop)
+            chunk.stop = chunk.stop or (Reason.PROVIDER, LATER_S)
+            return _waits(message, (Reason.PROVIDER, LATER_S))
         except TooLate:
             chunk.stop = chunk.stop or (None, 0.0)
             return _waits(message, (None, 0.0))
@@ -176,26 +174,36 @@ class Twilio:
 
     async def _find(self, doubtful: list[Doubtful]) -> dict[str, Receipt]:
         found: dict[str, Receipt] = {}
+        failed: list[SendInDoubt] = []
         turns = iter(doubtful)
 
         async def ask() -> None:
             for one in turns:
-                match = self._match(one, await self._list(one.address))
+                if len(failed) >= MOST_WRONG:
+                    return
+                try:
+                    match = self._match(one, await self._list(one.address))
+                except SendInDoubt as error:
+                    failed.append(error)
+                    continue
                 if match is not None:
                     found[one.token] = Receipt(one.token, "accepted", match)
 
         await asyncio.gather(*(ask() for _ in range(min(self.sender.parallel, len(doubtful)))))
+        if failed:
+            raise AnsweredInPart(str(failed[0]), found) if found else failed[0]
         return found
 
     async def _list(self, address: str) -> list[MessageInstance]:
         """The newest messages to an address; no filter by DateSent, which is null until one is sent."""
-        CALL.set(Call())
+        call = Call()
+        CALL.set(call)
         try:
             to = self._prefix + address.removeprefix(WHATSAPP)
             page = await self._client.messages.page_async(to=to, page_size=NEWEST)
             return list(page)
-        except TwilioException as error:
-            said = f"HTTP {getattr(error, 'status', '') or 'error'}"
+        except TwilioException:
+            said = f"HTTP {call.answer.status if call.answer else 'error'}"
         except (NeverMade, *UNREADABLE) as error:
             said = type(error).__name__
         raise SendInDoubt(f"the list of messages of sender {self.sender.sender} could not be read: {said}")
@@ -260,10 +268,9 @@ def _callback(opening: Opening) -> str | None:
 
 def _validity(message: Message, now: datetime) -> dict[str, int]:
     """What Twilio could not pass on by the end of the wave, or of its reader's day, it throws away (code 30036)."""
-    ends = [end for end in (message.until, message.hours_end) if end is not None]
-    if not ends:
+    if message.ends is None:
         return {}
-    return {"validity_period": max(1, min(LONGEST_VALIDITY_S, int((min(ends) - now).total_seconds())))}
+    return {"validity_period": max(1, min(LONGEST_VALIDITY_S, int((message.ends - now).total_seconds())))}
 
 
 def _taken(token: str, made: MessageInstance | None, chunk: _Chunk) -> Receipt:
@@ -271,7 +278,7 @@ def _taken(token: str, made: MessageInstance | None, chunk: _Chunk) -> Receipt:
     if isinstance(sid, str) and re.fullmatch(r"[A-Z]{2}[0-9a-fA-F]{32}", sid):
         return Receipt(token, "accepted", sid)
     chunk.note_wrong()
-    return receipt(token, UNCLEAR)
+    return receipt(token, IN_DOUBT)
 
 
 def _refusal(token: str, call: Call, code: object, chunk: _Chunk) -> Receipt:

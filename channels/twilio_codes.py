@@ -5,7 +5,8 @@ Titles and advice to each code: https://www.twilio.com/docs/api/errors/CODE
 
 from __future__ import annotations
 
-from channels.meanings import Meaning
+from channels.http_answers import MAY_HAVE_BEEN_READ
+from channels.meanings import IN_DOUBT, Meaning
 from waves.outcomes import Action, Outcome, Reason, Side
 
 STATUSES: dict[str, Meaning] = {
@@ -50,8 +51,8 @@ CODES: dict[int, Meaning] = {
     30450: Meaning(Outcome.BOUNCED_SOFT, Reason.FRAUD_GUARD, Action.RETRY, 3600),
     30453: Meaning(Outcome.BOUNCED_SOFT, Reason.FRAUD_GUARD, Action.RETRY, 14400),
     30610: Meaning(Outcome.REJECTED, Reason.QUIET_HOURS, Action.RETRY, 43200),
-    20500: Meaning(None, Reason.PROVIDER, Action.RECONCILE),
-    20503: Meaning(None, Reason.PROVIDER, Action.RECONCILE),
+    20500: IN_DOUBT,
+    20503: IN_DOUBT,
     30410: Meaning(None, Reason.CARRIER, Action.RECONCILE),
     21215: Meaning(Outcome.REJECTED, Reason.GEO, Action.NEXT_CHANNEL),
     21408: Meaning(Outcome.REJECTED, Reason.GEO, Action.NEXT_CHANNEL),
@@ -86,7 +87,7 @@ CODES: dict[int, Meaning] = {
     63018: Meaning(Outcome.FAILED, Reason.RATE_LIMITED, Action.PAUSE_SENDER, 60),
     20003: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     20005: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
-    21608: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
+    21608: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER, of_one=True),  # a trial account's
     30002: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     63001: Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER),
     63038: Meaning(Outcome.FAILED, Reason.CAP_REACHED, Action.STOP_PROVIDER, 86400),
@@ -106,11 +107,8 @@ CODES: dict[int, Meaning] = {
 TOO_MANY = Meaning(Outcome.DEFERRED, Reason.RATE_LIMITED, Action.RETRY, 1)
 NOT_LET_IN = Meaning(Outcome.FAILED, Reason.ACCOUNT, Action.STOP_PROVIDER)
 WRONG = Meaning(Outcome.FAILED, Reason.CONFIG, Action.BUG)
-UNCLEAR = Meaning(None, Reason.PROVIDER, Action.RECONCILE)
 FIRST_CODE = 1000
 """An error body that is no JSON gives the SDK the HTTP status for a code: Twilio's own begin here."""
-MAY_HAVE_BEEN_READ = frozenset({408})
-"""A proxy says so of a slow server behind it as well."""
 
 
 def meaning_of_error(status: int, code: object) -> Meaning:
@@ -120,7 +118,7 @@ def meaning_of_error(status: int, code: object) -> Meaning:
     the code decides, then the status; a redirect is not followed and leaves it open.
     """
     if status >= 500 or status in MAY_HAVE_BEEN_READ or status < 400:
-        return UNCLEAR
+        return IN_DOUBT
     known = meaning_of_code(code)
     if status == 429:
         waits = known is not None and known.outcome is Outcome.DEFERRED

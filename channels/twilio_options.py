@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from waves.errors import SendRefused
-from waves.senders import Options, Sender
+from waves.senders import Options, is_loopback
 
 SenderType = Literal[
     "long_code",
@@ -94,7 +93,7 @@ class TwilioOptions(Options):
         theirs = parts.scheme == "https" and (
             host == "api.twilio.com" or re.fullmatch(r"api(\.[a-z0-9-]+)+\.twilio\.com", host)
         )
-        if not (theirs or (parts.scheme == "http" and _is_loopback(host))) or parts.path.strip("/") or parts.query:
+        if not (theirs or (parts.scheme == "http" and is_loopback(host))) or parts.path.strip("/") or parts.query:
             raise ValueError(f"write {API}, one of its regions such as https://api.ie1.twilio.com, or leave it out")
         return url.rstrip("/")
 
@@ -105,15 +104,6 @@ class TwilioOptions(Options):
         if (self.api_key_sid is None) != (self.api_key_env is None):
             raise ValueError("api_key_sid and api_key_env go together")
         return self
-
-    @classmethod
-    def of(cls, sender: Sender) -> TwilioOptions:
-        """The options of this sender; SendRefused when they are not complete."""
-        try:
-            return cls.model_validate(sender.options)
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise SendRefused(f"sender {sender.sender} cannot use provider twilio: {wrong}") from None
 
     def auth_token(self, sender: str, environment: Mapping[str, str]) -> str:
         """The account's auth token; SendRefused when its variable is not set."""
@@ -141,10 +131,3 @@ def _secret(name: str, what: str, environment: Mapping[str, str]) -> str:
     if not value:
         raise SendRefused(f"{name} is not set; put {what} in it")
     return value
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

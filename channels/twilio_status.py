@@ -37,17 +37,10 @@ UNFIT = (ValueError, TypeError, LookupError, AttributeError)
 """What the SDK's validator raises instead of saying no: a missing header, a body that is no form."""
 
 
-def read_status(
-    sender: Sender,
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
-    environment: Mapping[str, str] = os.environ,
-) -> list[Came]:
-    """What one callback tells; WebhookRejected (403) when Twilio did not sign it for the address it came to."""
-    given = {name.lower(): value for name, value in headers.items()}
-    fields = _signed_fields(TwilioOptions.of(sender), sender.sender, environment, given, body)
-    token = next((text for name, text in parse_qsl(urlsplit(given[URL]).query) if name == "token"), "")
+def read_status(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Came]:
+    """What one callback tells."""
+    fields = {name: texts[-1] for name, texts in _form(body).items()}
+    token = next((text for name, text in parse_qsl(urlsplit(_lower(headers)[URL]).query) if name == "token"), "")
     status = fields.get("MessageStatus") or fields.get("SmsStatus") or ""
     sid = fields.get("MessageSid") or fields.get("SmsSid") or ""
     if not re.fullmatch(r"[A-Z]{2}[0-9a-fA-F]{32}", sid):
@@ -69,27 +62,39 @@ class Fields(dict[str, list[str]]):
         return self[name]
 
 
-def _signed_fields(
-    options: TwilioOptions, sender: str, environment: Mapping[str, str], given: Mapping[str, str], body: bytes
-) -> dict[str, str]:
-    """The form's fields, the last value of each, once its signature is found to be Twilio's."""
+def verify(
+    sender: Sender,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Nothing when Twilio signed this for the address it came to; else WebhookRejected (403)."""
+    options, given = TwilioOptions.of(sender), _lower(headers)
     algorithm = get_signature_algorithm(given.get(SETTINGS))
     if algorithm.upper() == HMAC_SHA1:
-        secret = options.auth_token(sender, environment)
+        secret = options.auth_token(sender.sender, environment)
     elif options.webhook_key_env is not None:
-        secret = options.webhook_key(sender, environment)
+        secret = options.webhook_key(sender.sender, environment)
     else:
         raise WebhookRejected("signed with a shared key; name its variable in webhook_key_env", 403)
-    form = Fields()
     try:
-        for name, text in parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS):
-            form.setdefault(name, []).append(text)
-        is_theirs = RequestValidator(secret).validate(given[URL], form, given[SIGNATURE], algorithm)
+        is_theirs = RequestValidator(secret).validate(given[URL], _form(body), given[SIGNATURE], algorithm)
     except UNFIT:
         is_theirs = False
     if not is_theirs:
         raise WebhookRejected(f"{SIGNATURE} does not fit what came, at the address in MULTIWAVE_PUBLIC_URL", 403)
-    return {name: texts[-1] for name, texts in form.items()}
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _form(body: bytes) -> Fields:
+    form = Fields()
+    for name, text in parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS):
+        form.setdefault(name, []).append(text)
+    return form
 
 
 def _inbound(sender: Sender, sid: str, fields: Mapping[str, str], now: datetime) -> Inbound:

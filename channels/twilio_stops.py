@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
-from channels.http_answers import UnreadableAnswer
 from channels.http_line import Line, NeverMade, Post, Target
 from channels.http_options import HttpOptions
-from channels.twilio_transport import CALL, Call
+from channels.twilio_transport import CALL, UNREADABLE, Call
 from waves.errors import SendInDoubt
 from waves.message import Stop, StopPage
 from waves.outcomes import Outcome
@@ -28,7 +27,6 @@ FIRST = timedelta(days=7)
 LONGEST = 32 * 1024 * 1024
 """Bytes of one day's file."""
 NUMBER = re.compile(r"\+?(1\d{10})")
-UNREADABLE = (OSError, UnreadableAnswer, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 async def read_day(

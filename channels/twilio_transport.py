@@ -17,11 +17,13 @@ from urllib.parse import urlencode
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
-from channels.http_answers import Answer
+from channels.http_answers import Answer, UnreadableAnswer
 from channels.http_line import Line, Post, Target
 
 MOST = 1024 * 1024
 """Bytes of an answer that are read; a page of twenty messages has about 40,000."""
+UNREADABLE = (OSError, UnreadableAnswer, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""No answer, or one that the SDK can make nothing of: whatever it was, Twilio may have acted on the request."""
 SAID_BY_THE_LINE = frozenset({"accept", "content-type", "user-agent"})
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from channels.http_answers import LATER_S, Answer, Stop, UnreadableAnswer, retry_after_s
 from channels.http_line import Line, NeverMade, Post, Target, TooLate
-from channels.meanings import TAKEN, Meaning, receipt
+from channels.meanings import IN_DOUBT, TAKEN, Meaning, receipt
 from channels.opening import Opening
 from channels.steady import steady
 from channels.webpush_crypto import Vapid, encrypt, topic_of
@@ -45,7 +45,6 @@ ANSWERS: dict[int, Meaning] = {
     429: Meaning(Outcome.DEFERRED, Reason.RATE_LIMITED, Action.RETRY),
 }
 """Status code of a push service -> what it means; whatever else it answers, and no answer, is in doubt."""
-DOUBT = Meaning(None, Reason.PROVIDER, Action.RECONCILE)
 OF_ITSELF = Meaning(Outcome.BOUNCED_HARD, Reason.INVALID_ADDRESS, Action.DROP_ADDRESS)
 SUSPECT = frozenset({400, 401, 403})
 """Of one subscription: made with another key, or broken. Of many: our key, or what we write, is wrong."""
@@ -168,7 +167,7 @@ class Webpush:
             return _not_sent(token, Reason.PROVIDER, LATER_S, of_address=True)
         except (OSError, UnreadableAnswer):
             origin.note_cut_off()
-            return receipt(token, DOUBT)
+            return receipt(token, IN_DOUBT)
         return self._heard(turn, token, answer, origin, name, chunk)
 
     async def _post(self, to: Subscription, origin: str, message: Message, plain: bytes, chunk: _Chunk) -> Answer:
@@ -182,7 +181,7 @@ class Webpush:
         return await self._line.post(Post(target, headers, body, chunk.begin_by), LONGEST_ANSWER, self._timeout_s)
 
     def _heard(self, turn: int, token: str, answer: Answer, origin: _Origin, name: str, chunk: _Chunk) -> Receipt:
-        meaning = ANSWERS.get(answer.status, DOUBT)
+        meaning = ANSWERS.get(answer.status, IN_DOUBT)
         if meaning.outcome is None:
             origin.note_cut_off()
             return receipt(token, meaning)
@@ -221,10 +220,10 @@ class Webpush:
 
 
 def _ttl(message: Message, now: datetime) -> int:
-    """Seconds a push service may keep it: to the end of its wave, and 28 days at most."""
-    if message.until is None:
+    """Seconds a push service may keep it: to the end of its wave or of its reader's day, and 28 days at most."""
+    if message.ends is None:
         return LONGEST_TTL_S
-    return min(max(int((message.until - now).total_seconds()), 0), LONGEST_TTL_S)
+    return min(max(int((message.ends - now).total_seconds()), 0), LONGEST_TTL_S)
 
 
 def _not_sent(token: str, reason: Reason | None, wait: float, of_address: bool = False) -> Receipt:

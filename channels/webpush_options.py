@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from channels.webpush_keys import KEY_FILE, key_in, read_key
-from waves.errors import SendRefused
-from waves.plan import Record
-from waves.senders import Sender
+from waves.senders import Options
 
 SUBJECT = re.compile(r"mailto:[!#-;=?-Z^-~]+@[A-Za-z0-9.-]+|https://[A-Za-z0-9.-]+(/[!#-;=?-Z^-~]*)?")
 
 
-class WebpushOptions(Record):
+class WebpushOptions(Options):
     """The key `webpush` of a sender in config/senders.yaml."""
 
     subject: str
@@ -37,15 +35,6 @@ class WebpushOptions(Record):
         if not SUBJECT.fullmatch(subject):
             raise ValueError("write where push services may reach you, such as mailto:ops@example.com or https://...")
         return subject
-
-    @classmethod
-    def of(cls, sender: Sender) -> WebpushOptions:
-        """The options of this sender; SendRefused when they are not complete."""
-        try:
-            return cls.model_validate(sender.options)
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise SendRefused(f"sender {sender.sender} cannot use provider webpush: {wrong}") from None
 
     def key(self, home: Path, environment: Mapping[str, str]) -> ec.EllipticCurvePrivateKey:
         """The private key; SendRefused when there is none."""

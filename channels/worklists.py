@@ -15,6 +15,7 @@ from pathlib import Path
 
 from channels.cells import guard, unguard
 from channels.spool import replace
+from channels.table_file import separator_of
 
 Line = Mapping[str, object]
 """A line of the record of sending."""
@@ -50,18 +51,26 @@ def add_to_worklists(folder: Path, lines: Iterable[Line]) -> None:
 
 
 def write_worklists(folder: Path, lines: Iterable[Line], state_of: StateOf) -> int:
-    """Write every list anew from the record, each task with its state; lists without a task go. How many tasks."""
-    owners, count = _by_owner(lines), 0
+    """Write every list anew from the record, each task with its state; lists without a task go. How many tasks.
+
+    OSError when one could not be written, after all the others were.
+    """
+    owners, count, failed = _by_owner(lines), 0, list[OSError]()
     wanted = {list_path(folder, owner): some for owner, some in owners.items()}
     for path in set(folder.glob("*.csv")) - set(wanted):
         path.unlink(missing_ok=True)
     for path, some in wanted.items():
-        written = _written_by_hand(path)
-        rows = [_row(line, state_of(line), written.get(str(line["token"]), ())) for line in some]
-        content = _csv([HEADER + BY_HAND, *rows])
-        if not path.exists() or path.read_bytes() != content:
-            replace(path, content)
-        count += len(rows)
+        try:
+            written = _written_by_hand(path)
+            rows = [_row(line, state_of(line), written.get(str(line["token"]), ())) for line in some]
+            content = _csv([HEADER + BY_HAND, *rows])
+            if not path.exists() or path.read_bytes() != content:
+                replace(path, content)
+            count += len(rows)
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return count
 
 
@@ -101,7 +110,9 @@ def _csv(rows: Iterable[Sequence[str]]) -> bytes:
 def _written_by_hand(path: Path) -> dict[str, list[str]]:
     """Token to what a person wrote into the list itself; of a list that nobody can read any more, nothing."""
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig", "replace"), newline="")))
+        text = path.read_bytes().decode("utf-8-sig", "replace")
+        separator = separator_of(text.partition("\n")[0])
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
     except (FileNotFoundError, csv.Error):
         return {}
     return {

@@ -10,7 +10,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from config.abandonment import SAMPLES as ABANDONMENT_SAMPLES
 from config.bans import SAMPLES as BANS_SAMPLES
+from config.diallers import KEYS as DIALLER_KEYS
+from config.diallers import SAMPLES as DIALLERS_SAMPLES
+from config.dialling import SAMPLES as DIALLING_SAMPLES
 from config.hours import SAMPLES as HOURS_SAMPLES
 from config.key_help import KEY_HELP
 from config.keywords import SAMPLES as KEYWORDS_SAMPLES
@@ -25,11 +29,14 @@ from config.segment import Segment
 from config.senders import SAMPLES as SENDERS_SAMPLES
 from config.senders import keys_model
 from config.yaml_lines import parse_document
+from waves.abandonment import AbandonmentRules
 from waves.bans import Bans
+from waves.diallers import ANSWERS
 from waves.dispositions import Disposition
 from waves.hours_set import HoursSet
 from waves.outcomes import word
 from waves.plan import Plan, Record
+from waves.recycling import DialRules
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The newest that every editor reads: the YAML language server took later ones up in 2026 only."""
@@ -43,7 +50,14 @@ FILES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
     "hours": ("When customers may be contacted: sets of hours by name", dict[str, HoursSet], HOURS_SAMPLES),
     "keywords": ("What people write back, by language", dict[str, Words], KEYWORDS_SAMPLES),
     "seeds": ("Our own addresses that tell what arrives", dict[str, SEED_KEYS], SEEDS_SAMPLES),  # type: ignore[valid-type]
+    "diallers": (
+        "How each dialler's lists are written and its results read",
+        dict[str, DIALLER_KEYS],  # type: ignore[valid-type]
+        DIALLERS_SAMPLES,
+    ),
+    "dialling": ("How often and how soon somebody is dialled again", DialRules, DIALLING_SAMPLES),
     "bans": ("Emergency bans: where nobody is contacted for a while", Bans, BANS_SAMPLES),
+    "abandonment": ("How many answered calls may find no agent", AbandonmentRules, ABANDONMENT_SAMPLES),
 }
 SHORT: Mapping[str, Callable[[Schema], Schema]] = {
     "HoursChoice": lambda keys: {"type": "string", "pattern": keys["set"]["pattern"]},
@@ -135,6 +149,11 @@ def _name_words(records: Mapping[str, Schema], channels: list[str]) -> None:
         records["GoneColumn"]["properties"]["values"]["items"] = {"type": ["string", "boolean", "integer"]}
     if "Seed" in records:
         records["Seed"]["properties"]["channel"] = {**records["Seed"]["properties"]["channel"], **channel}
+        records["top"]["type"] = ["object", "null"]
+    if "Dialler" in records:
+        told = records["Dialler"]["properties"]
+        told["results"]["additionalProperties"] = {"type": "string", "enum": list(ANSWERS)}
+        told["wrap_ups"]["additionalProperties"] = {"type": "string", "enum": [word(one) for one in Disposition]}
         records["top"]["type"] = ["object", "null"]
     if "Sender" in records:
         records["Sender"]["properties"]["channel"] = {**records["Sender"]["properties"]["channel"], **channel}

@@ -68,11 +68,9 @@ def hours_problems(document: Document) -> list[Problem]:
 
 
 def _mend(document: Document, name: str) -> tuple[HoursSet | None, list[Problem]]:
-    data = document.data[name]
-    if not isinstance(data, dict):
+    part = document.part(name)
+    if part is None:
         return None, [document.problem((name,), f"`{name}` holds no hours; write title: and rows: in it")]
-    lines = {steps[1:]: line for steps, line in document.lines.items() if steps[0] == name}
-    part = Document(document.file, document.text, data, lines)
     mended = mend_record(HoursSet, part, SAMPLES)
     kept = [finding for finding in _row_findings(mended) if mended.sound(finding.steps)]
     return mended.record, problems_of(part, mended.findings + kept)

@@ -14,6 +14,8 @@ from waves.plan import Record
 from waves.replies import Keywords, normal
 
 FILE = Path("rules") / "keywords.yaml"
+CARRIERS_STOPS = ("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout")
+"""A stop whatever the file says: carriers take it for one, and our messages and pages tell people to write it."""
 SHORTEST_PHRASE = 4
 """Letters; ideographs say as much in two."""
 SAMPLES: Mapping[str, str] = {
@@ -74,21 +76,21 @@ def _keywords(document: Document) -> Keywords:
     found, problems = _read(document)
     if problems:
         raise PlanError(problems)
-    merged = {name: tuple(text for words in found for text in getattr(words, name)) for name in Words.model_fields}
+    always = Words(stop=CARRIERS_STOPS)
+    merged = {name: [text for one in (always, *found) for text in getattr(one, name)] for name in Words.model_fields}
     return Keywords.of(**merged)
 
 
 def _read(document: Document) -> tuple[list[Words], list[Problem]]:
     found, problems = list[Words](), list[Problem]()
-    seen: dict[str, str] = {}
-    for language, data in document.data.items():
+    seen = dict.fromkeys(CARRIERS_STOPS, "stop")
+    for language in document.data:
         if not LANGUAGE.fullmatch(language):
             problems.append(document.problem((language,), f"{language} is no language code; write one such as en"))
-        if not isinstance(data, dict):
+        part = document.part(language)
+        if part is None:
             problems.append(document.problem((language,), f"`{language}` holds no keys; write stop: [...] in it"))
             continue
-        lines = {steps[1:]: line for steps, line in document.lines.items() if steps[0] == language}
-        part = Document(document.file, document.text, data, lines)
         mended = mend_record(Words, part, SAMPLES)
         if mended.record is not None:
             said = [each for each in _findings(mended.record, seen) if mended.sound(each.steps)]

@@ -130,9 +130,9 @@ def _examine(
     )
     problems += said if mended.sound(("segment",)) else []
     findings += [Finding(("segment",), unknown)] if unknown else []
-    hours_text, said, unknown = find_hours(config_dir, plan.hours)
+    hours_text, said, strange = find_hours(config_dir, plan.hours)
     problems += said
-    findings += unknown
+    findings += strange
 
     kept = [finding for finding in findings if mended.sound(finding.steps)]
     problems += problems_of(document, mended.findings + kept)

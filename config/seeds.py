@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import create_model
 
 from config.nearest import write_instead
 from config.sentences import Finding, mend_record, problems_of
-from config.yaml_lines import Document, parse_document, read_text
+from config.yaml_lines import parse_document, read_text, says_something
 from waves.errors import PlanError, Problem
 from waves.message import Capabilities
 from waves.plan import NAME, Record
@@ -53,14 +52,14 @@ def _read(config_dir: Path, capabilities: Mapping[str, Capabilities]) -> tuple[l
         return [], []
     try:
         text = read_text(path)
-        if not any(re.match(r"\s*[^\s#-]", line) for line in text.removeprefix("\ufeff").splitlines()):
+        if not says_something(text):
             return [], []
         document = parse_document(text, str(path))
     except PlanError as error:
         return [], list(error.problems)
     seeds, problems = list[Seed](), list[Problem]()
     for name in document.data:
-        part = _part(document, name)
+        part = document.part(name)
         if part is None:
             message = f"`{name}` holds no keys; write channel: and address: in it"
             problems.append(document.problem((name,), message))
@@ -73,14 +72,6 @@ def _read(config_dir: Path, capabilities: Mapping[str, Capabilities]) -> tuple[l
             seeds.append(seed)
         problems += problems_of(part, findings)
     return seeds, problems
-
-
-def _part(document: Document, name: str) -> Document | None:
-    found: Any = document.data[name]
-    if not isinstance(found, dict):
-        return None
-    lines = {steps[1:]: line for steps, line in document.lines.items() if steps[0] == name}
-    return Document(document.file, document.text, found, lines)
 
 
 def _name_findings(name: str) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from pydantic import create_model
 from config.nearest import write_instead
 from config.sentences import Finding, mend_record, problems_of
 from config.settings import Settings
-from config.yaml_lines import Document, parse_document, read_text
+from config.yaml_lines import Document, parse_document, read_text, says_something
 from waves.errors import PlanError, Problem
 from waves.message import BEGIN_WITHIN_S, Capabilities
 from waves.plan import NAME, Record
@@ -68,6 +68,7 @@ SAMPLES: Mapping[str, str] = {
     "window": "10",
     "long_texts": "parts",
     "receipt_ids": "same",
+    "unmarked_receipts": "false",
     "keep_alive": "30s",
     "receive": "true",
     "sendgrid": "{secret_env: SENDGRID_API_KEY, from_address: news@example.com}",
@@ -152,7 +153,7 @@ def _read(
         return found
     try:
         text = read_text(path)
-        if not _says_something(text):
+        if not says_something(text):
             return found
         document = parse_document(text, str(path))
     except PlanError as error:
@@ -161,7 +162,7 @@ def _read(
     options = options_of(providers)
     model = keys_model(options)
     for name in document.data:
-        part = _part(document, name)
+        part = document.part(name)
         findings = list(_name_findings(name, providers))
         if part is None:
             findings.append(Finding((), f"`{name}` holds no keys; write channel: and provider: in it"))
@@ -177,19 +178,6 @@ def _read(
             found.senders[name] = _sender(name, keys, options)
     found.problems += _rivals(document, settings)
     return found
-
-
-def _says_something(text: str) -> bool:
-    """Whether more than comments is written: the packaged example names no sender."""
-    return any(line.strip() and not re.match(r"\s*(#|---)", line) for line in text.removeprefix("\ufeff").splitlines())
-
-
-def _part(document: Document, name: str) -> Document | None:
-    data = document.data[name]
-    if not isinstance(data, dict):
-        return None
-    lines = {steps[1:]: line for steps, line in document.lines.items() if steps[0] == name}
-    return Document(document.file, document.text, data, lines)
 
 
 def _name_findings(name: str, providers: Providers) -> Iterator[Finding]:

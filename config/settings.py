@@ -228,6 +228,7 @@ def _sentence(detail: ErrorDetails) -> str:
         "list_type": f"write it as JSON, such as {_example(name)}",
         "too_short": f"write at least {ctx.get('min_length')} characters",
         "value_error": str(ctx.get("error")),
+        "literal_error": f"write {ctx.get('expected')}",
         "string_pattern_mismatch": f"write one such as {EXAMPLES.get(name, Settings.model_fields[name].default)}",
     }
     where = f" ({' '.join(inside)})" if inside else ""

@@ -106,15 +106,18 @@ def _part_problems(file: str, part: Part, types: Mapping[str, str] | None, has_p
         return problems
     values = {**dict.fromkeys(OFFERED, "text"), **{name: SAMPLE_VALUES[kind] for name, kind in types.items()}}
     values |= {LINK: str, "unsubscribe": "https://go.example.com/u/" if has_pages else None}
-    for name in sorted(meta.find_undeclared_variables(tree) - set(values)):
+    read = meta.find_undeclared_variables(tree)
+    for name in sorted(read - set(values)):
         line = part.line + _first_line(part.text, name) - 1
         problems.append(Problem(file, line, f"there is no variable {name}; {write_instead(name, values)}"))
     if problems:
         return problems
     try:
         template.render(values)
-    except Missing as error:  # nothing else is missing in a trial run
-        message = "`unsubscribe` has no page to lead to; set MULTIWAVE_PUBLIC_URL, the address of `multiwave serve`"
+    except Missing as error:  # no attribute is missing in a trial run
+        message = "it prints `none`, which no message can; write a text, or {{ NAME | default('...') }}"
+        if "unsubscribe" in read and not has_pages:
+            message = "`unsubscribe` has no page to lead to; set MULTIWAVE_PUBLIC_URL, the address of `multiwave serve`"
         problems.append(Problem(file, _failing_line(error, part), message))
     except (SecurityError, TypeError) as error:
         problems.append(Problem(file, _failing_line(error, part), f"the template cannot run: {error}"))

@@ -57,6 +57,14 @@ class Document:
     def problem(self, steps: Steps, message: str) -> Problem:
         return Problem(self.file, self.line(steps), message)
 
+    def part(self, name: str) -> Document | None:
+        """What stands under a key of the top, its parts on their lines of this file; None when those are no keys."""
+        data = self.data[name]
+        if not isinstance(data, dict):
+            return None
+        lines = {steps[1:]: line for steps, line in self.lines.items() if steps[0] == name}
+        return Document(self.file, self.text, data, lines)
+
 
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, byte for byte; PlanError when it is absent or of another encoding."""
@@ -72,6 +80,11 @@ def read_text(path: Path) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"not UTF-8 text (byte 0x{raw[error.start]:02x}); save the file as UTF-8"
         raise PlanError([Problem(str(path), line, message)]) from None
+
+
+def says_something(text: str) -> bool:
+    """Whether more than comments is written: some files that come with a release are examples alone."""
+    return any(line.strip() and not re.match(r"\s*(#|---)", line) for line in text.removeprefix("\ufeff").splitlines())
 
 
 def read_document(path: Path) -> Document:

@@ -31,7 +31,7 @@ def add(name: NameArgument, home: HomeOption = None, by: ByOption = None, as_jso
     if as_json:
         print_json({"name": name, "key": key})
         return
-    say(key, markup=False)
+    say(key)
     say("keep it now: it is not shown again. Send it as: Authorization: Bearer KEY")
 
 

@@ -100,13 +100,14 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
         print_json(found)
         return
     more = " so far; `advance` finds the others" if found["state"] == "starting" else ""
-    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}")
+    say(f"[bold]{campaign}[/] is {found['state']}, {found['members']:,} members{more}", markup=True)
     _show_switches(found["kill_switches"])
     for wave in found["waves"]:
         books = "books balance" if wave["balanced"] else "BOOKS DO NOT BALANCE"
         when = f"opened {clock(wave['opened'])}, closes {clock(wave['closes'])}" if wave["opened"] else "not opened yet"
         when += f"; stopped {clock(wave['stopped'])}" if wave["stopped"] else ""
-        say(f"\n[bold]{wave['wave']}[/] {wave['state']}; {when}{'; ' + books if wave['opened'] else ''}")
+        said = f"{when}{'; ' + books if wave['opened'] else ''}"
+        say(f"\n[bold]{wave['wave']}[/] {wave['state']}; {said}", markup=True)
         if wave["alarm"]:
             say(f"  alarm     {wave['alarm']}", style="yellow")
         for gate in wave["gates"]:
@@ -124,7 +125,7 @@ def _show_status(room: Any, campaign: str | None, as_json: bool) -> None:
 
 def _show_switches(switches: Sequence[object]) -> None:
     for switch in switches:
-        say(str(switch), style="yellow", markup=False)
+        say(str(switch), style="yellow")
 
 
 def arms_row(arms: Mapping[str, Any]) -> tuple[object, ...]:
@@ -196,7 +197,7 @@ def pause(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = No
     """Stop sending within two seconds; what is queued stays queued, waves neither open nor close."""
     from ledger import campaigns
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     with room.ledger.write() as connection:
         campaigns.set_state(connection, campaign, "paused", ("running",), who(by), room.ledger.now())
     say(f"{campaign} is paused")
@@ -265,7 +266,7 @@ def stop(
     """Stop one wave for good, as for a wrong text: it sends nothing more, listens on and closes; others go on."""
     from flows import ending
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     stopped = ending.stop_wave(room, campaign, wave, who(by), room.ledger.now())
     say(f"wave {wave} of {campaign} is stopped; {stopped.withdrawn:,} queued touches withdrawn")
     if stopped.claimed:
@@ -279,7 +280,7 @@ def abort(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = No
     """Stop a campaign for good: what is queued is withdrawn at once; dial lists out there must be called back."""
     from flows import ending
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     withdrawn = ending.abort(room, campaign, who(by), room.ledger.now())
     say(f"{campaign} is aborted; {withdrawn:,} queued touches withdrawn")
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from console.context import ByOption, HomeOption, JsonOption, open_home, who
+from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
 from console.show import clock, print_json, say, table
 
-CaseArgument = Annotated[int, typer.Argument(help="The case's number.", show_default=False)]
+CaseArgument = Annotated[int, typer.Argument(help="The case's number.", callback=number_of_row, show_default=False)]
 
 
 def ls(
@@ -49,8 +49,8 @@ def show(case: CaseArgument, home: HomeOption = None, as_json: JsonOption = Fals
     say(f"case {found.id}, customer {found.customer}: {state}; opened {clock(found.opened_at)} by {found.opened_by}")
     for one in replies:
         answers = f", answers {one.wave} of {one.campaign}" if one.campaign else ""
-        say(f"\n{clock(one.at)} by {one.channel} ({one.provider}) from {one.sender or '-'}{answers}", markup=False)
-        say(one.text if one.text is not None else "the text is not kept any more", markup=False)
+        say(f"\n{clock(one.at)} by {one.channel} ({one.provider}) from {one.sender or '-'}{answers}")
+        say(one.text if one.text is not None else "the text is not kept any more")
     if not found.closed_at:
         say(f"\nwhen it is answered: multiwave case close {found.id}")
 
@@ -62,7 +62,7 @@ def close(case: CaseArgument, home: HomeOption = None, by: ByOption = None) -> N
     room = open_home(home)
     with room.ledger.write() as connection:
         customer = close_case(connection, case, who(by), room.ledger.now())
-    say(f"case {case} of {customer} is closed", markup=False)
+    say(f"case {case} of {customer} is closed")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -86,6 +86,10 @@ editing.add_to(app)
 
 def main() -> None:
     """Run the program; bad input is one clear message on standard error and exit code 2, never a traceback."""
+    for place, word in enumerate(sys.argv[1:], 1):
+        if any("\ud800" <= each <= "\udfff" for each in word):  # bytes that the system could not decode
+            errors.print(f"error: argument {place} is not UTF-8 text")
+            sys.exit(2)
     try:
         app()
     except MultiwaveError as error:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config.keywords import keywords_problems
+from config.keywords import FILE, keywords_problems
 
 if TYPE_CHECKING:
     from console.doctor import Finding
@@ -24,7 +24,8 @@ def keywords(folder: Path) -> Iterator[Finding]:
     if problems:
         yield Finding("keywords", "fail", str(problems[0]), "mend it; until then replies are read by the release's own")
     else:
-        yield Finding("keywords", "ok", "replies are read by rules/keywords.yaml")
+        by = FILE if (folder / FILE).exists() else "the release's own words"
+        yield Finding("keywords", "ok", f"replies are read by {by}")
 
 
 def coming_back(room: Room, now: datetime) -> Iterator[Finding]:

@@ -24,6 +24,10 @@ HomeOption = Annotated[
     typer.Option("--home", help="Folder with config/ and the ledger (or MULTIWAVE_HOME).", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+DiallerOption = Annotated[
+    str | None,
+    typer.Option(help="Its name in config/diallers.yaml; without one the generic CSV.", show_default=False),
+]
 ByOption = Annotated[str | None, typer.Option("--by", help="Who is doing this (default: your login name).")]
 
 
@@ -38,11 +42,11 @@ def settings_of(home: Path | None) -> Settings:
     return load_settings(home or Chosen.home)
 
 
-def open_home(home: Path | None) -> Room:
-    """The engine of a home that `init` made."""
+def open_home(home: Path | None, to_stop: bool = False) -> Room:
+    """The engine of a home that `init` made; `to_stop`: for a command that stops something, whatever else is wrong."""
     from flows.room import open_room
 
-    return open_room(settings_of(home))
+    return open_room(settings_of(home), to_stop)
 
 
 def config_dir(settings: Settings) -> Path:
@@ -71,7 +75,7 @@ def bundle_of(settings: Settings, plan: str) -> Bundle:
 
 def who(by: str | None) -> str:
     """The name that goes into the audit."""
-    if by:
+    if by and by.strip():
         return by
     try:
         return getpass.getuser()
@@ -88,6 +92,13 @@ def moment(text: str) -> datetime:
     if at.tzinfo is None:
         raise InputError(f"{text!r} has no zone; add one: {text}Z for UTC, or {text}+02:00")
     return at.astimezone(UTC)
+
+
+def number_of_row(number: int) -> int:
+    """The number, if a ledger can hold it; InputError otherwise."""
+    if not 0 < number < 2**63:
+        raise InputError(f"{number} is the number of nothing")
+    return number
 
 
 def existing(path: Path) -> Path:

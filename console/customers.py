@@ -77,6 +77,9 @@ def import_customers_file(
     asks = _query(sql, sql_env, query, query_file)
     if (file is None) == (asks is None):
         raise InputError("name either a file, or a database with --sql (or --sql-env) and --query (or --query-file)")
+    for given in (file, rejects):
+        if given is not None and not given.name:  # as of an empty variable
+            raise InputError(f"{given}: this is a folder; name a file in it")
     room = open_home(home)
     schema = load_schema(config_dir(room.settings))
     beside = file or query_file or room.settings.home / "customers"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.context import ByOption, HomeOption, JsonOption, open_home, who
+from console.context import ByOption, DiallerOption, HomeOption, JsonOption, number_of_row, open_home, who
+from console.dial_advice import EXAMPLE, advice
+from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
+
+if TYPE_CHECKING:
+    from channels.call_list.rows import Written
 
 
 def pull(
@@ -17,15 +23,16 @@ def pull(
     size: Annotated[int, typer.Option(help="How many entries at most.", min=1, max=100_000)],
     shift: Annotated[str, typer.Option(help="A name for the shift, such as monday-early.")] = "today",
     hours: Annotated[float, typer.Option(help="How long the list may be dialled.", min=0.25, max=72)] = 8,
+    dialler: DiallerOption = None,
     home: HomeOption = None,
     by: ByOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cut the best callable customers of a wave into a CSV for the dialler; nobody is on two live lists."""
+    """Cut the best callable customers of a wave into a file for their dialler; nobody is on two live lists."""
     from flows import dialling
 
     room = open_home(home)
-    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now())
+    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now(), dialler)
     if as_json:
         print_json(
             {
@@ -33,28 +40,63 @@ def pull(
                 "entries": len(cut.entries),
                 "file": str(cut.file) if cut.file else None,
                 "valid_until": cut.valid_until,
+                "shortened": list(cut.written.shortened),
+                "notes": list(cut.written.notes),
+                "left_out": cut.pulled.funnel,
+                "waiting": cut.pulled.waiting,
             }
         )
-    elif cut.number:
+        return
+    if cut.number:
         say(f"list {cut.number}: {len(cut.entries):,} entries for {team}, valid until {clock(cut.valid_until)}")
         say(str(cut.file))
-        say("after the shift: multiwave dispositions import FILE, then: multiwave dial-list return LIST")
+        _say_shortened(cut.written)
+        by_name = f" --dialler {dialler}" if dialler else ""
+        say(f"after the shift: multiwave dispositions import FILE{by_name}, then: multiwave dial-list return LIST")
     else:
         say(f"nobody is callable now in {campaign}, wave {wave}; see: multiwave status {campaign}")
+    if cut.pulled.funnel:
+        table(
+            "left out",
+            ("why", "customers"),
+            sorted(cut.pulled.funnel.items(), key=lambda each: -each[1]),
+            ("customers",),
+        )
+    waiting = cut.pulled.waiting
+    say(
+        f"of the wave's other calls {waiting['due']:,} are due, {waiting['later']:,} wait for their time, "
+        f"{waiting['on_a_list']:,} are on a list, {waiting['done']:,} are over"
+    )
+
+
+def _say_shortened(written: Written) -> None:
+    """What the dialler's columns could not hold, by column; --json names each entry."""
+    cut = Counter(one.column for one in written.shortened if one.kept)
+    out = Counter(one.column for one in written.shortened if not one.kept)
+    for column in dict.fromkeys(one.column for one in written.shortened):
+        parts = [
+            f"{n:,} {what}"
+            for n, what in ((cut[column], "entries, cut there"), (out[column], "entries, left out there"))
+            if n
+        ]
+        say(f"note: {column}: more than the dialler holds in {', '.join(parts)}", markup=False)
+    for note in written.notes:
+        say(f"note: {note}", markup=False)
 
 
 def give_back(
-    number: Annotated[int, typer.Argument(metavar="LIST", help="The list's number.", show_default=False)],
+    number: Annotated[
+        int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
+    ],
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:
     """Return a list after its dispositions are imported: who was not called may be listed again."""
-    from ledger import dial_lists
+    from flows import dialling
 
     room = open_home(home)
-    with room.ledger.write() as connection:
-        called, again = dial_lists.give_back(connection, number, who(by), room.ledger.now())
-    say(f"list {number} returned: {called:,} called, {again:,} may be listed again")
+    called, rest = dialling.give_back(room, number, who(by), room.ledger.now())
+    say(f"list {number} returned: {called:,} called, {rest:,} not, who may be listed again at once")
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -94,4 +136,6 @@ def add_to(app: typer.Typer) -> None:
     topic.command("pull")(pull)
     topic.command("return")(give_back)
     topic.command("ls")(ls)
+    topic.command("advice", epilog=EXAMPLE)(advice)
+    topic.command("abandonment")(abandonment)
     app.add_typer(topic, name="dial-list")

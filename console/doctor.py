@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
 
+from channels.call_list.formats import LAYOUTS
 from channels.registry import CAPABILITIES, SENDERS, open_channel
+from channels.webpush_keys import KEY_FILE
+from config.diallers import dialler_problems
 from config.loading import check_plan
 from config.nearest import nearest
 from config.seeds import seed_problems
@@ -92,7 +95,8 @@ def privacy(home: Path) -> Iterator[Finding]:
     if not home.is_dir():
         yield Finding("home", "fail", f"{home} is no folder", f"make it: multiwave init --home {home}")
         return
-    wide = [path for path in (home, home / "token.key") if path.exists() and path.stat().st_mode & PRIVATE]
+    secret = (home, home / "token.key", home / KEY_FILE)
+    wide = [path for path in secret if path.exists() and path.stat().st_mode & PRIVATE]
     for path in wide:
         yield Finding("home", "fail", f"others can read {path}", f"chmod go-rwx {path}")
     if not wide:
@@ -236,10 +240,11 @@ def senders(settings: Settings) -> Iterator[Finding]:
 
 
 def seeds(settings: Settings) -> Iterator[Finding]:
-    """Whether each seed is written well."""
-    problems = seed_problems(config_dir(settings), CAPABILITIES)
-    for problem in problems:
+    """Whether each seed is written well, and each dialler."""
+    for problem in seed_problems(config_dir(settings), CAPABILITIES):
         yield Finding("seeds", "fail", str(problem), "mend it; until then no engine starts")
+    for problem in dialler_problems(config_dir(settings), LAYOUTS):
+        yield Finding("diallers", "fail", str(problem), "mend it; until then no engine starts")
 
 
 def ledger(room: Room, now: datetime) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ def schemas(
     from config.editor import write_schemas
 
     for path in write_schemas(out or config_dir(settings_of(home)) / "schemas", CAPABILITIES, OPTIONS):
-        say(str(path), markup=False)
+        say(str(path))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -19,7 +19,7 @@ def erase(
     """Erase a customer for good: everything personal is gone, every count stays; no import brings them back."""
     from flows.erasing import erase_customer
 
-    done = erase_customer(open_home(home), customer, who(by))
+    done = erase_customer(open_home(home, to_stop=True), customer, who(by))
     if as_json:
         print_json(done)
         return

@@ -25,7 +25,8 @@ IMPORT_EPILOG = "\n\n".join(
         "word of this program (sale, not_interested, no_answer, busy, machine ...), a time has a zone: "
         "2026-11-02T14:05:00+02:00.",
         "source and source_id name a call once and for all, so that a file may be imported again. These calls are "
-        "learnt from and act on nobody: they suppress, convert and count for no limit.",
+        "learnt from and count for the caps on attempts; dnc_request, suppressed_dnc and deceased suppress the "
+        "customer. They are nobody's results: no campaign is moved or met by them.",
     )
 )
 FIT_EPILOG = "\n\n".join(
@@ -43,15 +44,17 @@ def import_file(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import calls that another system made, to learn from: CSV or Parquet, each call once; it acts on nobody."""
+    """Import calls that another system made, each once: learnt from, counted in the caps; a no in them stands."""
     from flows.history import import_history
 
     room = open_home(home)
-    new, known, unknown = import_history(room, existing(file), room.ledger.now())
+    kept = import_history(room, existing(file), room.ledger.now())
     if as_json:
-        print_json({"new": new, "known": known, "unknown_customer": unknown})
-    else:
-        say(f"{new:,} new calls, {known:,} known already, {unknown:,} of customers nobody imported")
+        print_json(asdict(kept))
+        return
+    say(f"{kept.new:,} new calls, {kept.known:,} known already, {kept.unknown_customer:,} of customers nobody imported")
+    if kept.suppressed:
+        say(f"{kept.suppressed:,} customers are suppressed: a call says that they asked for no more, or died")
 
 
 def fit(

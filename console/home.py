@@ -13,7 +13,17 @@ from config import PACKAGED
 from console.context import HomeOption, config_dir, settings_of
 from console.show import say
 
-EXAMPLES = ("customers.yaml", "senders.yaml", "seeds.yaml", "plans", "segments", "templates", "rules", "examples")
+EXAMPLES = (
+    "customers.yaml",
+    "senders.yaml",
+    "seeds.yaml",
+    "diallers.yaml",
+    "plans",
+    "segments",
+    "templates",
+    "rules",
+    "examples",
+)
 
 
 def init(

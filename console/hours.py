@@ -55,7 +55,7 @@ def hours(
         print_json(told)
         return
     for line in sentences(told):
-        say(line, markup=False)
+        say(line)
     say_accepted(told["accepted_unreviewed"])
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from console import customers
-from console.context import HomeOption, JsonOption, existing, open_home
+from console.context import DiallerOption, HomeOption, JsonOption, existing, open_home
 from console.show import print_json, say
 
 FileArgument = Annotated[Path, typer.Argument(help="The file to read.", show_default=False)]
@@ -20,21 +20,25 @@ def import_events(file: FileArgument, home: HomeOption = None, as_json: JsonOpti
     from channels.events_file import read_events
     from flows.reports import in_chunks, record_reports, total
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     events = (event for _, event in read_events(existing(file)))
     recorded = total(record_reports(room, chunk, room.ledger.now()) for chunk in in_chunks(events))
     _say(recorded.new, recorded.known, recorded.unknown_touch, "events", as_json)
 
 
-def import_dispositions(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Record call results: CSV with token, disposition, at, call_id (and number, agent, ring_s, talk_s, wrap_s)."""
-    from channels.call_list.generic_csv import read_dispositions
+def import_dispositions(
+    file: FileArgument, dialler: DiallerOption = None, home: HomeOption = None, as_json: JsonOption = False
+) -> None:
+    """Record call results: a dialler's own export (--dialler), or CSV with token, disposition, at, call_id."""
+    from channels.call_list.formats import FORMATS
     from flows.reports import in_chunks, record_dispositions, total
 
-    room = open_home(home)
-    calls = in_chunks(read_dispositions(existing(file)))
-    recorded = total(record_dispositions(room, chunk, room.ledger.now()) for chunk in calls)
-    _say(recorded.new, recorded.known, recorded.unknown_touch, "calls", as_json)
+    room = open_home(home, to_stop=True)
+    by = room.dialler(dialler)
+    results = FORMATS[by.format].read(existing(file), by)
+    chunks = in_chunks(results)
+    recorded = total(record_dispositions(room, chunk, room.ledger.now(), by.dialler) for chunk in chunks)
+    _say(recorded.new, recorded.known, recorded.unknown_touch, "calls", as_json, results.notes)
 
 
 def import_conversions(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -51,10 +55,13 @@ def import_conversions(file: FileArgument, home: HomeOption = None, as_json: Jso
         say(f"{new:,} new conversions, {known:,} known already, {unknown:,} of customers nobody imported")
 
 
-def _say(new: int, known: int, unknown: int, what: str, as_json: bool) -> None:
+def _say(new: int, known: int, unknown: int, what: str, as_json: bool, notes: tuple[str, ...] = ()) -> None:
     if as_json:
-        print_json({"new": new, "known": known, "unknown_touch": unknown})
+        told = {"notes": list(notes)} if notes else {}
+        print_json({"new": new, "known": known, "unknown_touch": unknown, **told})
         return
+    for note in notes:
+        say(f"note: {note}", markup=False)
     say(f"{new:,} new {what}, {known:,} known already")
     if unknown:
         say(f"{unknown:,} carry a token that belongs to no touch here: kept, and acting on nobody")

@@ -17,6 +17,7 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the SQLite ledger while it runs, as of one moment, and verify the copy; PostgreSQL has pg_dump."""
+    from channels.webpush_keys import KEY_FILE
     from ledger.backup import back_up
 
     room = open_home(home)
@@ -26,6 +27,8 @@ def backup(
         return
     say(f"{made.file}: {made.size:,} bytes, the ledger of {clock(made.at)}, checked whole")
     say("keep the home's token.key and config/ with it: without the key no report finds its message")
+    if (room.settings.home / KEY_FILE).exists():
+        say(f"and {KEY_FILE}: without it every browser has to subscribe again")
 
 
 def restored(

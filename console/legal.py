@@ -72,7 +72,7 @@ def say_accepted(rows: Sequence[Mapping[str, Any]], approved_by: Sequence[str] =
     for row in rows:
         known = f"{row['confidence'] or 'no'} confidence, as of {row['as_of']}"
         line = f"accepted unreviewed: the hours for {row['for']} ({known}: {row['source']}){by}"
-        say(line, style="yellow", markup=False)
+        say(line, style="yellow")
 
 
 def waiting(rules: HoursSet) -> list[str]:
@@ -84,7 +84,7 @@ def say_waiting(places: Sequence[str]) -> None:
     """That nobody is contacted there."""
     if places:
         said = f"nobody reviewed the hours for {', '.join(places)}, so nobody there is contacted"
-        say(f"note: {said}: multiwave hours review", style="yellow", markup=False)
+        say(f"note: {said}: multiwave hours review", style="yellow")
 
 
 def approvers(connection: Any, bundle: Bundle) -> list[str]:

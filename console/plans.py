@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
+from channels.call_list.formats import LAYOUTS
 from channels.registry import CAPABILITIES, SENDERS, check_provider
+from config.abandonment import abandonment_problems
 from config.bans import bans_problems
+from config.diallers import dialler_problems
+from config.dialling import dialling_problems
 from config.keywords import keywords_problems
 from config.loading import check_plan
 from config.lookups import TEMPLATES
+from config.nearest import write_instead
 from config.schema import load_schema
 from config.seeds import seed_problems
 from config.senders import load_senders, sender_problems
+from config.settings import PREFIX
 from config.sms_notes import sms_notes
 from console.context import (
     ByOption,
@@ -54,9 +61,11 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
     problems = check_plan(path, config_dir(settings), CAPABILITIES, settings.default_language, has_pages)
     problems += keywords_problems(config_dir(settings))
     problems += sender_problems(config_dir(settings), CAPABILITIES, SENDERS, settings)
+    problems += dialler_problems(config_dir(settings), LAYOUTS)
     problems += seed_problems(config_dir(settings), CAPABILITIES) + bans_problems(config_dir(settings))
+    problems += abandonment_problems(config_dir(settings)) + dialling_problems(config_dir(settings))
     if not problems:
-        check_providers(settings)
+        check_channels(settings)
     bundle = None if problems else bundle_of(settings, plan)
     notes = notes_of(bundle, config_dir(settings)) if bundle else []
     unread = accepted(bundle.hours) if bundle else []
@@ -69,16 +78,20 @@ def check(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = Fal
         say_accepted(unread)
         say_waiting(shut)
         for note in notes:
-            say(f"note: {note}", markup=False)
+            say(f"note: {note}")
         for problem in problems:
-            say(str(problem), markup=False)
+            say(str(problem))
         say("no problems" if not problems else f"{len(problems)} problems")
     if problems:
         raise typer.Exit(2)
 
 
-def check_providers(settings: Settings) -> None:
-    """InputError where MULTIWAVE_PROVIDERS names a sender or channel that there is not: nothing would be sent."""
+def check_channels(settings: Settings) -> None:
+    """InputError where a setting names a sender or a channel that there is not, and would decide nothing."""
+    for variable, named in (("FAILOVER", settings.failover), ("COSTS", settings.costs)):
+        for channel in set(named) - set(CAPABILITIES):
+            instead = write_instead(channel, CAPABILITIES)
+            raise InputError(f"{PREFIX}{variable}: there is no channel {channel}; {instead}")
     senders = load_senders(config_dir(settings), CAPABILITIES, SENDERS, settings)
     for channel, named in settings.providers.items():
         own = [name for name, sender in senders.items() if sender.channel == channel]
@@ -86,7 +99,7 @@ def check_providers(settings: Settings) -> None:
             for name in set(named) - set(own):
                 check_provider(channel, name, own)
         except SendRefused as error:
-            raise InputError(f"MULTIWAVE_PROVIDERS: {error}") from None
+            raise InputError(f"{PREFIX}PROVIDERS: {error}") from None
 
 
 def notes_of(bundle: Bundle, folder: Path) -> list[str]:
@@ -136,7 +149,8 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         return
     chosen = bundle.plan.audience
     whom = f"who {chosen.who.replace('_', ' ')} {chosen.wave} of {chosen.campaign}" if chosen else bundle.plan.segment
-    say(f"[bold]{bundle.plan.title}[/] ({found.campaign}), {'audience' if chosen else 'segment'}: {whom}")
+    asked = f"({found.campaign}), {'audience' if chosen else 'segment'}: {whom}"
+    say(f"[bold]{escape(bundle.plan.title)}[/] {asked}", markup=True)
     say(f"digest {found.digest}")
     say(f"members: {found.treated:,} treated, {found.held_out:,} held out")
     rows, zone = [], bundle.plan.starts.zone
@@ -150,7 +164,7 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
     show_overlaps(found, bundle.plan)
     show_units(found, room.settings)
     for note in repeats(bundle.plan):
-        say(f"note: {note}", markup=False)
+        say(f"note: {note}")
     say_accepted(unread)
     say_waiting(waiting(bundle.hours))
     examples = [(wave.wave, verdict, key) for wave in found.waves for verdict, key in wave.examples.items()]
@@ -160,8 +174,8 @@ def dry_run(plan: PlanArgument, home: HomeOption = None, as_json: JsonOption = F
         units = (
             f", {sample.units} {'unit' if sample.units == 1 else 'units'} ({sample.alphabet})" if sample.units else ""
         )
-        screen.rule(f"{sample.wave}, {sample.channel}, {sample.language}{variant}{units}")
-        say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()), markup=False)
+        screen.rule(escape(f"{sample.wave}, {sample.channel}, {sample.language}{variant}{units}"))
+        say("\n".join(f"{part}: {text}" for part, text in sample.fields.items()))
 
 
 def show_units(found: Forecast, settings: Settings) -> None:
@@ -308,7 +322,9 @@ def _send_to_file(room: Room, bundle: Bundle, file: Path, by: str) -> None:
     found = read_seeds(existing(file), CAPABILITIES)
     sent = send_test_to_seeds(room, bundle, found, secrets.token_hex(8), by, room.ledger.now())
     table("sent as a test", ("wave", "channel", "variant", "seed", "result"), sent)
-    say(f"what arrives: multiwave seeds report {bundle.plan.campaign}", markup=False)
+    if left_out := [one.seed for one in found if one.seed not in {row[3] for row in sent}]:
+        say(f"nothing of this plan goes out to {', '.join(left_out)}: it is not on their channel, or that is the inbox")
+    say(f"what arrives: multiwave seeds report {bundle.plan.campaign}")
 
 
 def add_to(app: typer.Typer) -> None:

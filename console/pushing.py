@@ -36,10 +36,10 @@ def keys(
     if as_json:
         print_json({"public_key": public, "file": str(path), "made": made, "used": used})
         return
-    say(f"{'made' if made else 'kept'} {path}" if act == "make" else str(path), markup=False)
-    say(f"public key: {public}", markup=False)
+    say(f"{'made' if made else 'kept'} {path}" if act == "make" else str(path))
+    say(f"public key: {public}")
     for line in used:
-        say(f"  {line}", markup=False)
+        say(f"  {line}")
 
 
 def _used(path: Path) -> list[str]:

@@ -58,7 +58,8 @@ def who_got(
             print_json({"campaign": campaign, "wave": wave, "counts": counted, "customers": list(people)})
             return
         total = sum(int(count["touches"]) for count in counted)
-        say(f"[bold]{wave}[/] of {campaign} is {row.state}{_stopped(row.stopped_at)}; it went out {total:,} times")
+        state = f"{row.state}{_stopped(row.stopped_at)}"
+        say(f"[bold]{wave}[/] of {campaign} is {state}; it went out {total:,} times", markup=True)
         table("by channel and wording", ("channel", "variant", "state", "touches"), [c.values() for c in counted])
         if out:
             say(f"{_write(out, people):,} lines in {out}")

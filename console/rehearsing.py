@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from console.context import HomeOption, JsonOption, bundle_of, config_dir, existing, open_home
 from console.plans import PlanArgument
@@ -72,7 +73,8 @@ def show(found: Summary, world: Path, currency: str) -> None:
     """The funnel, the hours of the day, the pace of the calls, cost and finish."""
     last = found.seed + found.runs - 1
     seeds = f"seed {last}" if found.runs == 1 else f"seeds {found.seed} to {last}"
-    say(f"[bold]{found.campaign}[/] rehearsed {found.runs} times against {world} ({seeds}); nothing was sent")
+    said = f"rehearsed {found.runs} times against {escape(str(world))} ({seeds}); nothing was sent"
+    say(f"[bold]{found.campaign}[/] {said}", markup=True)
     if found.share < 1:
         size = f"{100 * found.share:.3g} % of the customers, the teams' capacity alike"
         say(f"played with {size}; counts and cost are scaled up, so their ranges are wider than the whole ledger's")
@@ -84,7 +86,7 @@ def show(found: Summary, world: Path, currency: str) -> None:
             rows.append((named, line, *map(_number, numbers)))
     table("expected, and P10 to P90 of the runs", ("wave", "", "mean", "P10", "P90"), rows, ("mean", "P10", "P90"))
     if found.touches_per_hour:
-        say("\n[bold]touches by hour of the customers' day[/], mean of the runs")
+        say("\n[bold]touches by hour of the customers' day[/], mean of the runs", markup=True)
         for channel, hours in found.touches_per_hour.items():
             say(f"  {channel:10} {bars([hour.mean for hour in hours])}  {_peak(hours)}")
         say(f"  {'':10} 0     6     12    18    ")
@@ -175,7 +177,7 @@ def fit(
         return
     channels = [(name, *(_percent(odds.get(key)) for key in SHOWN)) for name, odds in world.get("channels", {}).items()]
     table(f"fitted from {', '.join(used)}", ("channel", *SHOWN), channels, SHOWN)
-    say(f"{out} is written; try it: multiwave rehearse PLAN --world {out}", markup=False)
+    say(f"{out} is written; try it: multiwave rehearse PLAN --world {out}")
 
 
 def _percent(share: float | None) -> str:

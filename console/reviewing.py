@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from config.hours import FILE
 from config.reviewing import mark_reviewed, unreviewed
+from config.settings import Settings
 from config.yaml_lines import read_document
-from console.context import ByOption, HomeOption, JsonOption, config_dir, open_home, settings_of, who
+from console.context import ByOption, HomeOption, JsonOption, config_dir, settings_of, who
 from console.legal import row_lines, row_values
 from console.show import print_json, say
 from waves.errors import InputError, LedgerError
@@ -33,13 +33,17 @@ def review(
     as_json: JsonOption = False,
 ) -> None:
     """Go through the rows of hours that nobody reviewed: read each, then say that you did, skip it, or stop."""
-    path = config_dir(settings_of(home)) / FILE
-    found = unreviewed(read_document(path), only)
+    settings = settings_of(home)
+    found = unreviewed(read_document(config_dir(settings) / FILE), only)
     if row is not None:
-        if not by:
+        if not by or not by.strip():
             raise InputError("--row asks nothing, so say who reviewed it: --by NAME")
         name, chosen = _one(found, row)
-        _accept(home, path, name, chosen, by)
+        missed = _accept(settings, name, chosen, by)
+        if as_json:
+            print_json({"reviewed": row_values(name, chosen), "by": by, "not_in_audit": missed})
+        else:
+            _say_accepted(name, chosen, by, missed)
     elif as_json:
         print_json({"waiting": [row_values(*each) for each in found]})
     elif not found:
@@ -50,7 +54,7 @@ def review(
             "or mark one with --row PLACE --by NAME"
         )
     else:
-        _walk(home, path, found, who(by))
+        _walk(settings, found, who(by))
 
 
 def _one(found: Waiting, place: str) -> tuple[str, HoursRow]:
@@ -65,20 +69,20 @@ def _one(found: Waiting, place: str) -> tuple[str, HoursRow]:
     return mine[0]
 
 
-def _walk(home: Path | None, path: Path, found: Waiting, by: str) -> None:
+def _walk(settings: Settings, found: Waiting, by: str) -> None:
     say(f"{len(found)} rows wait. Say `reviewed` only when you have read the source and answer for every line.")
     done = 0
     for number, (name, row) in enumerate(found, 1):
-        say(f"\n[bold]{row.place}[/] of {name}, {number} of {len(found)}")
+        say(f"\n[bold]{row.place}[/] of {name}, {number} of {len(found)}", markup=True)
         for line in row_lines(row):
-            say(f"  {line}", markup=False)
+            say(f"  {line}")
         answer = _ask()
         if answer == "q":
             break
         if answer == "r":
-            _accept(home, path, name, row, by)
+            _say_accepted(name, row, by, _accept(settings, name, row, by))
             done += 1
-    say(f"{done} reviewed by {by}, {len(found) - done} wait", markup=False)
+    say(f"{done} reviewed by {by}, {len(found) - done} wait")
 
 
 def _ask() -> str:
@@ -89,22 +93,23 @@ def _ask() -> str:
                 return letter
 
 
-def _accept(home: Path | None, path: Path, name: str, row: HoursRow, by: str) -> None:
-    now = datetime.now(UTC)
-    mark_reviewed(path, name, row, by, now.date())
-    say(f"{row.place} of {name} is reviewed by {by}", markup=False)
-    _note(home, name, row, by)
-
-
-def _note(home: Path | None, name: str, row: HoursRow, by: str) -> None:
-    """In the audit, where there is a ledger."""
+def _accept(settings: Settings, name: str, row: HoursRow, by: str) -> str | None:
+    """Write the review into the file and the audit; what to say of the audit where there is no ledger."""
     from ledger.audit import record
+    from ledger.store import open_ledger
 
+    mark_reviewed(config_dir(settings) / FILE, name, row, by, datetime.now(UTC).date())
     try:
-        room: Any = open_home(home)
+        ledger = open_ledger(settings.url)
     except LedgerError as error:
-        say(f"not in the audit: {error}", style="yellow", markup=False)
-        return
-    with room.ledger.write() as connection:
-        record(connection, room.ledger.now(), by, "hours reviewed", f"{name} {row.place}", after=row.source)
-    room.ledger.close()
+        return f"not in the audit: {error}"
+    with ledger.write() as connection:
+        record(connection, ledger.now(), by, "hours reviewed", f"{name} {row.place}", after=row.source)
+    ledger.close()
+    return None
+
+
+def _say_accepted(name: str, row: HoursRow, by: str, missed: str | None) -> None:
+    say(f"{row.place} of {name} is reviewed by {by}")
+    if missed is not None:
+        say(missed, style="yellow")

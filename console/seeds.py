@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from flows.room import Room
 
 BY_A_PERSON = "person"
+TO_THE_MINUTE = timedelta(minutes=1)
+"""How people write times: a message of 09:12:40 arrived at 09:12."""
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -50,7 +52,7 @@ def report(
         print_json({"campaign": campaign, "seeds": rows})
         return
     if not rows:
-        say(f"no seed was sent anything of {campaign} yet; see: multiwave seeds ls", markup=False)
+        say(f"no seed was sent anything of {campaign} yet; see: multiwave seeds ls")
         return
     cells = [
         (
@@ -64,7 +66,7 @@ def report(
         )
         for r in rows
     ]
-    table("seeds", ("wave", "seed", "channel", "variant", "sent", "arrived", "after"), cells)
+    table("seeds", ("wave", "seed", "channel", "variant", "sent", "arrived", "after"), cells, whole=("seed",))
     say("a person who got one says so: multiwave seeds got SEED")
 
 
@@ -109,7 +111,7 @@ def got(
     by: ByOption = None,
 ) -> None:
     """Say that a seed got its message: the last one sent to it that nobody saw arrive, or the one with this token."""
-    from ledger.seeds import awaited, heard
+    from ledger.seeds import awaited, heard, seed_message
     from waves.tokens import read_seed_token
 
     room = open_home(home)
@@ -124,9 +126,12 @@ def got(
             if not rows:
                 raise InputError(f"nothing is on its way to a seed {seed}; see: multiwave seeds report CAMPAIGN")
             ident = rows[0].id
+        row = seed_message(connection, ident)
+        if row is None:
+            raise InputError("this token is of no message to a seed; see: multiwave seeds report CAMPAIGN --json")
+        if row.sent_at is not None and when < row.sent_at - TO_THE_MINUTE:
+            raise InputError(f"{at} is before it was sent ({clock(row.sent_at)}); write when it arrived")
         known = heard(connection, ident, int(Outcome.READ), when, f"{BY_A_PERSON} {who(by)}")
-    if known is None:
-        raise InputError("this token is of no message to a seed; see: multiwave seeds report CAMPAIGN --json")
     say("noted" if known else "was known already")
 
 

@@ -23,6 +23,10 @@ def serve(
     """Answer providers and people: callbacks, links, unsubscribe, push and inbox; all on disk first, then merged."""
     from console.web.serving import serve as run
 
+    if not host.strip():
+        raise InputError(
+            "--host is empty, which would be every address of this machine; write 0.0.0.0 if that is meant"
+        )
     try:
         run(open_home(home), host, port, say)
     except OSError as error:

@@ -15,9 +15,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-screen = Console(highlight=False, soft_wrap=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+screen = Console(highlight=False, emoji=False, soft_wrap=False)
+errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+CODES = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd") | {13: None}
+"""What a terminal takes for a command: a stranger's text must give it none."""
 
 
 def plain(value: object) -> Any:
@@ -36,9 +39,12 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
 
 
-def say(text: str, style: str | None = None, markup: bool = True) -> None:
-    """A line on the screen, broken by the terminal alone, so that it can be copied whole."""
-    screen.print(text, style=style, markup=markup, soft_wrap=True)
+def say(text: str, style: str | None = None, markup: bool = False) -> None:
+    """A line on the screen, broken by the terminal alone, so that it can be copied whole.
+
+    `markup`: brackets in it are rich's; then whatever people wrote is escaped by the caller.
+    """
+    screen.print(text.translate(CODES), style=style, markup=markup, soft_wrap=True)
 
 
 def clock(at: datetime | None, zone: str | None = None) -> str:
@@ -48,13 +54,20 @@ def clock(at: datetime | None, zone: str | None = None) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if zone else f"{at:%Y-%m-%d %H:%M}Z"
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
-    """A table on the screen; the columns named in `right` hold numbers."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> None:
+    """A table on the screen; the columns named in `right` hold numbers, those in `whole` what is copied from there."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=name in whole)
     for row in rows:
-        made.add_row(*[f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell) for cell in row])
+        said = [f"{cell:,}" if isinstance(cell, int) else "" if cell is None else str(cell) for cell in row]
+        made.add_row(*[Text(each.translate(CODES)) for each in said])
     screen.print(made)
 
 

@@ -41,9 +41,9 @@ def why(
         print_json({"campaign": campaign, "customer": customer, **told})
         return
     for line in sentences(campaign, customer, told):
-        say(line, markup=False)
+        say(line)
     for line in law_sentences(law):
-        say(f"\n{line}", style="yellow", markup=False)
+        say(f"\n{line}", style="yellow")
 
 
 def tell(running: Running, found: Story) -> dict[str, Any]:

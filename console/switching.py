@@ -58,7 +58,7 @@ def on(
     )
     if not why.strip():
         raise InputError("--why is empty; say why, in a few words")
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     scope = kind if everything else scope_of(room, kind, name)
     with progress() as bar:
         waits = bar.add_task("waiting for what is in the air", total=None)
@@ -66,7 +66,7 @@ def on(
     if as_json:
         print_json(asdict(done))
         return
-    say(f"{scope} {'is stopped' if done.switched else 'was stopped already'}", markup=False)
+    say(f"{scope} {'is stopped' if done.switched else 'was stopped already'}")
     for line in told(done):
         say(line)
 
@@ -117,14 +117,14 @@ def off(
     room = open_home(home)
     with room.ledger.write() as connection:
         kill_switches.lift(connection, scope, who(by), room.ledger.now())
-    say(f"{scope} goes on", markup=False)
+    say(f"{scope} goes on")
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """The switches that are on: what is stopped, since when, by whom and why."""
     from ledger import kill_switches
 
-    room = open_home(home)
+    room = open_home(home, to_stop=True)
     with room.ledger.read() as connection:
         found = kill_switches.switches_on(connection, room.ledger.now())
     if as_json:

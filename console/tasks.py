@@ -44,11 +44,11 @@ def ls(
         for v in map(values_of, shown)
     ]
     if rows:
-        table("tasks", ("token", "channel", "owner", "due", "name", "state"), rows)
+        table("tasks", ("token", "channel", "owner", "due", "name", "state"), rows, whole=("token",))
         say("lists for each owner: the folders visits and im of the home; one whole: multiwave tasks show TOKEN")
     else:
         others = f"; {len(found)} are done or void: --all" if found else ""
-        say(f"nothing is to do{others}", markup=False)
+        say(f"nothing is to do{others}")
 
 
 def values_of(task: Task) -> dict[str, Any]:
@@ -84,10 +84,10 @@ def show(token: TokenArgument, home: HomeOption = None, as_json: JsonOption = Fa
         print_json(values)
         return
     due = clock(values["due"]) if values["due"] else "no time"
-    say(f"{values['channel']} for {values['owner']}, {values['state']}, until {due}", markup=False)
-    say(f"{values['name'] or '(no name)'}, {values['address']} ({values['language'] or '-'})", markup=False)
+    say(f"{values['channel']} for {values['owner']}, {values['state']}, until {due}")
+    say(f"{values['name'] or '(no name)'}, {values['address']} ({values['language'] or '-'})")
     for part, text in values["fields"].items():
-        say(f"{part}: {text}", markup=False)
+        say(f"{part}: {text}")
 
 
 def result(

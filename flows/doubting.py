@@ -25,7 +25,7 @@ from ledger.doubts import (
     to_ask,
 )
 from waves.errors import SendInDoubt, SendRefused
-from waves.message import CHANNEL_NAMES, Channel, Doubtful, FindsByAddress, Receipt
+from waves.message import CHANNEL_NAMES, AnsweredInPart, Channel, Doubtful, FindsByAddress, Receipt
 from waves.outcomes import Action, Reason
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
@@ -92,6 +92,12 @@ def _ask(room: Room, unsure: Sequence[Unsure], now: datetime) -> None:
         try:
             sender = _sender_of(room, CHANNEL_NAMES[unsure[0].channel], unsure[0].sender)
             said = None if sender is None else _found(room, room.channel_of(sender), tokens)
+        except AnsweredInPart as error:
+            said = error.found
+            silent = [touch for touch, token in tokens.items() if token not in said]
+            tokens = {touch: token for touch, token in tokens.items() if token in said}
+            with room.ledger.write() as connection:
+                deciding.heard(connection, silent, NO_ANSWER, asked_at)
         except (SendInDoubt, SendRefused):
             with room.ledger.write() as connection:
                 deciding.heard(connection, [one.touch for one in unsure[start:]], NO_ANSWER, asked_at)

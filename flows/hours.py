@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,13 +20,16 @@ from waves.errors import PlanError, Problem
 from waves.hours_set import HoursSet
 
 KEY, BANS = "hours", "bans"
+SAVED = "{} saved"
+"""The meta row of when the file that was taken over last had been saved."""
 
 
 def keep_hours(room: Room, now: datetime) -> None:
     """Take the home's files of hours and bans over where they changed; PlanError with each problem of either.
 
     Of a file with a problem nothing is taken over: what it said last holds. A home without a file says nothing: then
-    the rules that each campaign was started with hold alone, and the bans that were read last.
+    the rules that each campaign was started with hold alone, and the bans that were read last. Nor does a copy on
+    another machine that was saved before the one that holds, or it would lift a ban that it has not heard of.
     """
     problems = [
         *_keep(room, now, BANS_FILE, BANS, _ban_problems),
@@ -40,13 +43,19 @@ def _keep(
     room: Room, now: datetime, file: Path, key: str, problems_in: Callable[[Document], list[Problem]]
 ) -> Iterator[Problem]:
     path = room.settings.home / "config" / file
-    if not path.exists():
+    try:
+        saved = min(datetime.fromtimestamp(path.stat().st_mtime, UTC), now)
+    except FileNotFoundError:
         return
     try:
-        text = read_text(path)
         with room.ledger.read() as connection:
-            kept = read_meta(connection, key)
+            kept, kept_saved = read_meta(connection, key), read_meta(connection, SAVED.format(key))
+        text = read_text(path)
         if text == kept:
+            return
+        has_copies = room.settings.database_url is not None
+        if has_copies and kept_saved is not None and saved < datetime.fromisoformat(kept_saved):
+            room.tell_once(f"{path} was saved before the {key} that hold; save it again if it is to hold instead")
             return
         problems = problems_in(parse_document(text, str(path)))
     except PlanError as error:
@@ -56,6 +65,7 @@ def _keep(
         return
     with room.ledger.write() as connection:
         write_meta(connection, key, text)
+        write_meta(connection, SAVED.format(key), saved.isoformat())
         record(connection, now, "advance", f"{key} changed", str(file), before=_digest(kept), after=_digest(text))
 
 

@@ -11,6 +11,7 @@ from flows.running import Running
 from ledger import campaigns, pausing
 from ledger.audit import record
 from ledger.hygiene import FILTERED, GATES, Gate, Share, counted, note
+from waves.errors import CampaignError
 from waves.plan import Wave
 
 WARNED, ACTED = "warned", "acted"
@@ -35,11 +36,14 @@ def _judge(room: Room, running: Running, wave: Wave, gate: Gate, found: Share, n
     warns_at = limit if gate is FILTERED else settings.complaint_warn
     level = ACTED if found.share >= limit else WARNED if found.share >= warns_at else None
     name, said = f"{running.name} {wave.wave}", found.said(gate)
-    with room.ledger.write() as connection:
-        new = note(connection, row.id, gate, found, level, now)
-        paused = new and level == ACTED and _act(connection, running, wave, gate, now)
-        if new:
-            record(connection, now, "advance", f"{gate.name} {level}", name, after=said)
+    try:
+        with room.ledger.write() as connection:
+            new = note(connection, row.id, gate, found, level, now)
+            paused = new and level == ACTED and _act(connection, running, wave, gate, now)
+            if new:
+                record(connection, now, "advance", f"{gate.name} {level}", name, after=said)
+    except CampaignError:  # the wave ended, or a person paused it, since it was read
+        return False
     if not new:
         return False
     did = "" if level == WARNED else "; the campaign is paused" if gate is FILTERED else "; the wave is stopped"

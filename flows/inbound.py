@@ -27,7 +27,7 @@ def keywords_of(room: Room) -> Keywords:
     try:
         return load_keywords(room.settings.home / "config")
     except PlanError as error:
-        room.tell(f"keywords cannot be read, and those of the release are used: {error.problems[0]}")
+        room.tell_once(f"keywords cannot be read, and those of the release are used: {error.problems[0]}")
         return packaged_keywords()
 
 

@@ -55,14 +55,11 @@ def beacon_ident(token: str, what: str) -> str:
 def messages_for(room: Room, customer: int, now: datetime) -> list[Shown]:
     """The customer's messages, the newest first: of open waves, wanted still, under no switch, not dismissed."""
     with room.ledger.read() as connection:
-        waiting = waiting_in_inbox(connection, customer, CHANNEL_CODES[CHANNEL], now)[:MOST]
+        waiting = waiting_in_inbox(connection, customer, CHANNEL_CODES[CHANNEL], now)
         tokens = {make_token(room.token_key, Kind.TOUCH, one.touch): one for one in waiting}
         dismissed = known_reports(connection, PROVIDER, [beacon_ident(token, "dismissed") for token in tokens])
-    made = [
-        _shown(room, one, token, now)
-        for token, one in tokens.items()
-        if beacon_ident(token, "dismissed") not in dismissed
-    ]
+    left = [token for token in tokens if beacon_ident(token, "dismissed") not in dismissed][:MOST]
+    made = [_shown(room, tokens[token], token, now) for token in left]
     return [one for one in made if one is not None]
 
 
@@ -125,7 +122,13 @@ def _shown(room: Room, one: Waiting, token: str, now: datetime) -> Shown | None:
 
 
 def _page(made: Message, closes: datetime) -> Shown:
-    link = made.fields.get("url", "")
-    safe = link if urlsplit(link).scheme in ("https", "http") else None
-    title, body = made.fields["title"], made.fields["body"]
-    return Shown(made.token, made.campaign, made.wave, made.language, title, body, safe, closes)
+    link, title, body = _safe(made.fields.get("url", "")), made.fields["title"], made.fields["body"]
+    return Shown(made.token, made.campaign, made.wave, made.language, title, body, link, closes)
+
+
+def _safe(link: str) -> str | None:
+    """The link, if it is an address of the web: what a customer's attribute made of it may be anything."""
+    try:
+        return link if urlsplit(link).scheme in ("https", "http") else None
+    except ValueError:
+        return None

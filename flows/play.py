@@ -15,14 +15,13 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from channels.call_list.generic_csv import DispositionRow
+from channels.call_list.rows import DispositionRow
 from channels.conversions_file import ConversionRow
 from config.world import DAYS, World, capacity_of
 from flows import dialling
 from flows.crowd import ENGAGING, Crowd, Said
 from flows.room import Room
 from flows.running import Running, current_wave, load_running, local_day
-from ledger import dial_lists
 from ledger.attributes import attribute_types
 from ledger.people import Groups, Person, Rules, members, people_behind, people_known
 from ledger.progress import next_due
@@ -155,8 +154,7 @@ class Play:
         """Lists whose shift is over come back."""
         for until, number in [each for each in self._lists if each[0] <= now]:
             self._lists.remove((until, number))
-            with self.room.ledger.write() as connection:
-                dial_lists.give_back(connection, number, BY, now)
+            dialling.give_back(self.room, number, BY, now)
 
     def _dial(self, running: Running, now: datetime) -> None:
         """At the start of a shift each team pulls a list as long as its capacity and dials it from the top."""

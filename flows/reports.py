@@ -7,8 +7,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from channels.call_list.generic_csv import DispositionRow
+from channels.call_list.rows import DispositionRow
 from channels.conversions_file import ConversionRow
+from config.dialling import load_dialling
 from flows.arrivals import split_arrivals, without_late_arrivals
 from flows.clicks import clicked, judged
 from flows.inbound import record_inbound
@@ -20,6 +21,7 @@ from ledger.conversions import NewConversion, customer_keys, record_conversions
 from ledger.events import Recorded, record_events
 from ledger.links import followed
 from segments.subscriptions import keep_subscriptions
+from waves.errors import PlanError
 from waves.message import Came, Conversion, Event, Inbound, PushChange
 from waves.tokens import Kind, read_ids
 
@@ -130,6 +132,11 @@ def record_dispositions(
     room: Room, rows: Sequence[DispositionRow], now: datetime, provider: str = "generic_csv"
 ) -> Recorded:
     """Store call results; one whose token names no dial entry is kept with no touch."""
+    try:
+        rules = load_dialling(room.settings.home / "config")
+    except PlanError as error:
+        rules = None  # a no is heard all the same
+        room.tell(f"results of calls are recorded, but nobody is dialled again: {error}")
     entries = read_ids(room.token_key, Kind.DIAL_ENTRY, [row.token for row in rows])
     with room.ledger.write() as connection:
         touches = entry_touches(connection, {entry for entry in entries if entry is not None})
@@ -146,10 +153,11 @@ def record_dispositions(
                 ring_s=row.ring_s,
                 talk_s=row.talk_s,
                 wrap_s=row.wrap_s,
+                callback_at=row.callback_at,
             )
             for row, entry in zip(rows, entries, strict=True)
         ]
-        return record_calls(connection, calls, now)
+        return record_calls(connection, calls, rules, now)
 
 
 def record_sales(room: Room, rows: Sequence[ConversionRow]) -> tuple[int, int, int]:

@@ -12,17 +12,24 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
+from channels.call_list.formats import LAYOUTS
+from channels.call_list.generic_csv import PLAIN
 from channels.registry import CAPABILITIES, DEFAULT_PROVIDERS, OPTIONS, SENDERS, check_provider, open_channel
+from config.diallers import load_diallers
+from config.nearest import write_instead
 from config.seeds import load_seeds
 from config.senders import load_senders
 from config.settings import Settings
 from ledger.store import Ledger, keep_meta, open_ledger, read_meta
-from waves.errors import LedgerError, SendRefused
+from waves.diallers import Dialler
+from waves.errors import InputError, LedgerError, PlanError, SendRefused
 from waves.message import Channel
 from waves.seeds import Seed
 from waves.senders import Sender
 
+T = TypeVar("T")
 UNTIMED = timedelta(seconds=1)
 """What is given to a provider on this machine."""
 Tick = Callable[[str, int, int], None]
@@ -67,10 +74,13 @@ class Room:
     """Told what a person should hear of at once."""
     senders: Mapping[str, Sender] = field(default_factory=dict)
     """What config/senders.yaml names; a channel's first one carries it unless the settings name others."""
+    diallers: Mapping[str, Dialler] = field(default_factory=dict)
+    """What config/diallers.yaml names."""
     seeds: tuple[Seed, ...] = ()
     """Whom every wave's message goes to besides its customers (config/seeds.yaml)."""
     shut: dict[str, str] = field(default_factory=dict)
     """Sender -> why its provider cannot be opened in this process, as without its secret."""
+    _told: set[str] = field(default_factory=set)
     _channels: dict[str, Channel] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
@@ -84,6 +94,12 @@ class Room:
         ends = time.monotonic() + seconds
         while not self.stopping and (left := ends - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
+
+    def tell_once(self, what: str) -> None:
+        """Tell it, unless this process did before."""
+        if what not in self._told:
+            self._told.add(what)
+            self.tell(what)
 
     def senders_of(self, channel: str) -> tuple[Sender, ...]:
         """Who carries a channel, first and then fallback: as the settings or config/senders.yaml say, else the default.
@@ -108,6 +124,16 @@ class Room:
     def sender(self, channel: str) -> Sender:
         """Who carries a channel first."""
         return self.senders_of(channel)[0]
+
+    def dialler(self, name: str | None) -> Dialler:
+        """The connection of this name, without one the generic CSV; InputError with the nearest there is."""
+        if name is None or name == PLAIN.dialler:
+            return self.diallers.get(PLAIN.dialler, PLAIN)
+        if name not in self.diallers:
+            where = self.settings.home / "config" / "diallers.yaml"
+            instead = write_instead(name, [*self.diallers, PLAIN.dialler])
+            raise InputError(f"there is no dialler {name!r} in {where}; {instead}")
+        return self.diallers[name]
 
     def channel(self, name: str) -> Channel:
         """The provider of a channel's first sender."""
@@ -180,18 +206,29 @@ def own_key(settings: Settings, ledger: Ledger) -> None:
     check_token_key(ledger, read_token_key(settings))
 
 
-def open_room(settings: Settings) -> Room:
+def _loaded(load: Callable[[], T], without: T, to_stop: bool) -> T:
+    try:
+        return load()
+    except PlanError:
+        if not to_stop:
+            raise
+        return without
+
+
+def open_room(settings: Settings, to_stop: bool = False) -> Room:
     """Open the engine over the home's ledger; LedgerError when `init` has not made one, or with another key.
 
-    PlanError for bad senders or seeds.
+    PlanError for bad senders, diallers or seeds; `to_stop` does without what has a slip, which must hold no brake.
     """
-    senders = load_senders(settings.home / "config", CAPABILITIES, SENDERS, settings)
-    seeds = load_seeds(settings.home / "config", CAPABILITIES)
+    folder = settings.home / "config"
+    senders = _loaded(lambda: load_senders(folder, CAPABILITIES, SENDERS, settings), dict[str, Sender](), to_stop)
+    diallers = _loaded(lambda: load_diallers(folder, LAYOUTS), dict[str, Dialler](), to_stop)
+    seeds = _loaded(lambda: load_seeds(folder, CAPABILITIES), tuple[Seed, ...](), to_stop)
     ledger = open_ledger(settings.url)
     try:
         key = read_token_key(settings)
         check_token_key(ledger, key)
-        return Room(settings, ledger, key, senders=senders, seeds=seeds)
+        return Room(settings, ledger, key, senders=senders, diallers=diallers, seeds=seeds)
     except LedgerError:
         ledger.close()
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,7 +59,7 @@ class Running:
         """Types of the columns that members of this campaign carry."""
         return {name: self.bundle.types[name] for name in sorted(self.bundle.member_columns)}
 
-    @property
+    @cached_property
     def rules(self) -> Rules:
         """The permitted hours: those it was started with and those of today, the stricter at any moment; and bans."""
         return rules_of(self.bundle, self.hours_now, self.bans_now)

@@ -95,7 +95,7 @@ def send_test(room: Room, bundle: Bundle, key: str, by: str, now: datetime) -> l
         made = render(bundle, wave, templates, channel, variant, token, recipient, around)
         sender = refuse_halted(room, bundle.plan, wave.wave, channel, customer, now)
         (receipt,) = room.channel_of(sender).send([replace(made, campaign=f"test of {made.campaign}")], now)
-        results.append((wave.wave, channel, variant, receipt.result))
+        results.append((wave.wave, channel, variant, str(receipt)))
     with room.ledger.write() as connection:
         record(connection, now, by, "test-send", bundle.plan.campaign, after=f"customer {customer}")
     return results

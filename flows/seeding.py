@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from channels.steady import steady
 from config.bundle import Bundle
-from flows.carriers import carrier
+from flows.carriers import PATIENCE, carrier
 from flows.halting import scopes_on
 from flows.render import Around, render
 from flows.room import Room
 from flows.running import Running
+from flows.sending import moment_of
 from ledger import pace, seeds
 from ledger.audit import record
 from ledger.kill_switches import Switch, switches_on
@@ -26,7 +27,6 @@ from waves.seeds import Seed
 from waves.senders import Sender
 from waves.tokens import make_seed_token
 
-PATIENCE = timedelta(seconds=5)
 EXAMPLES: Mapping[str, object] = {
     "integer": 7,
     "number": 7.5,
@@ -60,22 +60,16 @@ class Delivery:
         }
 
 
-def hidden_in(room: Room, running: Running, wave: Wave, channel: int) -> tuple[Delivery, dict[seeds.SeedMessage, Seed]]:
-    """What a wave sends to the seeds of one of its channels."""
-    row = running.row(wave.wave)
-    delivery = Delivery(f"wave:{row.id}", running.bundle, wave, CHANNEL_NAMES[channel], row.closes)
-    return delivery, delivery.wanted(seed for seed in room.seeds if seed.is_in(running.name))
-
-
 def send_to_seeds(room: Room, running: Running, wave: Wave, channel: int, now: datetime) -> None:
     """Send a wave's wordings to the seeds hidden in it, those that were not sent yet; nothing under a switch."""
-    delivery, wanted = hidden_in(room, running, wave, channel)
+    row = running.row(wave.wave)
+    delivery = Delivery(f"wave:{row.id}", running.bundle, wave, CHANNEL_NAMES[channel], row.closes)
+    wanted = delivery.wanted(seed for seed in room.seeds if seed.is_in(running.name))
     if not wanted or room.is_over:
         return
     with room.ledger.read() as connection:
-        left = set(seeds.unclaimed(connection, list(wanted)))
-    if left:
-        deliver(room, delivery, {one: seed for one, seed in wanted.items() if one in left}, now)
+        left = set(seeds.unclaimed(connection, list(wanted), now))
+    _deliver_all(room, delivery, {one: seed for one, seed in wanted.items() if one in left}, now)
 
 
 def seeds_wait(room: Room, running: Running, wave: Wave, now: datetime) -> bool:
@@ -106,10 +100,7 @@ def send_test_to_seeds(
         _refuse_under_a_switch(room, delivery, now)
     told = []
     for delivery, messages in wanted:
-        left, said = dict(messages), dict[seeds.SeedMessage, str]()
-        while left and (part := deliver(room, delivery, left, now)):
-            said |= part
-            left = {one: seed for one, seed in left.items() if one not in part}
+        said = _deliver_all(room, delivery, messages, now)
         for one in messages:
             told.append((one.wave, delivery.channel, one.variant, one.seed, said.get(one, "no room at the sender now")))
     with room.ledger.write() as connection:
@@ -129,23 +120,34 @@ def _stopping(connection: Any, delivery: Delivery, sender: Sender, now: datetime
     return next((switch for switch in switches_on(connection, now) if switch.scope in within), None)
 
 
-def deliver(
+def _deliver_all(
     room: Room, delivery: Delivery, wanted: Mapping[seeds.SeedMessage, Seed], now: datetime
 ) -> dict[seeds.SeedMessage, str]:
-    """Take room at the sender, claim, send, settle, as for customers; what became of those that could be claimed."""
+    """Chunk after chunk as long as the sender has room; what became of those that could be claimed."""
+    left, said = dict(wanted), dict[seeds.SeedMessage, str]()
+    while left and not room.is_over and (part := _deliver(room, delivery, left, now)):
+        said |= part
+        left = {one: seed for one, seed in left.items() if one not in part}
+    return said
+
+
+def _deliver(
+    room: Room, delivery: Delivery, wanted: Mapping[seeds.SeedMessage, Seed], now: datetime
+) -> dict[seeds.SeedMessage, str]:
+    """Take room at the sender, claim, send, settle, as for customers; what became of a chunk of them."""
     with room.ledger.read() as connection:
-        sender = carrier(room, delivery.channel, connection, _moment(room, now))
+        sender = carrier(room, delivery.channel, connection, moment_of(room, now))
     channel = room.channel_of(sender)
     size = min(len(wanted), channel.chunk)
     with room.ledger.write() if sender.is_limited else room.ledger.read() as connection:
         grant = pace.Grant(size, now)
         if sender.is_watched:
-            grant = pace.take(connection, sender, size, _moment(room, now), PATIENCE, room.ledger.simulated)
+            grant = pace.take(connection, sender, size, moment_of(room, now), PATIENCE, room.ledger.simulated)
     if not grant.messages:
         return {}
     room.wait(grant.waits_s)
     with room.ledger.write() as connection:
-        begins_by, moment = steady() + BEGIN_WITHIN_S, _moment(room, now)
+        begins_by, moment = steady() + BEGIN_WITHIN_S, moment_of(room, now)
         claimed, skipped = _claim(room, connection, delivery, sender, wanted, grant.messages, moment)
         pace.give_back(connection, sender, grant, grant.messages - len(claimed))
     made, receipts = _messages(room, delivery, claimed, wanted)
@@ -159,8 +161,8 @@ def deliver(
     receipts |= dict(zip(made, said, strict=True))
     with room.ledger.write() as connection:
         told = [(claimed[one], receipt) for one, receipt in receipts.items()]
-        seeds.settle(connection, told, sender.sender, _moment(room, now))
-    return skipped | {one: receipt.result for one, receipt in receipts.items()}
+        seeds.settle(connection, told, sender.sender, moment_of(room, now))
+    return skipped | {one: str(receipt) for one, receipt in receipts.items()}
 
 
 def _claim(
@@ -209,7 +211,3 @@ def written_for(room: Room, delivery: Delivery, seed: Seed, variant: int, token:
     around = Around(room.settings.public_url, delivery.until, tracks=not delivery.is_test)
     made = render(bundle, delivery.wave, bundle.open_templates(), delivery.channel, variant, token, to, around)
     return replace(made, campaign=f"test of {made.campaign}") if delivery.is_test else made
-
-
-def _moment(room: Room, now: datetime) -> datetime:
-    return now if room.ledger.simulated else room.ledger.now()

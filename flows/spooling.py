@@ -96,7 +96,7 @@ def _merge(
 
 
 def _read(room: Room, record: spool.Record, callbacks: Mapping[str, Callback]) -> Sequence[Came]:
-    """The reports in a record, by the same reader that verified it at the door, at the time it came."""
+    """The reports in a record as its provider's reader finds them, at the time it came; the door has verified it."""
     known = callbacks.get(record.provider)
     if record.provider == OWN:
         came: Sequence[Came] = PAGES[record.sender](record.body, record.at)
@@ -105,6 +105,6 @@ def _read(room: Room, record: spool.Record, callbacks: Mapping[str, Callback]) -
         if sender is None or reader is None or sender.provider != record.provider:
             raise MultiwaveError("no such sender any more; name it in config/senders.yaml again")
         came = reader.read(sender, record.headers, record.body, record.at)
-    if (known is None or known.verify is None) and not is_storable(came):
+    if not (known and known.large) and not is_storable(came):
         raise ValueError("a database would refuse it")
     return came

@@ -96,7 +96,9 @@ def _is_due(known: Standing, now: datetime, age: timedelta) -> bool:
     if known.failed_at is not None and now - datetime.fromisoformat(known.failed_at) < AGAIN:
         return False
     oldest = known.oldest
-    return bool(known.reading or known.telling) or oldest is None or known.told_at is None or now - oldest >= age
+    if known.reading or known.telling or oldest is None or known.told_at is None:
+        return True
+    return datetime.fromisoformat(known.told_at) < oldest or now - oldest >= age
 
 
 @dataclass

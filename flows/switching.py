@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from channels.registry import CAPABILITIES, FORMATS, PROVIDERS
+from channels.call_list.formats import FORMATS
+from channels.registry import CAPABILITIES, PROVIDERS
 from config.nearest import write_instead
 from config.segment import FOLDER, SAMPLES, Segment, segment_path
 from config.sentences import read_record
@@ -49,9 +50,11 @@ def scope_of(room: Room, kind: str, name: str) -> str:
     known: dict[str, set[str]] = {
         "channel": set(CAPABILITIES),
         "provider": {provider for names in PROVIDERS.values() for provider in names} | set(FORMATS),
-        "sender": set(room.senders) | {one.sender for channel in CAPABILITIES for one in room.senders_of(channel)},
         "segment": {path.stem for path in (room.settings.home / "config" / FOLDER).glob("*.yaml")},
     }
+    if kind == "sender":
+        carrying = {one.sender for channel in CAPABILITIES for one in room.senders_of(channel)}
+        known[kind] = {*room.senders, *room.diallers, *carrying}
     if kind in known and name not in known[kind]:
         raise InputError(f"there is no {kind} {name!r}; {write_instead(name, sorted(known[kind]))}")
     if kind in ("campaign", "wave"):
@@ -78,11 +81,11 @@ def halt(
     """Commit the switch, then wait until nothing of its scope is claimed; `look` hears (settled, claimed at first)."""
     with room.ledger.read() as connection:
         types = attribute_types(connection)
-    rule, now = _rule_of(room, scope, types), room.ledger.now()
+    rule, now, channels = _rule_of(room, scope, types), room.ledger.now(), _channels_of(room, scope)
     with room.ledger.write() as connection:
         switched = kill_switches.switch_on(connection, scope, why, by, now, rule=rule.text if rule else None)
     committed = time.monotonic()
-    within = kill_switches.reach(scope, _channels_of(room, scope), _named(rule, types, now))
+    within = kill_switches.reach(scope, channels, _named(rule, types, now))
     with room.ledger.write() as connection:
         claimed = kill_switches.claimed_within(connection, within)
     left, back, waited = len(claimed), 0, 0.0
@@ -93,7 +96,7 @@ def halt(
             left, back = kill_switches.still_claimed(connection, claimed)
         waited = time.monotonic() - committed
     with room.ledger.read() as connection:
-        out = tuple(row.id for row in lists(connection) if row.returned_at is None and _lies_in(row, scope))
+        out = tuple(row.id for row in lists(connection) if row.returned_at is None and _lies_in(room, row, scope))
     return Halt(scope, switched, now, waited, len(claimed) - left - back, back, left, out)
 
 
@@ -117,14 +120,20 @@ def _named(rule: Rule | None, types: dict[str, str], now: datetime) -> Halted | 
 
 def _channels_of(room: Room, scope: str) -> list[int]:
     """The channels that a channel's, provider's or sender's switch stops."""
+    kind, _, name = scope.partition(":")
+    if kind == "channel":
+        return [CHANNEL_CODES[name]]
+    if kind not in ("provider", "sender"):
+        return []
     return [
         CHANNEL_CODES[channel]
         for channel in CAPABILITIES
-        if scope == f"channel:{channel}"
-        or any(scope in (f"provider:{one.provider}", f"sender:{one.sender}") for one in room.senders_of(channel))
+        if any(name == getattr(one, kind) for one in room.senders_of(channel))
     ]
 
 
-def _lies_in(row: Any, scope: str) -> bool:
-    mine = (f"campaign:{row.campaign}", f"wave:{row.campaign}/{row.wave}")
+def _lies_in(room: Room, row: Any, scope: str) -> bool:
+    dialler = room.diallers.get(row.format)
+    by = (f"sender:{row.format}", f"provider:{dialler.format if dialler else row.format}")
+    mine = (f"campaign:{row.campaign}", f"wave:{row.campaign}/{row.wave}", *by)
     return scope in (kill_switches.EVERYTHING, "channel:call_list", *mine)

@@ -72,8 +72,9 @@ def refresh_worklists(room: Room, now: datetime, only_if_changed: bool = False) 
     """Make every worklist anew from the record: what is done or void says so. How many tasks were written.
 
     `only_if_changed`: once an hour all the same, for what leaves no mark, such as a file that takes a consent back.
+    OSError when one of them could not be written, after all the others were.
     """
-    count = 0
+    count, failed = 0, list[OSError]()
     for channel, name in LISTS.items():
         record, lists = record_of(room, channel), room.settings.home / name
         if not record.exists() or not lists.exists():
@@ -83,14 +84,25 @@ def refresh_worklists(room: Room, now: datetime, only_if_changed: bool = False) 
         made = lists / MARK
         if only_if_changed and made.exists() and made.read_text() == mark:
             continue
-        with record_lock(record):
-            oldest = (now - LISTED_FOR).isoformat()
-            lines = [line for line in read_tasks(record) if str(line["until"] or line["at"]) >= oldest]
-            states = _states(room, lines, now)
-            count += write_worklists(lists, lines, lambda line, known=states: known[str(line["token"])])
-            _tidy_calendars(lists, [line for line in lines if states[str(line["token"])] in (OPEN, TEST)], channel)
+        try:
+            count += _make_anew(room, channel, record, lists, now)
+        except OSError as error:
+            failed.append(error)
         made.write_text(mark)
+    if failed:
+        raise failed[0]
     return count
+
+
+def _make_anew(room: Room, channel: str, record: Path, lists: Path, now: datetime) -> int:
+    with record_lock(record):
+        oldest = (now - LISTED_FOR).isoformat()
+        lines = [line for line in read_tasks(record) if str(line["until"] or line["at"]) >= oldest]
+        states = _states(room, lines, now)
+        try:
+            return write_worklists(lists, lines, lambda line: states[str(line["token"])])
+        finally:
+            _tidy_calendars(lists, [line for line in lines if states[str(line["token"])] in (OPEN, TEST)], channel)
 
 
 def _tidy_calendars(lists: Path, open_lines: Sequence[Mapping[str, object]], channel: str) -> None:

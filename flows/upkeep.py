@@ -22,7 +22,9 @@ def upkeep(room: Room, now: datetime) -> int:
 
     The spool comes first: what providers said decides what a lost worker's touch is, and who may be contacted now.
     """
-    merge_spool(room, now)
+    merged = merge_spool(room, now)
+    if merged.aside:
+        room.tell(f"{merged.aside} callbacks could not be read and are kept aside; multiwave doctor tells more")
     record_early(room, now)
     with room.ledger.write() as connection:
         workers.forget(connection)
@@ -30,8 +32,16 @@ def upkeep(room: Room, now: datetime) -> int:
         swept = sweep(connection, now, gone)
     clear_doubts(room, now)
     keep_stops(room, now)
-    refresh_worklists(room, now, only_if_changed=True)
+    _keep_worklists(room, now)
     spool.drop_old(room.settings.spool_folder, room.settings.keep_raw)
     drop_old_raw(room.ledger, now - room.settings.keep_raw)
     drop_old_refs(room.ledger, now - room.settings.keep_raw)
     return swept
+
+
+def _keep_worklists(room: Room, now: datetime) -> None:
+    """One that cannot be written stops no campaign: the record of sending is the truth."""
+    try:
+        refresh_worklists(room, now, only_if_changed=True)
+    except OSError as error:
+        room.tell(f"worklists cannot be made anew: {error.strerror}")

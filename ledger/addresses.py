@@ -60,5 +60,5 @@ def act(connection: Connection, touches: Sequence[int], action: Action, now: dat
         said = select(a.customer, a.channel, a.value).where(a.id.in_(mine)).subquery("said")
         covered = (a.channel == said.c.channel) & or_(a.customer == said.c.customer, a.value == said.c.value)
         ids = select(a.id).join_from(t.address, said, covered)
-        denied = {"consent": int(Consent.DENIED), "consent_source": "event", "consent_at": now}
+        denied = {"consent": int(Consent.DENIED), "consent_source": FROM_EVENT, "consent_at": now}
         connection.execute(update(t.address).where(a.id.in_(ids)).values(denied))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Integer, Select, Text, case, cast, func, insert, literal, or_, select, update
@@ -14,10 +14,13 @@ from ledger import tables as t
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, stored
 from ledger.events import CHUNK, Recorded, fold, insert_events, standing
+from ledger.recycling import hold_lists, keep_waves_open, wait_again
+from ledger.sql import among
 from ledger.suppressions import suppress_since
 from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
 from waves.message import AddressState
-from waves.outcomes import Action, Side, State, word
+from waves.outcomes import Action, Side, word
+from waves.recycling import DialRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Call:
     ring_s: float | None = None
     talk_s: float | None = None
     wrap_s: float | None = None
+    callback_at: datetime | None = None
+    """When the customer was promised to be called again."""
 
 
 def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
@@ -47,12 +52,19 @@ def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
     return found
 
 
-def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -> Recorded:
-    """Store calls, each once by (provider, call id), and let their dispositions act."""
+def record_calls(connection: Connection, calls: Sequence[Call], rules: DialRules | None, now: datetime) -> Recorded:
+    """Store calls, each once by (provider, call id), and let their dispositions act; who may be dialled again waits.
+
+    Without rules nobody does, until their list is given back.
+    """
     if not calls:
         return Recorded(0, 0, 0)
+    hold_lists(connection)
+    touches = {call.touch for call in calls if call.touch is not None}
+    keep_waves_open(connection, touches)
+    calls = _numbered(connection, calls)
     reports = [_event_row(call, now) for call in calls]
-    found = standing(connection, {call.touch for call in calls if call.touch is not None})
+    found = standing(connection, touches)
     mark = insert_events(connection, reports)
     new = {
         (row.provider, row.provider_event_id): row.id
@@ -70,11 +82,26 @@ def record_calls(connection: Connection, calls: Sequence[Call], now: datetime) -
     _fold_dispositions(connection, mark)
     fold(connection, mark, reports, found.unsettled)
     _drop_numbers(connection, mark)
-    _keep_listed(connection, mark)
+    wait_again(connection, touches, rules)
     _suppress(connection, mark, now)
     _convert(connection, mark)
     forget_late(connection, mark)
     return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls))
+
+
+def _numbered(connection: Connection, calls: Sequence[Call]) -> list[Call]:
+    """The calls with the number dialled, as the ledger spells it; where nobody says, the one that was listed."""
+    c, e, a = t.touch.c, t.dial_entry.c, t.address.c
+    named = {call.touch for call in calls if call.touch is not None}
+    listed = select(c.id, e.id, func.coalesce(e.number, a.value)).join_from(t.touch, t.address, a.id == c.address)
+    rows = connection.execute(listed.outerjoin(t.dial_entry, e.touch == c.id).where(among(c.id, named)))
+    known = {(touch, entry): number for touch, entry, number in rows}  # ix_dial_entry_touch
+    found = []
+    for call in calls:
+        number = known.get((call.touch, call.entry))
+        same = number is not None and (call.number is None or call.number.lstrip("+") == number.lstrip("+"))
+        found.append(replace(call, number=number) if same else call)
+    return found
 
 
 def _event_row(call: Call, now: datetime) -> EventRow:
@@ -107,6 +134,7 @@ def _call_row(call: Call, event: int) -> dict[str, object]:
         "ring_s": call.ring_s,
         "talk_s": call.talk_s,
         "wrap_s": call.wrap_s,
+        "callback_at": call.callback_at if call.disposition is Disposition.CALLBACK_AGREED else None,
     }
 
 
@@ -163,15 +191,6 @@ def _drop_numbers(connection: Connection, mark: int) -> None:
         update(t.address)
         .where(a.customer == wrong.c.customer, a.value == wrong.c.value, covered)
         .values(state=int(AddressState.DEAD))
-    )
-
-
-def _keep_listed(connection: Connection, mark: int) -> None:
-    """Who was called does not wait for a list again, though the list came back before its results."""
-    k, c = t.call.c, t.touch.c
-    dialled = select(k.touch).where(k.event > mark, k.disposition != int(Disposition.NOT_ATTEMPTED))
-    connection.execute(
-        update(t.touch).where(c.id.in_(dialled), c.state == int(State.QUEUED)).values(state=int(State.LISTED))
     )
 
 

@@ -7,42 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    Row,
-    Select,
-    Subquery,
-    Text,
-    cast,
-    func,
-    insert,
-    literal,
-    null,
-    or_,
-    select,
-    text,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, null, select, update
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.gates import Gates, Members, live_members, recheck
+from ledger.dial_candidates import calls_to, candidates, ranked, waiting
+from ledger.doubts import given_up
+from ledger.gates import Gates, Members
 from ledger.kill_switches import switches_on
-from ledger.law_caps import Called, used_up
-from ledger.legal_hours import cover, open_until
-from ledger.limits import over_limit
+from ledger.legal_hours import cover
+from ledger.recycling import hold_lists, wait_again
+from ledger.sql import among
 from ledger.store import keep_open, keep_out_new_touches
+from waves.dial_list import Composed, compose
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
-from waves.hours import kind_of
-from waves.message import CHANNEL_CODES
 from waves.outcomes import State
+from waves.recycling import DialRules
 
-CALL = CHANNEL_CODES["call_list"]
-DIAL_LOCK = 0x6D77_6469  # PostgreSQL advisory lock: one list is cut at a time
+FEWEST = 2_000
+"""So many are looked at together, or twice the list where that is more."""
 Score = Callable[[Members], ColumnElement[float]]
 
 
@@ -76,21 +60,66 @@ class Entry:
     score: float | None
     call_until: datetime
     """The end of the customer's permitted hours, or of the list."""
+    callback_at: datetime | None = None
+    """When the customer was promised a call."""
+    agent: str | None = None
+    """Who promised it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A list that was cut, and why it has no more: `number` 0 when nobody was callable."""
+
+    number: int
+    entries: Sequence[Entry]
+    funnel: Mapping[str, int]
+    """Reason to how many of those looked at were left out for it."""
+    waiting: Mapping[str, int]
+    """What the wave's other calls do now: due, later, on_a_list, done."""
 
 
 def pull(
-    connection: Connection, ask: Pull, gates: Gates, types: Mapping[str, str], score: Score | None, now: datetime
-) -> tuple[int, list[Entry]]:
+    connection: Connection,
+    ask: Pull,
+    gates: Gates,
+    types: Mapping[str, str],
+    score: Score | None,
+    rules: DialRules,
+    now: datetime,
+) -> Pulled:
     """Cut a list of at most `size` entries, best first, each re-checked; what fails the re-check is withdrawn.
 
     CampaignError under a kill switch; people of a halted segment are left out. Who may not be called at this hour, or
-    not that often, waits for a later list.
+    not that often, waits for a later list. Nobody is looked at who would come after the last entry.
     """
     if gates.campaign is None:
         raise ValueError("a dry run lists nobody")
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": DIAL_LOCK})
+    hold_lists(connection)
     keep_out_new_touches(connection, ask.wave)
+    _refuse_unless_open(connection, ask, now)
+    cover(connection, gates.rules, now, gates.closes)
+    made, scores = Composed(), dict[int, float | None]()
+    for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * ask.size)):
+        scores |= {one.touch: one.score for one in block}
+        found = candidates(connection, [one.touch for one in block], ask.wave, gates, types, now)
+        to_numbers = calls_to(connection, (number.value for one in found for number in one.numbers))
+        compose(made, found, to_numbers, rules, now, ask.size)
+        if len(made.chosen) >= ask.size:
+            break
+    for reason in {one.stopped_by for one in made.stopped}:
+        connection.execute(
+            update(t.touch)
+            .where(
+                among(t.touch.c.id, [one.touch for one in made.stopped if one.stopped_by == reason]),
+                t.touch.c.state == int(State.QUEUED),
+            )
+            .values(state=given_up(State.WITHDRAWN), reason=reason)
+        )
+    number, entries = _write(connection, ask, made, scores, now)
+    return Pulled(number, entries, dict(made.funnel), waiting(connection, ask.wave, now))
+
+
+def _refuse_unless_open(connection: Connection, ask: Pull, now: datetime) -> None:
     state = connection.execute(
         select(t.wave.c.state, t.wave.c.name, t.wave.c.stopped_at, t.campaign.c.state.label("campaign"))
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
@@ -105,84 +134,12 @@ def pull(
     for switch in switches_on(connection, now):
         if switch.scope in ask.scopes:
             raise CampaignError(f"{switch}; no list is cut while it is on")
-    cover(connection, gates.rules, now, gates.closes)
-    found = _callable(ask.wave, gates, types, score, now)
-    stopped = select(found.c.touch, found.c.stopped_by).where(found.c.stopped_by != 0).cte("stopped")
-    connection.execute(
-        update(t.touch)
-        .where(t.touch.c.id == stopped.c.touch, t.touch.c.state == int(State.QUEUED))
-        .values(state=int(State.WITHDRAWN), reason=stopped.c.stopped_by)
-    )
-    chosen = connection.execute(_best(found, ask.size)).all()
-    return _write(connection, ask, chosen, now)
 
 
-def _callable(wave: int, gates: Gates, types: Mapping[str, str], score: Score | None, now: datetime) -> Subquery:
-    c = t.touch.c
-    m = live_members(gates.campaign or 0, types)
-    over = over_limit(c.id, c.customer, now, None)
-    if gates.rules.counted:
-        who = Called(c.customer, m.c.zone_set, t.address.c.value)
-        over = or_(over, used_up(gates.rules.id, gates.rules.counted, who, now))
-    value = score(m) if score else cast(null(), t.dial_entry.c.score.type)
-    return (
-        select(
-            c.id.label("touch"),
-            c.customer,
-            t.address.c.value.label("number"),
-            t.customer.c.household,
-            t.customer.c.name,
-            t.customer.c.language,
-            m.c.bucket,
-            value.label("score"),
-            recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
-            open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now).label("call_until"),
-            over.label("over"),
-        )
-        .join_from(t.touch, m, m.c.customer == c.customer)
-        .join(t.address, t.address.c.id == c.address)
-        .join(t.customer, t.customer.c.id == c.customer)
-        .where(
-            c.wave == wave,
-            c.channel == CALL,
-            c.state == int(State.QUEUED),
-            c.not_before <= now,
-            c.not_after > now,
-            ~gates.halted(c.customer) if gates.halted else true(),
-        )
-        .subquery("callable")
-    )
-
-
-def _best(found: Subquery, size: int) -> Select[Any]:
-    """The best free ones, one per number and household; ties by bucket, so that no order of import favours anybody."""
-    f, e = found.c, t.dial_entry.c
-    taken = (
-        select(e.id)
-        .where(
-            e.active,
-            or_(e.customer == f.customer, e.number == f.number, e.household == f.household),
-        )
-        .correlate(found)
-        .exists()
-    )
-    best = (f.score.is_(None), f.score.desc(), f.bucket, f.touch)
-    household = func.coalesce(f.household, literal("\x01", Text) + cast(f.customer, Text))
-    free = (
-        select(
-            found,
-            func.row_number().over(partition_by=f.number, order_by=best).label("by_number"),
-            func.row_number().over(partition_by=household, order_by=best).label("by_household"),
-        )
-        .where(f.stopped_by == 0, f.call_until.is_not(None), ~f.over, ~taken)
-        .subquery("free")
-    )
-    order = (free.c.score.is_(None), free.c.score.desc(), free.c.bucket, free.c.touch)
-    return select(free).where(free.c.by_number == 1, free.c.by_household == 1).order_by(*order).limit(size)
-
-
-def _write(connection: Connection, ask: Pull, chosen: Sequence[Row[Any]], now: datetime) -> tuple[int, list[Entry]]:
-    if not chosen:
+def _write(
+    connection: Connection, ask: Pull, made: Composed, scores: Mapping[int, float | None], now: datetime
+) -> tuple[int, list[Entry]]:
+    if not made.chosen:
         return 0, []
     number = connection.execute(
         insert(t.dial_list)
@@ -193,6 +150,7 @@ def _write(connection: Connection, ask: Pull, chosen: Sequence[Row[Any]], now: d
             format=ask.format,
             pulled_at=now,
             pulled_by=ask.by,
+            valid_until=ask.valid_until,
             lease_until=ask.lease_until,
         )
         .returning(t.dial_list.c.id)
@@ -202,46 +160,48 @@ def _write(connection: Connection, ask: Pull, chosen: Sequence[Row[Any]], now: d
         [
             {
                 "list": number,
-                "touch": row.touch,
+                "touch": one.touch,
                 "rank": rank,
-                "tier": "normal",
-                "score": row.score,
-                "customer": row.customer,
-                "number": row.number,
-                "household": row.household,
-                "call_until": min(row.call_until, ask.valid_until),
+                "tier": one.tier,
+                "score": scores[one.touch],
+                "customer": one.customer,
+                "number": line.value,
+                "household": one.household,
+                "call_until": min(one.call_until or ask.valid_until, ask.valid_until),
                 "active": True,
+                "callback_at": one.promise.callback_at if one.promise else None,
+                "agent": one.promise.agent if one.promise else None,
             }
-            for rank, row in enumerate(chosen, 1)
+            for rank, (one, line) in enumerate(made.chosen, 1)
         ],
     )
-    e = t.dial_entry.c
-    touches = select(e.touch).where(e.list == number)
+    c = t.touch.c
+    listed = {"state": int(State.LISTED), "provider": ask.format, "claimed_at": now, "claimed_by": f"list {number}"}
     connection.execute(
         update(t.touch)
-        .where(t.touch.c.id.in_(touches), t.touch.c.state == int(State.QUEUED))
-        .values(state=int(State.LISTED), provider=ask.format, claimed_at=now, claimed_by=f"list {number}")
+        .where(c.id == bindparam("b_touch"), c.state == int(State.QUEUED))
+        .values(address=bindparam("b_address"), **listed),
+        [{"b_touch": one.touch, "b_address": line.address} for one, line in made.chosen],
     )
-    record(connection, now, ask.by, "dial-list pull", f"list {number}", after=f"{len(chosen)} entries for {ask.team}")
-    ids = {row.touch: row.id for row in connection.execute(select(e.touch, e.id).where(e.list == number))}
-    return number, [
-        Entry(
-            ids[row.touch],
-            row.customer,
-            row.number,
-            row.name,
-            row.language,
-            rank,
-            "normal",
-            row.score,
-            min(row.call_until, ask.valid_until),
-        )
-        for rank, row in enumerate(chosen, 1)
-    ]
+    after = f"{len(made.chosen)} entries for {ask.team}"
+    record(connection, now, ask.by, "dial-list pull", f"list {number}", after=after)
+    return number, entries_of(connection, number)
 
 
-def give_back(connection: Connection, number: int, by: str, now: datetime) -> tuple[int, int]:
-    """Return a list: (entries called, entries that wait again). CampaignError for an unknown or returned one."""
+def entries_of(connection: Connection, number: int) -> list[Entry]:
+    """The lines of a list by rank (ix_dial_entry_list)."""
+    e, p = t.dial_entry.c, t.customer.c
+    query = select(e.id, e.customer, e.number, p.name, p.language, e.rank, e.tier, e.score, e.call_until)
+    query = query.add_columns(e.callback_at, e.agent).join(t.customer, p.id == e.customer).where(e.list == number)
+    return [Entry(*row) for row in connection.execute(query.order_by(e.rank))]
+
+
+def give_back(connection: Connection, number: int, rules: DialRules, by: str, now: datetime) -> tuple[int, int]:
+    """Return a list: (entries called, entries that were not). CampaignError for an unknown or returned one.
+
+    Who was not called waits for a list again at once, who was called as `rules` say.
+    """
+    hold_lists(connection)
     d, e, c = t.dial_list.c, t.dial_entry.c, t.touch.c
     row = connection.execute(select(d.wave, d.returned_at).where(d.id == number).with_for_update()).one_or_none()
     if row is None:
@@ -249,14 +209,14 @@ def give_back(connection: Connection, number: int, by: str, now: datetime) -> tu
     if row.returned_at is not None:
         raise CampaignError(f"dial list {number} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
     keep_open(connection, [row.wave])
-    mine = select(e.touch).where(e.list == number, e.active)
-    called = _called(c.id)
+    mine = connection.scalars(select(e.touch).where(e.list == number, e.active)).all()
     again = connection.execute(
         update(t.touch)
-        .where(c.id.in_(mine), c.state == int(State.LISTED), ~called)
+        .where(among(c.id, mine), c.state == int(State.LISTED), ~_called(c.id))
         .values(state=int(State.QUEUED), claimed_at=null(), claimed_by=null())
     ).rowcount
     entries = connection.execute(update(t.dial_entry).where(e.list == number, e.active).values(active=False)).rowcount
+    wait_again(connection, mine, rules)
     connection.execute(update(t.dial_list).where(d.id == number).values(returned_at=now))
     record(connection, now, by, "dial-list return", f"list {number}", after=f"{again} of {entries} not called")
     return int(entries - again), int(again)

@@ -21,6 +21,7 @@ past_call = Table(
     Column("source_id", plain_text(), nullable=False),
     UniqueConstraint("source", "source_id"),
     Index("ix_past_call_customer", "customer"),
+    Index("ix_past_call_number", "number"),
 )
 
 model_card = Table(

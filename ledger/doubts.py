@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -50,6 +50,11 @@ NO_ANSWER, CANNOT_BE_ASKED = "no answer", "cannot be asked"
 FIRST_PAUSE_US = 30_000_000
 """A provider is asked again after half a minute at the earliest, then each time after twice as long."""
 
+UNSURE = (State.CLAIMED, State.IN_DOUBT, State.QUEUED)
+"""States of a touch that a provider may have without our knowing its reference, once it was begun."""
+APART = timedelta(days=1)
+"""Of two messages that were begun so far apart none is taken for the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
@@ -77,8 +82,16 @@ def note_doubts(connection: Connection, touches: Sequence[int], now: datetime) -
 
 
 def given_up(state: State) -> ColumnElement[int]:
-    """What a queued touch becomes that is not sent any more: this state, or in doubt where it was to be a resend."""
-    return case((t.touch.c.sent_at.is_not(None), int(State.IN_DOUBT)), else_=int(state))
+    """What a queued touch becomes that is not sent any more: this state, but for two that were out already.
+
+    In doubt where it was to be a resend, listed where it waited to be dialled again.
+    """
+    c = t.touch.c
+    return case(
+        (c.sent_at.is_not(None), int(State.IN_DOUBT)),
+        (c.disposition.is_not(None), int(State.LISTED)),
+        else_=int(state),
+    )
 
 
 def resent() -> ColumnElement[bool]:
@@ -134,11 +147,15 @@ def to_ask(connection: Connection, now: datetime) -> list[Unsure]:
 
 def addressed(connection: Connection, touches: Sequence[int]) -> dict[int, tuple[str, datetime, frozenset[str], bool]]:
     """Of each touch: where it went, when it was claimed, the references of all else that went there, and whether of
-    no other message to there the reference may be unknown (ix_address_channel_value, ix_touch_customer)."""
+    no other message that went there around that time the reference may be unknown.
+
+    ix_address_channel_value, ix_touch_customer.
+    """
     c, a = t.touch.c, t.address.c
     same, other = t.address.alias(), t.touch.alias()
+    begun, theirs = func.coalesce(c.claimed_at, doubt.c.since), func.coalesce(other.c.claimed_at, other.c.sent_at)
     query = (
-        select(c.id, a.value, func.coalesce(c.claimed_at, doubt.c.since), other.c.provider_ref, other.c.state)
+        select(c.id, a.value, begun, other.c.provider_ref, other.c.state, type_coerce(theirs, Moment))
         .join_from(t.touch, t.address, a.id == c.address)
         .join(doubt, doubt.c.touch == c.id)
         .join(same, and_(same.c.channel == a.channel, same.c.value == a.value))
@@ -149,10 +166,11 @@ def addressed(connection: Connection, touches: Sequence[int]) -> dict[int, tuple
         .where(c.id.in_(touches))
     )
     found: dict[int, tuple[str, datetime, frozenset[str], bool]] = {}
-    for touch, value, begun, ref, state in connection.execute(query):
-        _, _, refs, alone = found.get(touch, (value, begun, frozenset[str](), True))
+    for touch, value, at, ref, state, other_at in connection.execute(query):
+        _, _, refs, alone = found.get(touch, (value, at, frozenset[str](), True))
         refs = refs | {ref} if ref else refs
-        found[touch] = (value, begun, refs, alone and state not in (State.CLAIMED, State.IN_DOUBT))
+        is_unsure = state in UNSURE and other_at is not None and abs(other_at - at) < APART
+        found[touch] = (value, at, refs, alone and not is_unsure)
     return found
 
 

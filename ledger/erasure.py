@@ -169,7 +169,8 @@ def forget_past_calls(connection: Connection, customer: int) -> None:
 def forget_replies(connection: Connection, customer: int, sealed: Sequence[str]) -> None:
     """Empty what this customer wrote, or what came from their addresses before anybody knew whose those were."""
     ev, r = t.event.c, reply.c
-    theirs = select(r.event).where(or_(r.customer == customer, r.sealed.in_(sealed)))
+    strangers = r.customer.is_(None) & r.sealed.in_(sealed)
+    theirs = select(r.event).where(or_(r.customer == customer, strangers))
     connection.execute(update(t.event).where(ev.id.in_(theirs), ev.raw != EMPTY).values(raw=EMPTY))
     connection.execute(update(reply).where(r.customer == customer).values(suppression=None))
 

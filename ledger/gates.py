@@ -221,6 +221,19 @@ def _elsewhere(campaign: int | None, members: Members | None) -> ColumnElement[b
     )
 
 
+def address_suppressed(now: When) -> ColumnElement[bool]:
+    """Whether a standing instruction names a row of `address` on its channel (ix_suppression_value).
+
+    One in lower case, as providers' lists have them, is about every spelling.
+    """
+    a, s, lower = t.address.c, t.suppression.c, func.lower(t.address.c.value)
+    here = (s.channel.in_([inline(0), a.channel]), _standing(now))
+    as_it_is, in_lower_case = (
+        select(s.id).where(s.value == value, *here).correlate(t.address).exists() for value in (a.value, lower)
+    )
+    return or_(as_it_is, and_(a.value != lower, in_lower_case))
+
+
 def address_gate(
     now: When, campaign: int | None, members: Members | None, stopped: ColumnElement[bool] = FALSE
 ) -> ColumnElement[int]:
@@ -228,16 +241,10 @@ def address_gate(
 
     `stopped` says whether its customer is suppressed on its channel, where that is not asked apart.
     """
-    a, s = t.address.c, t.suppression.c
-    value_stopped = (
-        select(s.id)
-        .where(s.value == a.value, s.channel.in_([inline(0), a.channel]), _standing(now))
-        .correlate(t.address)
-        .exists()
-    )
+    a = t.address.c
     return case(
         (a.state >= inline(AddressState.REPLACED), inline(Verdict.NO_ADDRESS)),
-        (or_(a.consent != inline(Consent.GRANTED), stopped, value_stopped), inline(Verdict.NO_CONSENT)),
+        (or_(a.consent != inline(Consent.GRANTED), stopped, address_suppressed(now)), inline(Verdict.NO_CONSENT)),
         (and_(a.shared, _elsewhere(campaign, members)), inline(Verdict.SHARED_ADDRESS)),
         else_=inline(PASSES),
     )

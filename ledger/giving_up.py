@@ -22,7 +22,7 @@ def who_waits(connection: Connection, wave: int, low: int, size: int) -> Sequenc
 def give_up(
     connection: Connection, wave: int, customers: Sequence[int], state: State, why: Reason | ColumnElement[int]
 ) -> int:
-    """What these customers have queued in a wave becomes `state`, or is in doubt again where it was a resend."""
+    """What these customers have queued in a wave becomes `state`, or what it was before it waited again."""
     c = t.touch.c
     reason = int(why) if isinstance(why, Reason) else why
     return connection.execute(

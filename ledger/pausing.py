@@ -105,7 +105,8 @@ def may_resume(
     """What came due while a campaign was paused, if it may go on so; nothing is changed.
 
     CampaignError when it is not paused, when something came due meanwhile and no policy says what becomes of it, when
-    a ramp's alarm rang and nobody says `past_alarm`, or when it was half rescheduled and is to go on otherwise.
+    a ramp's alarm rang and nobody says `past_alarm`, or when it was half rescheduled and is to go on otherwise, or half
+    caught up and what came due is to expire.
     """
     row = find(connection, name)
     may_be(row, "running", ("paused",))
@@ -115,6 +116,8 @@ def may_resume(
         raise CampaignError(_choose(name, row.paused_at, due))
     if policy != "reschedule" and any(half_moved(connection, wave.id) for wave in waves_of(connection, row.id)):
         raise CampaignError(f"{name} was half rescheduled when that was cut short; resume it with --policy reschedule")
+    if policy == "expire" and spreading.is_begun(connection, row.id):
+        raise CampaignError(f"{name} was half caught up when that was cut short; resume it with --policy catch-up")
     if policy == "reschedule" and row.paused_at is None:
         raise CampaignError(f"nobody noted when {name} was paused; resume with --policy expire or catch-up")
     return due

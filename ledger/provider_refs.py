@@ -7,7 +7,7 @@ so long as a worker may still write that down, and is recorded as one of an unkn
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,6 @@ from ledger.channel_tables import early_report, provider_ref
 from ledger.sql import among
 from ledger.store import Ledger
 from waves.message import Event
-from waves.outcomes import Action, Reason
 
 WAITS = timedelta(minutes=10)
 AT_ONCE = 2000
@@ -37,6 +36,12 @@ def keep_refs(connection: Connection, sender: str, refs: Sequence[tuple[str, int
     make = _insert(connection)(provider_ref)
     newest = make.on_conflict_do_update(index_elements=["sender", "ref"], set_={"touch": make.excluded.touch})
     connection.execute(newest, [{"sender": sender, "ref": ref, "touch": touch} for ref, touch in refs])
+
+
+def give_up_refs(connection: Connection, sender: str, refs: Collection[str]) -> None:
+    """These mean something else from now on (pk_provider_ref)."""
+    c = provider_ref.c
+    connection.execute(delete(provider_ref).where(c.sender == sender, among(c.ref, refs)))
 
 
 def touches_of(connection: Connection, refs: Collection[Ref]) -> dict[Ref, int]:
@@ -58,7 +63,7 @@ def hold_back(connection: Connection, events: Iterable[Event], now: datetime) ->
             "provider_event_id": event.provider_event_id,
             "ref": event.ref,
             "came_at": now,
-            "report": _packed(event),
+            "report": json.dumps(event.as_json()),
         }
         for event in events
     ]
@@ -81,7 +86,7 @@ def take_due(connection: Connection, now: datetime) -> list[tuple[Event, int | N
     for provider in sorted({row.provider for row in rows}):
         theirs = [row.provider_event_id for row in rows if row.provider == provider]
         connection.execute(delete(early_report).where(e.provider == provider, among(e.provider_event_id, theirs)))
-    return [(_unpacked(row.report), row.touch) for row in rows]
+    return [(Event.of_json(json.loads(row.report)), row.touch) for row in rows]
 
 
 def drop_old_refs(ledger: Ledger, before: datetime) -> int:
@@ -109,34 +114,3 @@ def forget_refs(connection: Connection, touches: Select[tuple[int]]) -> None:
 
 def _insert(connection: Connection) -> Any:
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-
-
-def _packed(event: Event) -> str:
-    return json.dumps(
-        {
-            "token": event.token,
-            "outcome": event.outcome,
-            "at": event.at.isoformat(),
-            "provider": event.provider,
-            "id": event.provider_event_id,
-            "reason": event.reason,
-            "action": event.action,
-            "raw": dict(event.raw),
-            "ref": event.ref,
-        }
-    )
-
-
-def _unpacked(report: str) -> Event:
-    item: Mapping[str, Any] = json.loads(report)
-    return Event(
-        item["token"],
-        item["outcome"],
-        datetime.fromisoformat(item["at"]),
-        item["provider"],
-        item["id"],
-        None if item["reason"] is None else Reason(item["reason"]),
-        None if item["action"] is None else Action(item["action"]),
-        item["raw"],
-        item["ref"],
-    )

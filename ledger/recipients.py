@@ -86,5 +86,5 @@ def consenting(
         if place is not None:
             value = connection.scalar(select(t.address.c.value).where(t.address.c.id == place))
             attributes = {name: getattr(head, name) for name in types}
-            found[code] = Recipient(str(value), head.name, head.language, attributes)
+            found[code] = Recipient(str(value), head.name, head.language, attributes, head.owner, head.branch)
     return found

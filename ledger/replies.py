@@ -25,6 +25,7 @@ ANSWERS_WITHIN = timedelta(days=30)
 """An older message is not what somebody answers."""
 CLOCKS = timedelta(minutes=1)
 """A carrier's clock may be so far behind ours."""
+WENT = (int(State.SENT), int(State.IN_DOUBT))
 STOPPED = "unsubscribed"
 """The reason of a suppression that a STOP from an address which nobody has leaves."""
 
@@ -46,10 +47,10 @@ class NewReply:
 
 
 def record_replies(connection: Connection, replies: Sequence[NewReply], now: datetime) -> Recorded:
-    """Store replies and let them act, in the order they were written; one that is known already changes nothing."""
+    """Store replies and let them act, in the order given; one that is known already changes nothing."""
     record_alone(connection)
     found = Recorded(0, 0, 0)
-    for one in sorted(replies, key=lambda each: (each.at, each.provider_event_id)):
+    for one in replies:
         new, known_sender = _record(connection, one, now)
         found = Recorded(found.new + new, found.known + (not new), found.unknown_touch + (not known_sender))
     return found
@@ -95,8 +96,9 @@ def _means(connection: Connection, one: NewReply) -> tuple[Outcome | Side, str |
 
 
 def _answered(connection: Connection, one: NewReply) -> Row[Any] | None:
-    """The latest message sent to this address on this channel, by the same sender if any.
+    """The latest message that went to this address on this channel, by the same sender if any.
 
+    One in doubt too: it may have arrived, and nothing else will tell its campaign of the answer.
     ix_address_channel_value, ix_touch_customer.
     """
     a, c = t.address.c, t.touch.c
@@ -104,8 +106,8 @@ def _answered(connection: Connection, one: NewReply) -> Row[Any] | None:
         select(c.id, c.customer)
         .join_from(t.address, t.touch, (c.customer == a.customer) & (c.address == a.id))
         .where(a.channel == one.channel, a.value == one.value, c.channel == one.channel)
-        .where(c.state == int(State.SENT), c.sent_at > one.at - ANSWERS_WITHIN, c.sent_at <= one.at + CLOCKS)
-        .order_by((c.provider == one.provider).desc(), c.sent_at.desc(), c.id.desc())
+        .where(c.state.in_(WENT), c.sent_at > one.at - ANSWERS_WITHIN, c.sent_at <= one.at + CLOCKS)
+        .order_by((func.coalesce(c.provider, "") == one.provider).desc(), c.sent_at.desc(), c.id.desc())
         .limit(1)
     ).one_or_none()
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.addresses import by_event
 from ledger.channel_tables import seed_touch as table
 from ledger.gates import OPEN_CASE
+from ledger.provider_refs import give_up_refs, touches_of
 from waves.message import Consent, Receipt
 from waves.outcomes import FAILURES, Outcome, State
 
@@ -58,13 +59,13 @@ def claim(connection: Connection, wanted: Sequence[SeedMessage], now: datetime) 
     return found
 
 
-def unclaimed(connection: Connection, wanted: Sequence[SeedMessage]) -> list[SeedMessage]:
-    """Those that may still be claimed: one look, so that a wave under way writes nothing for its seeds."""
+def unclaimed(connection: Connection, wanted: Sequence[SeedMessage], now: datetime) -> list[SeedMessage]:
+    """Those that may be claimed now: one look, so that a wave under way writes nothing for its seeds."""
     runs = {one.run for one in wanted}
     c = table.c
     rows = connection.execute(
         select(c.run, c.campaign, c.wave, c.seed, c.channel, c.variant).where(
-            c.run.in_(runs), c.state != int(State.QUEUED)
+            c.run.in_(runs), ~and_(*_may_go_again(now))
         )
     )
     taken = {SeedMessage(*row) for row in rows}
@@ -89,18 +90,20 @@ def is_sending(connection: Connection, wave: int) -> bool:
 
 
 def settle(connection: Connection, receipts: Sequence[tuple[int, Receipt]], provider: str, now: datetime) -> None:
-    """Write what the provider said of each."""
+    """Write what the provider said of each, and the reference, of several the last, that its report will name it by."""
     for ident, receipt in receipts:
         state = STATES[receipt.result]
         values: dict[str, Any] = {"state": int(state), "reason": receipt.reason, "provider": provider}
         if state is not State.QUEUED:
-            values |= {"provider_ref": receipt.provider_ref, "sent_at": now}
+            ref = receipt.refs[-1] if receipt.refs else receipt.provider_ref
+            values |= {"provider_ref": ref, "sent_at": now}
+            give_up_refs(connection, provider, receipt.refs)
         mine = (table.c.id == ident, table.c.state == int(State.CLAIMED))
         connection.execute(update(table).where(*mine).values(values))
 
 
 def suppressed_addresses(connection: Connection, channel: int, values: Collection[str], now: datetime) -> set[str]:
-    """Those of these addresses that a standing instruction names, or whose owner said stop.
+    """Those of these addresses that a standing instruction names (gates.address_suppressed), or whose owner said stop.
 
     ix_suppression_value, ix_suppression_customer, ix_address_channel_value.
     """
@@ -109,19 +112,23 @@ def suppressed_addresses(connection: Connection, channel: int, values: Collectio
     said = (a.consent == int(Consent.DENIED)) & by_event()
     named = select(s.id).where(s.customer == a.customer, s.value.is_(None), s.reason != OPEN_CASE, *standing)
     owned = (a.channel == channel, a.value.in_(list(values)))
-    found = set(connection.scalars(select(s.value).where(s.value.in_(list(values)), *standing)))
+    spellings = {spelling for value in values for spelling in (value, value.lower())}
+    listed = set(connection.scalars(select(s.value).where(s.value.in_(spellings), *standing)))
+    found = {value for value in values if listed & {value, value.lower()}}
     return found | set(connection.scalars(select(a.value).where(*owned, said | named.exists())))
 
 
 def ids_by_ref(connection: Connection, refs: Collection[tuple[str, str]], came: datetime) -> dict[tuple[str, str], int]:
     """(sender, its reference) to the latest message to a seed that has it (ix_seed_touch_provider_ref).
 
-    An old one does not: some providers count their references anew, and it is a customer's by now.
+    An old one does not, nor one whose reference went to a customer since: some providers count theirs anew.
     """
     c = table.c
     mine = (c.provider_ref.in_([ref for _, ref in refs]), c.claimed_at > came - REPORTED_WITHIN)
     rows = connection.execute(select(c.provider, c.provider_ref, c.id).where(*mine).order_by(c.id))
-    return {(row.provider, row.provider_ref): row.id for row in rows}
+    found = {(row.provider, row.provider_ref): row.id for row in rows}
+    customers = touches_of(connection, found) if found else {}
+    return {ref: ident for ref, ident in found.items() if ref not in customers}
 
 
 def heard(connection: Connection, ident: int, outcome: int, at: datetime, by: str) -> bool | None:

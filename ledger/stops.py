@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
-    case,
     func,
     literal,
     or_,
@@ -26,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.addresses import FROM_EVENT
+from ledger.addresses import FROM_EVENT, yields_to_denial
 from ledger.channel_tables import stop_told
 from ledger.erasure import anyone_erased, known_again
 from ledger.types import Moment
@@ -118,21 +117,13 @@ def _owners(connection: Connection, channel: int, values: Iterable[str]) -> dict
 
 
 def _denial(channel: int) -> Any:
-    """As ledger.events: a denial covers all of the customer's addresses there, and everybody's row with that value.
-
-    The latest report wins, a denial wins a tie and any consent that no later report gave.
-    """
+    """As ledger.events: a denial covers all of the customer's addresses there, and everybody's row with that value."""
     a, other = t.address.c, t.address.alias("other")
     value, at = bindparam("v", type_=a.value.type), bindparam("t", type_=Moment())
     named = select(other.c.customer).where(other.c.channel == channel, other.c.value == value)
-    granted = a.consent == int(Consent.GRANTED)
-    reported = func.coalesce(a.consent_source, "") == FROM_EVENT
-    older = case(
-        (granted & reported, a.consent_at <= at), (granted, True), else_=func.coalesce(a.consent_at < at, True)
-    )
     return (
         update(t.address)
-        .where(a.channel == channel, or_(a.value == value, a.customer.in_(named)), older)
+        .where(a.channel == channel, or_(a.value == value, a.customer.in_(named)), yields_to_denial(at))
         .values(consent=int(Consent.DENIED), consent_source=literal(FROM_EVENT), consent_at=at)
     )
 

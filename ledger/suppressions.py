@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.audit import record
-from waves.errors import LedgerError
+from waves.errors import InputError, LedgerError
 
 
 def customer_id(connection: Connection, key: str) -> int:
@@ -61,7 +61,12 @@ def suppress_since(connection: Connection, rows: Select[Any]) -> None:
 def unsuppress(
     connection: Connection, customer: int | None, value: str | None, channel: int | None, by: str, now: datetime
 ) -> int:
-    """Lift the standing instructions on a customer or an address (channel None: whatever the channel); how many."""
+    """Lift the standing instructions on a customer or an address (channel None: whatever the channel); how many.
+
+    InputError when neither is named, or both: nobody's instructions are everybody's.
+    """
+    if (customer is None) == (value is None):
+        raise InputError("say whose instructions: a customer's or an address's")
     s = t.suppression.c
     who = s.customer == customer if customer is not None else s.value == value
     where = [who, (s.until.is_(None)) | (s.until > now)]

@@ -292,6 +292,7 @@ call = _table(
     Column("ring_s", Float(53)),
     Column("talk_s", Float(53)),
     Column("wrap_s", Float(53)),
+    Column("callback_at", Moment),  # when the customer was promised to be called again
     Index("ix_call_touch", "touch"),
     Index("ix_call_number", "number"),
 )
@@ -323,6 +324,7 @@ dial_list = _table(
     Column("pulled_by", Text, nullable=False),
     Column("lease_until", Moment, nullable=False),
     Column("returned_at", Moment),
+    Column("valid_until", Moment),
     Index("ix_dial_list_wave", "wave"),
 )
 
@@ -339,8 +341,18 @@ dial_entry = _table(
     Column("household", Text),
     Column("call_until", Moment),  # the end of the customer's permitted hours, or of the list
     Column("active", Boolean(create_constraint=False), nullable=False),
+    Column("callback_at", Moment),
+    Column("agent", Text),  # who promised to call then
+    Column("recalled_at", Moment),
+    Column("recalled_for", Text),
     Index("ix_dial_entry_list", "list"),
     Index("ix_dial_entry_touch", "touch"),
+)
+Index(
+    "ix_call_callback_at",
+    call.c.callback_at,
+    sqlite_where=call.c.callback_at.is_not(None),
+    postgresql_where=call.c.callback_at.is_not(None),
 )
 for _name, _column, _rare in (
     ("ix_event_complained", "touch", event.c.outcome == int(Side.COMPLAINED)),

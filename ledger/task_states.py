@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, or_, select
 
 from ledger import tables as t
-from ledger.gates import PASSES, instructed
+from ledger.gates import PASSES, address_suppressed, instructed
 from ledger.sql import among
 from waves.message import AddressState, Consent
 from waves.outcomes import Outcome, State, word
@@ -41,15 +41,13 @@ class Waiting:
 
 def unwanted(now: datetime) -> ColumnElement[bool]:
     """Whether the customer of a touch, joined to address and customer, must not be contacted there at this moment."""
-    a, s, c = t.address.c, t.suppression.c, t.touch.c
-    standing = or_(s.until.is_(None), s.until > now)
-    value = select(s.id).where(s.value == a.value, s.channel.in_([0, a.channel]), standing).correlate(t.address)
+    a, c = t.address.c, t.touch.c
     return or_(
         t.customer.c.erased_at.is_not(None),
         a.state >= int(AddressState.REPLACED),
         a.consent != int(Consent.GRANTED),
         instructed(c.customer, now, c.channel) != literal(PASSES),
-        value.exists(),
+        address_suppressed(now),
     )
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Float, Row, cast, func, null, select
 
 from ledger import tables as t
 from ledger.call_history import OF, TRIED
-from ledger.dial_lists import CALL, Score
+from ledger.dial_candidates import CALL
+from ledger.dial_lists import Score
 from ledger.gates import live_members
 from waves.outcomes import State
 

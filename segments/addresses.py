@@ -37,6 +37,7 @@ PLAIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 UNKNOWN_ZONE = "Etc/Unknown"
 DROP = str.maketrans("", "", " ().-")
 PLAIN_US = re.compile(r"(?:\+1)?([2-9][0-9]{9})")
+LIKE_A_NUMBER = re.compile(r"\+?[0-9 ()./-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,16 @@ def phone(cell: str, region: str) -> Phone:
         None if home == "001" else home,
         () if UNKNOWN_ZONE in zones else tuple(zones),
     )
+
+
+def as_kept(typed: str, region: str) -> str:
+    """A number or an e-mail address that a person typed in the ledger's spelling; anything else as it is."""
+    try:
+        if "@" in typed:
+            return email(typed)
+        return phone(typed, region).value if LIKE_A_NUMBER.fullmatch(typed) else typed
+    except Unfit:
+        return typed
 
 
 def _number(cell: str, region: str) -> PhoneNumber:

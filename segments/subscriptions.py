@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, insert, or_, select, text, update
+from sqlalchemy import Connection, Row, case, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.addresses import OWN_WORDS
+from ledger.addresses import by_event, yields_to_denial
 from ledger.events import RECORD_LOCK
+from segments.addresses import as_kept
 from segments.consent import FROM_BROWSER, FROM_EVENT
 from segments.customers import IMPORT_LOCK
 from waves.message import CHANNEL_CODES, AddressState, Consent, PushChange
@@ -34,10 +35,25 @@ def keep_subscriptions(connection: Connection, changes: Sequence[PushChange]) ->
     return sum(ACTS[change.act](connection, change) for change in sorted(changes, key=lambda change: change.at))
 
 
-def spelled(connection: Connection, address: str) -> list[str]:
-    """An address as somebody wrote it, as the ledger spells it: a push endpoint alone names its subscriptions."""
-    found = _holders(connection, address) if address.startswith("https://") else []
-    return sorted({row.value for row in found}) or [address]
+def spelled(connection: Connection, typed: str, region: str) -> list[str]:
+    """An address that somebody typed, as the ledger spells it, and as it was typed.
+
+    A push endpoint alone names its subscriptions, a mailbox is the same in any case, and a telephone number may be
+    written as people of `region` do.
+    """
+    typed, a = typed.strip(), t.address.c
+    if typed.startswith("https://"):
+        return sorted({row.value for row in _holders(connection, typed)}) or [typed]
+    kept = as_kept(typed, region)
+    same = select(a.value).where(a.channel == CHANNEL_CODES["email"], func.lower(a.value) == kept.lower())
+    return sorted({typed, kept, *(connection.scalars(same) if "@" in kept else ())})
+
+
+def is_held(connection: Connection, values: Sequence[str]) -> bool:
+    """Whether some customer has one of these addresses (ix_address_channel_value)."""
+    a = t.address.c
+    found = select(a.id).where(a.channel.in_(CHANNEL_CODES.values()), a.value.in_(values)).limit(1)
+    return connection.scalar(found) is not None
 
 
 def _holders(connection: Connection, endpoint: str) -> Sequence[Row[Any]]:
@@ -63,11 +79,21 @@ def _subscribe(connection: Connection, change: PushChange) -> bool:
     changed = _let_go(connection, [row for row in holders if not _is_its_own(row, change)])
     mine = next((row for row in holders if _is_its_own(row, change)), None)
     if mine is None:
-        yes = {"consent": GRANTED, "consent_source": FROM_BROWSER, "consent_at": change.at}
-        _add(connection, change.customer, change.value, {**yes, "preference": 0})
+        _add(connection, change.customer, change.value, {**_consent(connection, change), "preference": 0})
     else:
         changed |= _take_up(connection, mine.id, change)
     return _prefer(connection, change) or changed or mine is None
+
+
+def _consent(connection: Connection, change: PushChange) -> dict[str, object]:
+    """That of a new address: a yes, unless a no of the person's own that was said since is known already."""
+    a = t.address.c
+    mine = (a.customer == change.customer, a.channel == CHANNEL)
+    no = (a.consent == DENIED, by_event(), a.consent_at >= change.at)
+    since = connection.scalar(select(func.max(a.consent_at)).where(*mine, *no))
+    if since is None:
+        return {"consent": GRANTED, "consent_source": FROM_BROWSER, "consent_at": change.at}
+    return {"consent": DENIED, "consent_source": FROM_EVENT, "consent_at": since}
 
 
 def _visit(connection: Connection, change: PushChange) -> bool:
@@ -105,16 +131,21 @@ def _add(connection: Connection, customer: int | None, value: str | None, more: 
 
 def _take_up(connection: Connection, address: int, change: PushChange) -> bool:
     """An address that is known already is this customer's again, with their yes unless a later word stands."""
-    a = t.address.c
-    alive = case((a.state == DEAD, DEAD), else_=OK)
-    states = update(t.address).where(a.id == address, a.state.not_in([OK, DEAD]) | a.shared)
-    changed = bool(connection.execute(states.values(state=alive, shared=False)).rowcount)
+    a, changed = t.address.c, _revive(connection, address)
     older = or_(a.consent_at.is_(None), a.consent_at < change.at)
     if change.act == "visit":
         older &= a.consent != GRANTED
     yes = update(t.address).where(a.id == address, older)
     yes = yes.values(consent=GRANTED, consent_source=FROM_BROWSER, consent_at=change.at)
     return bool(connection.execute(yes).rowcount) or changed
+
+
+def _revive(connection: Connection, address: int) -> bool:
+    """Its customer's again, and nobody else's; one that was refused as gone stays dead."""
+    a = t.address.c
+    states = update(t.address).where(a.id == address, a.state.not_in([OK, DEAD]) | a.shared)
+    alive = case((a.state == DEAD, DEAD), else_=OK)
+    return bool(connection.execute(states.values(state=alive, shared=False)).rowcount)
 
 
 def _prefer(connection: Connection, change: PushChange) -> bool:
@@ -131,26 +162,39 @@ def _prefer(connection: Connection, change: PushChange) -> bool:
 def _renew(connection: Connection, change: PushChange) -> bool:
     """The browser's subscription has another endpoint: it is the same person's, with what they said of the old one.
 
-    The row of the old endpoint stays behind, so that a refusal that is still on its way does not bury the new one.
-    What is queued goes to the new one.
+    Not if somebody else said yes there later. The row of the old endpoint stays behind, so that a refusal that is still
+    on its way does not bury the new one. What is queued goes to the new one.
     """
-    held = [row for row in _holders(connection, change.endpoint) if row.state != REPLACED]
+    holders = _holders(connection, change.endpoint)
+    held = [row for row in holders if row.state != REPLACED and row.value != change.value]
     if not held or change.value is None:
         return False
-    a, c = t.address.c, t.touch.c
-    new_endpoint = endpoint_in(change.value) or ""
     for row in held:
-        found = connection.scalar(
-            select(a.id).where(a.customer == row.customer, a.channel == CHANNEL, a.value == change.value)
-        )
-        same = {name: getattr(row, name) for name in ("consent", "consent_source", "consent_at", "preference")}
-        new = _add(connection, row.customer, change.value, same) if found is None else found
-        _suppress_too(connection, row.value, change)
-        queued = (c.customer == row.customer, c.address == row.id, c.state == int(State.QUEUED))
-        connection.execute(update(t.touch).where(*queued).values(address=new))  # ix_touch_customer
+        theirs = [one for one in _holders(connection, endpoint_in(change.value) or "") if one.customer != row.customer]
+        if not any(_is_later(one, change) for one in theirs):
+            _move(connection, row, change)
+            _let_go(connection, theirs)
         _let_go(connection, [row])
-        _let_go(connection, [one for one in _holders(connection, new_endpoint) if one.customer != row.customer])
     return True
+
+
+def _move(connection: Connection, old: Row[Any], change: PushChange) -> None:
+    """What was said of an address, what stands against it and what is queued for it holds at the new one."""
+    a, c = t.address.c, t.touch.c
+    mine = (a.customer == old.customer, a.channel == CHANNEL, a.value == change.value)
+    new = connection.scalar(select(a.id).where(*mine))
+    said = {name: getattr(old, name) for name in ("consent", "consent_source", "consent_at")}
+    if new is None:
+        new = _add(connection, old.customer, change.value, {**said, "preference": old.preference})
+    else:
+        _revive(connection, new)
+        if old.consent_at is not None:
+            no_wins_a_tie = (a.consent_at == old.consent_at) & (old.consent == DENIED)
+            older = or_(a.consent_at.is_(None), a.consent_at < old.consent_at, no_wins_a_tie)
+            connection.execute(update(t.address).where(a.id == new, older).values(said))
+    _suppress_too(connection, old.value, change)
+    queued = (c.customer == old.customer, c.address == old.id, c.state == int(State.QUEUED))
+    connection.execute(update(t.touch).where(*queued).values(address=new))  # ix_touch_customer
 
 
 def _suppress_too(connection: Connection, old: str, change: PushChange) -> None:
@@ -170,9 +214,7 @@ def _suppress_too(connection: Connection, old: str, change: PushChange) -> None:
 def _unsubscribe(connection: Connection, change: PushChange) -> bool:
     """Whoever has this browser is not asked there any more, as after a STOP from it; their other browsers are."""
     a, ids = t.address.c, [row.id for row in _holders(connection, change.endpoint)]
-    own = (a.consent == GRANTED) & a.consent_source.in_(OWN_WORDS)
-    heard = or_(a.consent_at.is_(None), a.consent_at < change.at, (a.consent_at == change.at) & (a.consent != DENIED))
-    no = update(t.address).where(a.id.in_(ids), or_(heard, (a.consent == GRANTED) & ~own))
+    no = update(t.address).where(a.id.in_(ids), yields_to_denial(change.at))
     no = no.values(consent=DENIED, consent_source=FROM_EVENT, consent_at=change.at)
     return bool(ids) and bool(connection.execute(no).rowcount)
 

@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from channels.registry import CAPABILITIES
+from config import PACKAGED
 from config.bundle import Bundle
+from config.dialling import load_dialling
 from config.loading import load_plan
 from config.settings import Settings
 from flows import campaign, starting
@@ -33,6 +35,7 @@ from waves.dispositions import Disposition
 from waves.draw import bucket_of
 from waves.message import CHANNEL_CODES, AddressState, Consent, Event
 from waves.outcomes import Outcome, Side
+from waves.senders import Sender
 
 T0 = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -55,6 +58,8 @@ consent:
   web_push: {column: push_ok, source: crm}
 """
 TYPES = {"age": "integer", "value": "number", "tier": "text"}
+RULES = load_dialling(PACKAGED)
+"""The packaged rules of dialling again."""
 TEMPLATES = {
     "hello.sms.j2": "Hello {{ name | default('') }}, {{ title }}. {{ token }}",
     "hello.email.j2": "Subject: {{ title }}\n\nHello {{ name | default('') }}. {{ token }}",
@@ -238,6 +243,23 @@ class World:
     def _launch(room: Room, name: str, wave: str, now: datetime) -> Balance | None:
         return live(room, name, wave, now, send_batch)
 
+    def send_by(self, *senders: Sender) -> None:
+        """From now on by these senders, as after a restart of the engine with another file of senders."""
+        self.hang_up()
+        room = self.room
+        self.room = Room(room.settings, room.ledger, room.token_key, senders={one.sender: one for one in senders})
+
+    def hang_up(self) -> None:
+        """Close the channels that hold connections."""
+        for channel in self.room._channels.values():
+            if hasattr(channel, "close"):
+                channel.close()
+
+    def close(self) -> None:
+        """Close the channels and the ledger."""
+        self.hang_up()
+        self.ledger.close()
+
     def outbox(self, channel: str) -> list[dict[str, Any]]:
         """Every line the outbox holds for a channel."""
         path = self.room.settings.home / "outbox" / f"{channel}.jsonl"
@@ -276,7 +298,7 @@ class World:
         self.sent_ids += 1
         call = Call(disposition, at or self.now, call_id or f"call{self.sent_ids}", "test", touch)
         with self.ledger.write() as connection:
-            return record_calls(connection, [call], self.now)
+            return record_calls(connection, [call], RULES, self.now)
 
     def pull(self, wave: str, size: int = 1000, name: str = "test", team: str = "north") -> Any:
         """Cut a dial list."""

@@ -20,7 +20,7 @@ from ledger.close import Balance
 from ledger.conversions import NewConversion, record_conversions
 from ledger.events import Recorded
 from ledger.suppressions import customer_id
-from tests.builders import World
+from tests.builders import RULES, World
 from waves.dispositions import Disposition
 from waves.message import CHANNEL_CODES, CHANNEL_NAMES, AddressState, Consent
 from waves.outcomes import Outcome, Reason, State, Verdict, word
@@ -79,7 +79,7 @@ def phoned(
     touch = touch_of(world, wave, key, "call_list").id
     call = Call(said, at, ident or f"{key} {said} {at}", "test", touch, number=number)
     with world.ledger.write() as connection:
-        return record_calls(connection, [call], world.now)
+        return record_calls(connection, [call], RULES, world.now)
 
 
 def convert(world: World, key: str, at: datetime | None = None, goal: str = "renewed", ident: str = "") -> None:

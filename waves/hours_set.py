@@ -43,6 +43,12 @@ def _parse_review(value: object) -> object:
     raise ValueError("write {by: NAME, on: DATE}, or no as long as nobody has read every line of this row")
 
 
+def _somebody(name: str) -> str:
+    if not name.strip():
+        raise ValueError("nobody is named; write the name of the person who read every line")
+    return name
+
+
 Place = Annotated[str, AfterValidator(_known_place)]
 RowPlace = Annotated[str, AfterValidator(_row_place)]
 
@@ -50,8 +56,12 @@ RowPlace = Annotated[str, AfterValidator(_row_place)]
 class Review(Record):
     """Who read every line of a row, and when."""
 
-    by: str = Field(min_length=1, max_length=200)
+    by: Annotated[str, AfterValidator(_somebody)] = Field(min_length=1, max_length=200)
     on: date
+
+
+Reviewed = Annotated[Review | None, BeforeValidator(_parse_review)]
+"""The review of a row; `no` as long as there was none."""
 
 
 class Cap(Record):
@@ -92,7 +102,7 @@ class HoursRow(Record):
     source: str = Field(min_length=1, max_length=500)
     as_of: date
     confidence: Literal["high", "medium", "low"] | None = None
-    reviewed: Annotated[Review | None, BeforeValidator(_parse_review)]
+    reviewed: Reviewed
 
 
 class HoursSet(Record):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
-from waves.outcomes import Action, Reason
+from waves.errors import SendInDoubt
+from waves.outcomes import Action, Reason, word
 
 BEGIN_WITHIN_S = 1.5
 """A claimed message that was not begun within this many seconds goes back: whoever said stop meanwhile is heard."""
@@ -70,6 +71,10 @@ class Capabilities:
     caps: tuple[Cap, ...] = ()
     """What a plan's own limits may not be looser than."""
 
+    def lacks_a_part(self, fields: Mapping[str, str]) -> bool:
+        """Whether something that every message of the channel has came out empty."""
+        return any(not fields.get(part, "").strip() for part in (*self.required_parts, "body"))
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -95,6 +100,11 @@ class Message:
     hours_end: datetime | None = None
     """When the permitted hours that its reader is in end; known where its provider keeps messages for hours."""
 
+    @property
+    def ends(self) -> datetime | None:
+        """When its wave closes or its reader's hours end: what could not be delivered by then reaches nobody."""
+        return min((end for end in (self.until, self.hours_end) if end is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -110,6 +120,9 @@ class Receipt:
     """The references that the provider's reports will name it by, where they do not name our token."""
     of_address: bool = False
     """Whether it speaks of the server behind this address alone: the sender's other messages need not wait for it."""
+
+    def __str__(self) -> str:
+        return f"{self.result}: {word(self.reason)}" if self.reason else self.result
 
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -131,6 +144,35 @@ class Event(NamedTuple):
     raw: Mapping[str, object] = NOTHING
     ref: str | None = None
     """The provider's own reference of the message, where its report has no token of ours (then `token` is empty)."""
+
+    def as_json(self) -> dict[str, object]:
+        """What JSON can hold of it; `of_json` makes it again."""
+        return {
+            "token": self.token,
+            "outcome": self.outcome,
+            "at": self.at.astimezone(UTC).isoformat(),
+            "provider": self.provider,
+            "id": self.provider_event_id,
+            "reason": self.reason,
+            "action": self.action,
+            "raw": dict(self.raw),
+            "ref": self.ref,
+        }
+
+    @classmethod
+    def of_json(cls, said: Mapping[str, Any]) -> Self:
+        """The report that `as_json` gave."""
+        return cls(
+            said["token"],
+            said["outcome"],
+            datetime.fromisoformat(said["at"]),
+            said["provider"],
+            said["id"],
+            None if said["reason"] is None else Reason(said["reason"]),
+            None if said["action"] is None else Action(said["action"]),
+            said["raw"],
+            said.get("ref"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +249,17 @@ class Channel(Protocol):
     def find(self, tokens: Sequence[str]) -> Mapping[str, Receipt] | None:
         """What the provider has of these tokens, `accepted` or `refused`; those it does not know are left out.
 
-        None: this provider cannot be asked. SendInDoubt when it does not answer now.
+        None: it cannot be asked. SendInDoubt when it does not answer now, AnsweredInPart when it does for some alone.
         """
         ...
+
+
+class AnsweredInPart(SendInDoubt):
+    """A provider that was asked about several messages did not answer for all: `found` is what it has all the same."""
+
+    def __init__(self, why: str, found: Mapping[str, Receipt]) -> None:
+        super().__init__(why)
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +283,7 @@ class FindsByAddress(Protocol):
     def find_messages(self, doubtful: Sequence[Doubtful]) -> Mapping[str, Receipt] | None:
         """What the provider certainly has of them, `accepted` or `refused` by token; the others are left out.
 
-        None: it cannot be asked. SendInDoubt when it does not answer now.
+        None: it cannot be asked. SendInDoubt and AnsweredInPart as in `find`.
         """
         ...
 

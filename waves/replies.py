@@ -10,7 +10,7 @@ from typing import Literal
 
 Keyword = Literal["stop", "start", "help"]
 QUOTE = re.compile(
-    r"^\s*(>|-{2,}\s*(original|forwarded|пересл|ursprüngliche|mensaje|message d)|_{10,}$|on .{1,200} wrote:\s*$|"
+    r"(>|-{2,}\s*(original|forwarded|пересл|ursprüngliche|mensaje|message d)|_{10,}$|on .{1,200} wrote:\s*$|"
     r"am .{1,200} schrieb.*:\s*$|le .{1,200} a écrit\s*:\s*$|el .{1,200} escribió\s*:\s*$|.{1,200} пише:\s*$|"
     r"(from|von|de|від|od|发件人)\s*[:：]\s*\S)",
     re.IGNORECASE,
@@ -38,12 +38,14 @@ def normal(text: str) -> str:
 
 def own_words(text: str) -> str:
     """What the person wrote, without what their mail program quotes below it."""
-    lines: list[str] = []
+    lines, begun = list[str](), False
     for line in text[: 4 * MOST].splitlines():
-        if QUOTE.match(line) and any(each.strip() for each in lines):
+        bare = line.strip()
+        if begun and QUOTE.match(bare):
             break
-        if not line.lstrip().startswith(">"):
+        if not bare.startswith(">"):
             lines.append(line)
+            begun = begun or bool(bare)
     return "\n".join(lines)[:MOST]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
+from waves.errors import SendRefused
 from waves.plan import NAME, Duration, Record, Share
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -49,7 +51,16 @@ class Breaker(Record):
 
 
 class Options(Record):
-    """What a provider needs to know of a sender, where that also says how fast the sender may be."""
+    """What a provider needs to know of a sender: the key named like it in config/senders.yaml."""
+
+    @classmethod
+    def of(cls, sender: Sender) -> Self:
+        """The options of this sender; SendRefused, which shows nothing of them, when they are not complete."""
+        try:
+            return cls.model_validate(sender.options)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+            raise SendRefused(f"sender {sender.sender} cannot use provider {sender.provider}: {wrong}") from None
 
     def sender_defaults(self, channel: str) -> Mapping[str, object]:
         """Keys of the sender, such as `rate` and `per`, that hold where its file names no `rate`."""
@@ -103,3 +114,11 @@ class Sender(Record):
             return self.daily_cap
         grown = warm.first * warm.grows ** min(day, 60)
         return int(min(grown, self.daily_cap)) if self.daily_cap else int(min(grown, 1e12))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its own name or number."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

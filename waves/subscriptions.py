@@ -115,7 +115,7 @@ def endpoint_in(address: str) -> str | None:
     """The endpoint of an address that is a subscription; None of any other."""
     try:
         return str(json.loads(address)["endpoint"]) if address.startswith(HEAD) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

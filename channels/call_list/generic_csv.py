@@ -1,4 +1,4 @@
-"""The generic dial list: UTF-8 CSV out, CSV of dispositions back.
+"""The generic dial list: UTF-8 CSV out, CSV of dispositions back, by the columns that a connection names.
 
 Phones are the one kind of text that begins with `+` and gets no apostrophe: a dialler needs it bare, and `+` with 6 to
 15 digits, the only form written, is a plain number to every spreadsheet: no reference, no function, nothing to run. A
@@ -7,131 +7,93 @@ phone of any other form stops the list. (A spreadsheet that saves the file again
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-import re
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from channels.cells import PHONE, cell, unguard
-from channels.findings import Findings, read_twice, shown
-from channels.table_file import read_table
+from channels.call_list.fitting import style_of, styled
+from channels.call_list.reading import DISPOSITIONS, Reading, read_results
+from channels.call_list.rows import DialRow, DispositionRow, RecallRow, Results, Written
+from channels.call_list.table_out import csv_bytes, replace_list, separator_of, write_table
+from channels.cells import cell, unguard
+from channels.table_file import Form, read_table
+from waves.diallers import ANSWERS, SIGNS, Dialler, Layout
 from waves.dispositions import Disposition
-from waves.errors import SendRefused
 
 HEADER = ("token", "phone", "name", "language", "rank", "tier", "score", "not_before", "valid_until", "team")
 REQUIRED = ("token", "disposition", "at", "call_id")
-OPTIONAL = ("number", "agent", "ring_s", "talk_s", "wrap_s")
-DISPOSITIONS = {code.name.lower(): code for code in Disposition}
-SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
+RECALLED = ("token", "phone", "reason", "list", "at")
+PLAIN = Dialler(dialler="generic_csv", format="generic_csv")
+LAYOUT = Layout(
+    ending=".csv",
+    columns={name: name for name in HEADER},
+    delimiters=("comma", "semicolon", "tab", "pipe"),
+    phone_styles=("e164", "national", "digits"),
+    results={name: name for name in ANSWERS},
+)
 
 
-@dataclass(frozen=True, slots=True)
-class DialRow:
-    """One entry of a dial list; `extra` holds the cells of the further columns by name."""
-
-    token: str
-    phone: str
-    name: str | None
-    language: str | None
-    rank: int
-    tier: str
-    score: float | None
-    not_before: datetime | None
-    valid_until: datetime
-    team: str
-    extra: Mapping[str, object] = field(default_factory=dict)
+def write_list(path: Path, rows: Iterable[DialRow], extra: Sequence[str] = (), dialler: Dialler = PLAIN) -> Written:
+    """Writes the list whole or not at all, readable by its owner alone; else SendRefused."""
+    return write_table(path, rows, extra, dialler, LAYOUT)
 
 
-@dataclass(frozen=True, slots=True)
-class DispositionRow:
-    """What a dialler says of one call; seconds are None when it does not say."""
-
-    line: int
-    token: str
-    disposition: Disposition
-    at: datetime
-    call_id: str
-    number: str | None
-    agent: str | None
-    ring_s: float | None
-    talk_s: float | None
-    wrap_s: float | None
+def write_recall(path: Path, rows: Iterable[RecallRow], dialler: Dialler = PLAIN) -> Written:
+    """Who must not be dialled any more: a line of token, phone, reason for each of their numbers."""
+    lines = recall_lines(rows, dialler, LAYOUT)
+    replace_list(path, csv_bytes(RECALLED, lines, separator_of(dialler, LAYOUT)))
+    return Written(len({line[0] for line in lines}))
 
 
-def write_list(path: Path, rows: Iterable[DialRow], extra: Sequence[str] = ()) -> int:
-    """Writes the list whole or not at all, readable by its owner alone, and says how many entries; else SendRefused."""
-    if twice := sorted({name for name in extra if name in HEADER or extra.count(name) > 1}):
-        raise SendRefused(f"column {', '.join(twice)} would come twice in the dial list; give it another name")
-    text = io.StringIO(newline="")
-    out = csv.writer(text, lineterminator="\r\n")
-    out.writerow((*HEADER, *map(cell, extra)))
-    count = 0
-    for row in rows:
-        if not PHONE.fullmatch(row.phone):
-            raise SendRefused(f"the phone of dial entry {row.token} is not + and 6 to 15 digits; no list was written")
-        start = _utc(row.not_before) if row.not_before else ""
-        own = (cell(row.token), row.phone, *map(cell, (row.name, row.language, row.rank, row.tier, row.score)))
-        out.writerow(
-            (*own, start, _utc(row.valid_until), cell(row.team), *(cell(row.extra.get(name)) for name in extra))
-        )
-        count += 1
-    _replace(path, text.getvalue().encode("utf-8", "replace"))
-    return count
+def recall_lines(rows: Iterable[RecallRow], dialler: Dialler, layout: Layout) -> list[list[str]]:
+    """The cells of a recall; a number that cannot be in the connection's style stands in E.164."""
+    style = style_of(dialler, layout)
+    return [
+        [
+            cell(row.token),
+            styled(phone.number, style, dialler.region) or phone.number,
+            *map(cell, (row.reason, row.list, row.at.isoformat(timespec="seconds"))),
+        ]
+        for row in rows
+        for phone in row.phones
+    ]
 
 
-def _utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600 from the start
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise SendRefused(f"cannot write the dial list {path}: {error.strerror}") from error
-
-
-def read_dispositions(path: Path) -> Iterator[DispositionRow]:
+def read_dispositions(path: Path, dialler: Dialler = PLAIN) -> Results:
     """Every call, in file order, as it is asked for; further columns are left out. InputError lists every problem."""
-    return read_twice(path, _rows)
+    return read_results(path, dialler, LAYOUT, _rows)
 
 
-def _rows(found: Findings) -> Iterator[DispositionRow]:
-    for line, cells in read_table(found, REQUIRED, OPTIONAL):
-        row = _row(found, line, {name: unguard(value) for name, value in cells.items()})
+def _rows(reading: Reading) -> Iterator[DispositionRow]:
+    sign = SIGNS[reading.dialler.delimiter] if reading.dialler.delimiter else None
+    form = Form(sign, columns=reading.columns)
+    for line, cells in read_table(reading.found, REQUIRED, names=reading.names.get, form=form):
+        row = read_row(reading, line, {name: unguard(value) for name, value in cells.items()})
         if row is not None:
             yield row
 
 
-def _row(found: Findings, line: int, cells: dict[str, str]) -> DispositionRow | None:
+def read_row(reading: Reading, line: int, cells: dict[str, str]) -> DispositionRow | None:
+    """One call of a table with our own words; None, and a problem noted, when it cannot be read."""
+    found = reading.found
     before = found.count
     token, call_id = (found.filled(line, key, cells[key]) for key in ("token", "call_id"))
-    word = found.word(line, "disposition", cells["disposition"], DISPOSITIONS)
-    at = found.moment(line, "at", cells["at"])
-    ring, talk, wrap = (_seconds(found, line, key, cells.get(key, "")) for key in ("ring_s", "talk_s", "wrap_s"))
-    if found.count > before or word is None or at is None:
+    disposition = _disposition(reading, line, cells["disposition"])
+    at = reading.moment(line, "at", cells["at"])
+    ring, talk, wrap = (reading.seconds(line, key, cells.get(key, "")) for key in ("ring_s", "talk_s", "wrap_s"))
+    again = cells.get("callback_at", "")
+    callback = reading.moment(line, "callback_at", again) if again.strip() else None
+    if found.count > before or disposition is None or at is None:
         return None
-    number, agent = (cells.get(key, "").strip() or None for key in ("number", "agent"))
-    return DispositionRow(line, token, DISPOSITIONS[word], at, call_id, number, agent, ring, talk, wrap)
+    number, agent = reading.number(cells.get("number", "")), cells.get("agent", "").strip() or None
+    code = cells["disposition"].strip()
+    said = None if code.lower() in DISPOSITIONS else code
+    return DispositionRow(line, token, disposition, at, call_id, number, agent, ring, talk, wrap, callback, said)
 
 
-def _seconds(found: Findings, line: int, what: str, value: str) -> float | None:
-    text = value.strip()
-    if text and not SECONDS.fullmatch(text):
-        found.add(line, f"{what} {shown(text)} is no number of seconds; write 12 or 12.5")
-        return None
-    return float(text) if text else None
+def _disposition(reading: Reading, line: int, code: str) -> Disposition | None:
+    if code.strip().lower() in DISPOSITIONS and not reading.agreed(code):
+        return DISPOSITIONS[code.strip().lower()]
+    if reading.wrap_ups:
+        return reading.disposition(line, code)
+    word = reading.found.word(line, "disposition", code, DISPOSITIONS)
+    return DISPOSITIONS[word] if word else None

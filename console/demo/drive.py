@@ -48,7 +48,8 @@ def run_demo(home: Path, members: int) -> None:
         "Customers: 21,188 real contacts of the UCI Bank Marketing data (CC BY 4.0). Whether\n"
         "a reached customer buys is the data's own answer.\n"
         "[yellow]SIMULATED: the clock, every phone, e-mail and push address (reserved for fiction),\n"
-        "consents, deliveries, clicks and answers. Nothing leaves this machine.[/]"
+        "consents, deliveries, clicks and answers. Nothing leaves this machine.[/]",
+        markup=True,
     )
     room = make_home(home)
     crowd = crowd_of(write_world(home / "config"))
@@ -128,7 +129,7 @@ def start_plan(room: Room, crowd: Crowd) -> None:
         room.tick = Ticker(bar)
         with scene_of(room, bundle, world, REHEARSED, STEP) as scene:
             found = summarise(PLAN, rehearse(scene, RUNS, crowd.seed + 1, room.tick), scene.share)
-    say("\n[bold]rehearsal[/], before anybody is asked")
+    say("\n[bold]rehearsal[/], before anybody is asked", markup=True)
     show(found, Path(WORLD), room.settings.currency)
     with room.ledger.write() as connection:
         campaigns.approve(connection, PLAN, bundle.digest, "demo", now)

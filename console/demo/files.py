@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from channels.call_list.generic_csv import DispositionRow, read_dispositions
+from channels.call_list.generic_csv import read_dispositions
+from channels.call_list.rows import DispositionRow
 from channels.conversions_file import ConversionRow, read_conversions
 from channels.events_file import read_events
 from channels.outbox import read_outbox

@@ -6,6 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from console.campaigns import arms_row
 from console.show import clock, counts, say, screen, table
 from console.stories import sentences, tell
@@ -25,7 +27,8 @@ def show_import(summary: ImportSummary) -> None:
     """The import in two lines."""
     say(
         f"\n[bold]import[/] {summary.rows:,} rows, {summary.added:,} customers, {summary.rejected:,} rejected; "
-        f"addresses that two of them share: {counts(summary.shared)}"
+        f"addresses that two of them share: {counts(summary.shared)}",
+        markup=True,
     )
 
 
@@ -46,7 +49,7 @@ def show_close(room: Room, running: Running, wave: str) -> None:
     books = status.books
     balanced = "[green]books balance[/]" if books.balanced else "[red]BOOKS DO NOT BALANCE[/]"
     opened = f"{clock(status.opened)} to {clock(status.closed)}"
-    say(f"\n[bold]wave {wave} closed[/] ({opened} on the simulated clock): {balanced}")
+    say(f"\n[bold]wave {wave} closed[/] ({opened} on the simulated clock): {balanced}", markup=True)
     went = books.verdicts.get("go", 0)
     rows = [
         ("verdicts", sum(books.verdicts.values()), counts(books.verdicts)),
@@ -61,7 +64,7 @@ def show_end(room: Room, running: Running, home: Path) -> None:
     """The dial list file, conversions against holdouts, two stories, and where to look on."""
     file = next(iter(sorted((home / "dial-lists").glob("*.csv"))), None)
     if file is not None:
-        say(f"\n[bold]a dial list as a lead loads it[/]: {file}")
+        say(f"\n[bold]a dial list as a lead loads it[/]: {escape(str(file))}", markup=True)
         with file.open(encoding="utf-8") as lines:
             for line in islice(lines, 4):
                 screen.print("  " + line.rstrip(), markup=False, overflow="ellipsis", no_wrap=True)
@@ -77,10 +80,10 @@ def show_end(room: Room, running: Running, home: Path) -> None:
             found = story(connection, running.id, customer_id(connection, key), running.types)
         screen.rule(f"why {running.name} {key}", align="left")
         for line in sentences(running.name, key, tell(running, found)):
-            say(line, markup=False)
+            say(line)
     screen.rule()
-    say(f"Look on: multiwave --home {home} status {running.name}, or why {running.name} bank-30000", markup=False)
-    say(f"Every message is in {home / 'outbox'} (e-mails open with a double click).", markup=False)
+    say(f"Look on: multiwave --home {home} status {running.name}, or why {running.name} bank-30000")
+    say(f"Every message is in {home / 'outbox'} (e-mails open with a double click).")
 
 
 def _fields(arms: aggregates.Arms) -> dict[str, Any]:

@@ -32,9 +32,9 @@ ABREAST = 4
 def show(found: Mapping[str, Any]) -> None:
     """Print the whole report."""
     top = headline(found)
-    say(f"{found['title']} ({found['campaign']}), as of {clock(found['as_of'])}", markup=False)
-    say(top["text"], style="bold", markup=False)
-    say(top["rests"] + "\n", markup=False)
+    say(f"{found['title']} ({found['campaign']}), as of {clock(found['as_of'])}")
+    say(top["text"], style="bold")
+    say(top["rests"] + "\n")
     for row in found["accepted_unreviewed"]:
         say_accepted([row], row["approved_by"])
     for first in range(0, len(found["waves"]), ABREAST):
@@ -45,7 +45,7 @@ def show(found: Mapping[str, Any]) -> None:
     _show_value(found)
     say("\nWhat each number means", style="bold")
     for definition in DEFINITIONS:
-        say(f"  {definition.name}: {definition.sentence}", markup=False)
+        say(f"  {definition.name}: {definition.sentence}")
 
 
 def _show_waves(waves: Sequence[Mapping[str, Any]]) -> None:
@@ -71,13 +71,13 @@ def _show_effects(found: Mapping[str, Any]) -> None:
         say("  No holdout was planned, so nothing here says what the campaign changed.")
     for c in found["comparisons"]:
         arms = [f"{c[f'{arm}_converted']:,} of {c[arm]:,} {arm.replace('_', ' ')}" for arm in ("treated", "held_out")]
-        say(f"  {c['of']} ({DESIGNS[c['design']]}): {', '.join(arms)} converted", markup=False)
+        say(f"  {c['of']} ({DESIGNS[c['design']]}): {', '.join(arms)} converted")
         if c["difference"]:
             apart, more = c["difference"], c["incremental"]
-            say(f"    {points(apart['value'])} points, 95 % interval {between(apart, points)}", markup=False)
-            say(f"    incremental conversions {whole(more['value'])} ({between(more, whole)})", markup=False)
-            say(f"    cost per incremental conversion {cost_words(c)}", markup=False)
-        say(f"    {verdict_words(c)}", markup=False)
+            say(f"    {points(apart['value'])} points, 95 % interval {between(apart, points)}")
+            say(f"    incremental conversions {whole(more['value'])} ({between(more, whole)})")
+            say(f"    cost per incremental conversion {cost_words(c)}")
+        say(f"    {verdict_words(c)}")
 
 
 def _show_late(found: Mapping[str, Any]) -> None:

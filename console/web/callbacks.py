@@ -35,9 +35,8 @@ def router(door: Door, callbacks: Mapping[str, Callback] = CALLBACKS) -> APIRout
             headers[URL] = f"{door.room.settings.public_url or ''}{_path(request)}"
         now = door.clock()
         try:
-            if known.verify is not None:
-                known.verify(found, headers, body, now)
-            elif not is_storable(known.read(found, headers, body, now)):
+            known.verify(found, headers, body, now)
+            if not known.large and not is_storable(known.read(found, headers, body, now)):
                 return Response(status_code=400)
         except WebhookRejected as error:
             return Response(status_code=error.status)

@@ -11,7 +11,9 @@ from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
 from channels.spool import Record, Spool
+from config.settings import Settings
 from flows.room import Room
+from waves.subscriptions import origin_of
 
 AGAIN = {"Retry-After": "30"}
 LONGEST_BODY = 1_000_000
@@ -41,6 +43,14 @@ class Door:
         except OSError:
             return Response(status_code=503, headers=AGAIN)
         return None
+
+
+def answered(settings: Settings, origin: str, *more: str) -> dict[str, str] | None:
+    """CORS headers for a page of this origin; None when that is no site of ours, nor our own address, nor `more`."""
+    own = [origin_of(settings.public_url)] if settings.public_url else []
+    if origin not in (*settings.site_origins, *own, *more):
+        return None
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
 
 async def body_of(request: Request, most: int = LONGEST_BODY, within_s: float = BODY_WITHIN_S) -> bytes | None:

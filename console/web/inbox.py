@@ -17,7 +17,7 @@ from channels.own_pages import OWN, body_of
 from channels.robots import robot
 from channels.spool import Record
 from console.web.asking import asked
-from console.web.door import Door
+from console.web.door import AGAIN, Door, answered
 from console.web.door import body_of as body_of_request
 from flows.inbox import BEACONS, PROVIDER, Shown, beacon_ident, link_of, messages_for, messages_for_seed
 from waves.errors import LedgerError, TokenError
@@ -28,7 +28,6 @@ CLIENT = Path(__file__).parent / "static" / "inbox.js"
 LONGEST = 2_000
 """Bytes of a beacon; one is about a hundred."""
 NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
-AGAIN = {"Retry-After": "30"}
 
 
 def router(door: Door) -> APIRouter:
@@ -108,13 +107,9 @@ def router(door: Door) -> APIRouter:
 
 
 def _allowed(door: Door, request: Request) -> dict[str, str] | None:
-    """Headers that let the asking page read the answer; none for who is no page of another site; None: refused."""
-    origin, base = request.headers.get("origin"), door.room.settings.public_url or ""
-    if origin is None or base == origin or base.startswith(f"{origin}/"):
-        return {}
-    if origin in door.room.settings.site_origins:
-        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
-    return None
+    """Headers that let the asking page read the answer; none for who is no page; None: refused."""
+    origin = request.headers.get("origin")
+    return {} if origin is None else answered(door.room.settings, origin)
 
 
 def _customer_token(request: Request) -> str:

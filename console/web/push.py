@@ -23,7 +23,7 @@ from channels.spool import Record
 from channels.webpush_crypto import public_text
 from channels.webpush_keys import KEY_FILE, read_key
 from channels.webpush_options import WebpushOptions
-from console.web.door import Door
+from console.web.door import Door, answered
 from console.web.door import body_of as body_of_request
 from console.web.push_pages import file_of, page_of
 from flows.room import Room
@@ -172,14 +172,9 @@ def _preflight(door: Door) -> Callable[[Request], Awaitable[Response]]:
 
 def _allowed(room: Room, request: Request) -> dict[str, str] | None:
     """The CORS headers for the site that asks, when it is one of ours: named, or the one we are under ourselves."""
-    origin, host = request.headers.get("origin", ""), request.headers.get("host", "")
-    own = re.match(r"https?://[^/]+", room.settings.public_url or "")
-    ours = {*room.settings.site_origins, *([own[0].lower()] if own else [])}
-    if LOCAL.fullmatch(host):  # a name that leads here from elsewhere would be the Host
-        ours.add(f"http://{host}")
-    if origin not in ours:
-        return None
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+    host = request.headers.get("host", "")
+    here = [f"http://{host}"] if LOCAL.fullmatch(host) else []  # else a stranger's name that leads here
+    return answered(room.settings, request.headers.get("origin", ""), *here)
 
 
 async def _said(request: Request, plain: bool) -> dict[str, Any]:

@@ -175,6 +175,32 @@ CASES = (
         files={"d.csv": CALLS + "A,no_anser,2026-12-02T09:00Z,1\n"},
     ),
     case(
+        "results of a dialler that nobody named",
+        "dispositions import d.csv --dialler north",
+        "north",
+        "diallers.yaml",
+        "generic_csv",
+        files={"d.csv": CALLS + "A,busy,2026-12-02T09:00Z,1\n"},
+    ),
+    case(
+        "a code that the dialler's table does not know",
+        "dispositions import d.csv --dialler five",
+        "never guessed",
+        '"Won": ...   # 1 call',
+        files={
+            "d.csv": 'CALL ID,TIMESTAMP,DISPOSITION,token\n1,"Fri, 04 Dec 2026 10:00:00",Won,A\n',
+            "config/diallers.yaml": "five: {format: five9, zone: America/New_York}\n",
+        },
+    ),
+    case(
+        "a dialler without the zone of its times",
+        "check renewal",
+        "diallers.yaml:2",
+        "zone",
+        files={"config/diallers.yaml": "# ours\nfive: {format: five9}\n"},
+        on_screen=True,
+    ),
+    case(
         "dispositions without tokens",
         "dispositions import d.csv",
         "d.csv:1",

@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,16 @@ FORKS.set_forkserver_preload(["console.cli", "flows.starting", "flows.reports", 
 ALWAYS_SPAWNED = ("advance", "plan", "start")
 PATIENCE_S = 300.0
 """After this long a command that says nothing counts as broken; a busy machine takes 30 s for the slowest."""
+COMES_WITHIN_S = 60.0
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    """What it sees once that is something: `serve` merges its spool every second."""
+    until, pause = time.monotonic() + COMES_WITHIN_S, threading.Event()
+    while not (found := look()):
+        assert time.monotonic() < until, "it never came"
+        pause.wait(0.05)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +25,7 @@ from config.settings import Settings
 from flows.room import Room
 from flows.server import free_port
 from ledger import tables as t
-from tests.acceptance.program import COMMAND, environment
+from tests.acceptance.program import COMMAND, environment, eventually
 from tests.builders import DAY, Person, World, make_world, plan_text, put
 from tests.standins.push_service import BrowserPushService
 from tests.steps import touch_words
@@ -42,7 +40,6 @@ browsers:
   provider: webpush
   webpush: {subject: "mailto:ops@example.com", loopback: true}
 """
-PATIENCE_S = 60.0
 
 pytestmark = pytest.mark.acceptance
 
@@ -139,15 +136,6 @@ def addresses(world: World) -> list[tuple[str, str, str]]:
     with world.ledger.read() as connection:
         rows = connection.execute(select(a.state, a.consent, a.value).order_by(a.id)).all()
     return [(AddressState(state).name, Consent(consent).name, value) for state, consent, value in rows]
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    """What it sees once that is something: `serve` merges its spool every second."""
-    until, pause = time.monotonic() + PATIENCE_S, threading.Event()
-    while not (found := look()):
-        assert time.monotonic() < until, "it never came"
-        pause.wait(0.05)
-    return found
 
 
 def test_a_push_is_shown_and_clicked_and_the_ledger_knows(

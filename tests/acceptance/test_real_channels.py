@@ -9,10 +9,9 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ import pytest
 
 from flows.server import free_port
 from tests.acceptance.books import drawn
-from tests.acceptance.program import COMMAND, Program, environment, printed
+from tests.acceptance.program import COMMAND, Program, environment, eventually, printed
 from tests.acceptance.providers import SCANNER, Got, Providers, providers
 from tests.acceptance.server import Server
 from tests.acceptance.shop import CAMPAIGN, LEADS_TO, PUSHED, SURNAME, customers, write_home
@@ -32,7 +31,7 @@ from tests.standins import sendgrid
 from tests.standins.twilio import TOKEN, TOKEN_ENV
 
 pytestmark = pytest.mark.acceptance
-MINUTE, PATIENCE_S = timedelta(minutes=1), 60.0
+MINUTE = timedelta(minutes=1)
 SECRETS = (SURNAME, "marzipan", "@post.example.com", "51255501", "call me about", sendgrid.KEY)
 BOTH = ("unconfirmed", "not_entered")
 
@@ -52,15 +51,6 @@ def serving(program: Program, port: int) -> Iterator[None]:
         out, err = serve.communicate(timeout=60)
         program.said += [*out.splitlines(), *err.splitlines()]
         assert (serve.returncode, err) == (0, "")
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    """What it sees once that is something: `serve` merges its spool every second."""
-    until, pause = time.monotonic() + PATIENCE_S, threading.Event()
-    while not (found := look()):
-        assert time.monotonic() < until, "it never came"
-        pause.wait(0.05)
-    return found
 
 
 @dataclass

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from channels.call_list.generic_csv import HEADER, DialRow, read_dispositions, write_list
+from channels.call_list.generic_csv import HEADER, read_dispositions, write_list
+from channels.call_list.rows import DialRow, Phone, Written
 from channels.cells import cell, guard, unguard
 from waves.dispositions import Disposition
 from waves.errors import InputError, SendRefused
@@ -18,8 +19,8 @@ HEAD = "token,disposition,at,call_id\n"
 AT = "2026-12-04T15:00:00-05:00"
 
 
-def row(**changes):
-    made = {"token": "T1", "phone": "+12025550100", "name": "Customer 1", "language": "en", "rank": 1, "tier": "A"}
+def row(phone="+12025550100", **changes):
+    made = {"token": "T1", "phones": (Phone(phone),), "name": "Customer 1", "language": "en", "rank": 1, "tier": "A"}
     return DialRow(**{**made, "score": 12.5, "not_before": START, "valid_until": UNTIL, "team": "east", **changes})
 
 
@@ -30,7 +31,8 @@ def cells_of(path):
 
 def test_a_list_is_written_whole_for_its_owner_alone(tmp_path):
     path = tmp_path / "lists" / "east.csv"
-    assert write_list(path, [row(extra={"job": "admin."}), row(token="T2", score=None)], ["reason", "job"]) == 2
+    rows = [row(extra={"job": "admin."}), row(token="T2", score=None)]
+    assert write_list(path, rows, ["reason", "job"]) == Written(2)
     header, first, second = cells_of(path)
     assert header == [*HEADER, "reason", "job"]
     assert first == ["T1", "+12025550100", "Customer 1", "en", "1", "A", "12.5", "2026-12-04T14:00:00+00:00",

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -115,9 +116,11 @@ def test_a_request_says_what_its_messages_say(open_http, sink, name, language):
     fields = {"body": AWKWARD, AWKWARD: "", "subject": "[1, 2]"}
     texts = {"token": "t1", "channel": "sms", "campaign": AWKWARD, "wave": "notice"}
     message = Message(**texts, address=AWKWARD, name=name, language=language, fields=fields, variant=2)
-    part = texts | {"to": AWKWARD, "name": name, "language": language, "fields": fields, "variant": 2}
+    ending = replace(message, until=NOW + timedelta(days=1), hours_end=NOW)
+    part = texts | {"to": AWKWARD, "name": name, "language": language, "fields": fields, "variant": 2, "until": None}
     http = open_http(sink.url)
-    assert json.loads(http._body([message, message])) == {"sender": http.sender.sender, "messages": [part, part]}
+    said = {"sender": http.sender.sender, "messages": [part, part | {"until": NOW.isoformat()}]}
+    assert json.loads(http._body([message, ending])) == said
 
 
 class Asleep(Http):
@@ -155,9 +158,9 @@ def test_who_wakes_up_too_late_writes_no_body(sink):
         ({"fault": "status", "status": 503}, {("in_doubt", Reason.PROVIDER)}),
         ({"fault": "status", "status": 408}, {("in_doubt", Reason.PROVIDER)}),
         ({"fault": "status", "status": 302}, {("in_doubt", Reason.PROVIDER)}),
-        ({"fault": "status", "status": 307}, {("refused", Reason.CONFIG)}),
-        ({"fault": "status", "status": 401}, {("refused", Reason.ACCOUNT)}),
-        ({"fault": "status", "status": 404}, {("refused", Reason.CONFIG)}),
+        ({"fault": "status", "status": 307}, {("not_sent", Reason.CONFIG)}),
+        ({"fault": "status", "status": 401}, {("not_sent", Reason.ACCOUNT)}),
+        ({"fault": "status", "status": 404}, {("not_sent", Reason.CONFIG)}),
         ({"fault": "status", "status": 422}, {("refused", Reason.CONFIG)}),
         ({"fault": "status", "status": 413}, {("refused", Reason.TOO_LARGE)}),
     ],
@@ -213,11 +216,11 @@ def test_a_gateway_that_does_not_answer_the_status_query_leaves_all_in_doubt(tmp
         open_http(sink.url).find(["a"])
 
 
-def test_a_wrong_secret_is_refused_by_the_gateway(sink):
+def test_a_wrong_secret_stops_the_sender_and_costs_no_message(sink):
     http = Http(CAPABILITIES["sms"], http_sender(sink.url), {SECRET_ENV: "another secret of 16"})
     receipts = http.send(messages("secret", 3), NOW)
     http.close()
-    assert {(r.result, r.reason, r.action) for r in receipts} == {("refused", Reason.ACCOUNT, Action.STOP_PROVIDER)}
+    assert {(r.result, r.reason, r.action) for r in receipts} == {("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)}
 
 
 @pytest.mark.parametrize(("environment", "said"), [({}, "is not set"), ({SECRET_ENV: "short"}, "shorter")])

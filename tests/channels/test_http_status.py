@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from channels.http_options import SIGNATURE, STAMP, sign
-from channels.http_status import read_status
+from channels.http_status import read_status, verify
 from tests.chaos.rig import SECRET, SECRET_ENV, http_sender
 from waves.errors import SendRefused, WebhookRejected
 from waves.message import Event
@@ -23,7 +23,9 @@ EVENT = {"token": "abc", "outcome": "delivered", "at": "2026-12-01T10:59:58+02:0
 
 def read(body: bytes, headers: Mapping[str, str] | None = None, now: datetime = NOW) -> list[Event]:
     signed = sign(SECRET.encode(), body, int(NOW.timestamp()))
-    return read_status(SENDER, signed if headers is None else headers, body, now, {SECRET_ENV: SECRET})
+    given = signed if headers is None else headers
+    verify(SENDER, given, body, now, {SECRET_ENV: SECRET})
+    return read_status(SENDER, given, body, now)
 
 
 def body_of(*events: Any) -> bytes:
@@ -128,6 +130,6 @@ def test_too_many_events_are_too_large() -> None:
     assert rejected.value.status == 413
 
 
-def test_without_our_secret_nothing_is_read() -> None:
+def test_without_our_secret_nothing_is_let_in() -> None:
     with pytest.raises(SendRefused, match=f"{SECRET_ENV} is not set"):
-        read_status(SENDER, {}, b"{}", NOW, {})
+        verify(SENDER, {}, b"{}", NOW, {})

@@ -16,7 +16,7 @@ import yaml
 
 from channels import sendgrid_events as reader
 from channels.meanings import Meaning
-from channels.sendgrid_events import SIGNATURE, STAMP, read_events
+from channels.sendgrid_events import SIGNATURE, STAMP, read_events, verify
 from tests.standins.sendgrid_signature import PUBLIC_KEY, signed
 from waves.errors import SendRefused, WebhookRejected
 from waves.message import Event
@@ -77,7 +77,9 @@ SENDER = sender()
 def read(
     body: bytes, headers: Mapping[str, str] | None = None, now: datetime = NOW, by: Sender = SENDER
 ) -> list[Event]:
-    return read_events(by, signed(body, NOW) if headers is None else headers, body, now, {})
+    given = signed(body, NOW) if headers is None else headers
+    verify(by, given, body, now, {})
+    return read_events(by, given, body, now)
 
 
 def test_every_payload_has_its_meaning_and_every_meaning_its_payload() -> None:
@@ -220,7 +222,9 @@ def test_without_a_key_nothing_is_believed(key: str | None) -> None:
 
 def test_the_key_may_stand_in_the_environment() -> None:
     by = sender(webhook_public_key=None, webhook_key_env="EVENTS_KEY")
-    assert read_events(by, GOOD, BODY, NOW, {"EVENTS_KEY": PUBLIC_KEY})
+    verify(by, GOOD, BODY, NOW, {"EVENTS_KEY": PUBLIC_KEY})
+    with pytest.raises(WebhookRejected):
+        verify(by, GOOD, BODY + b" ", NOW, {"EVENTS_KEY": PUBLIC_KEY})
 
 
 @pytest.mark.parametrize(

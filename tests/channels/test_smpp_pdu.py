@@ -93,7 +93,16 @@ def test_a_field_is_never_cut_without_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "ident"), [(b"m1\0", "m1"), (b"", ""), (b"\0", ""), (b"m1", "m1"), (b" m1 \0x", "m1")]
+    ("body", "ident"),
+    [
+        (b"m1\0", "m1"),
+        (b"", ""),
+        (b"\0", ""),
+        (b"m1", "m1"),
+        (b" m1 \0x", "m1"),
+        (b"m" * 64, "m" * 64),
+        (b"m" * 65, ""),
+    ],
 )
 def test_the_id_of_an_answer(body: bytes, ident: str) -> None:
     assert message_id(body) == ident

@@ -19,6 +19,7 @@ from waves.outcomes import Action, Outcome, Reason, Side
 from waves.senders import Sender
 
 SENDER = smpp_sender(2775)
+UNMARKED = smpp_sender(2775, options={"unmarked_receipts": True})
 DECIMAL = smpp_sender(2775, options={"receipt_ids": "hex_to_decimal"})
 PERSON, OURS = Place("15125550123", 1, 1), Place("15125550100", 1, 1)
 TEXT = "id:{id} sub:001 dlvrd:001 submit date:2612010900 done date:2612010901 stat:{stat} err:{err} text:Dear Ada"
@@ -114,7 +115,8 @@ IDS: dict[str, tuple[Sender, bytes, str]] = {
     "no number after all": (DECIMAL, receipt("DELIVRD", "x-1"), "x-1"),
     "nor in the parameter": (DECIMAL, delivery(b"", 4, tags=tags(2, b"x-1\0")), "x-1"),
     "spaced": (SENDER, delivery(b"ID: m7  STAT: DELIVRD ", 4), "m7"),
-    "not marked as a receipt": (SENDER, receipt("DELIVRD", "m8", esm_class=0), "m8"),
+    "not marked, where none is": (UNMARKED, receipt("DELIVRD", "m8", esm_class=0), "m8"),
+    "marked all the same": (UNMARKED, receipt("DELIVRD", "m8"), "m8"),
     "an intermediate one": (SENDER, receipt("ENROUTE", "m9", esm_class=0x20), "m9"),
     "marked by its parameter alone": (SENDER, delivery(b"", 0, tags=tags(2)), "m1"),
 }
@@ -148,6 +150,11 @@ def test_an_id_that_is_used_again_is_another_report_and_the_same_told_again_is_o
 def test_what_is_no_delivery_is_rejected(body: bytes) -> None:
     with pytest.raises(WebhookRejected):
         read_delivery(SENDER, {}, body, T0)
+
+
+def test_nobody_forges_a_receipt_by_what_they_write() -> None:
+    with pytest.raises(WebhookRejected, match="not marked as one"):
+        read(receipt("UNDELIV", "m8", esm_class=0))
 
 
 def test_a_text_that_looks_like_half_a_receipt_is_a_text() -> None:

@@ -14,6 +14,7 @@ import pytest
 from channels.registry import CAPABILITIES
 from channels.smtp import Smtp
 from channels.smtp_reply import REPLIES, Reply, meaning_of
+from channels.smtp_wire import SmtpWire
 from tests.standins.smtp import (
     PASSWORD,
     SECRET_ENV,
@@ -176,6 +177,7 @@ FAULTS: dict[str, tuple[Fault, tuple[str, Reason | None, Action], float | None]]
     "the same, late": (Fault("end", "550 5.1.1 gone"), ("refused", Reason.ADDRESS_GONE, Action.DROP_ADDRESS), None),
     "a full mailbox": (Fault("rcpt", "552 5.2.2 full"), ("not_sent", Reason.UNREACHABLE, Action.RETRY), 86_400.0),
     "not now": (Fault("rcpt", "450 4.2.0 busy"), ("not_sent", Reason.UNREACHABLE, Action.RETRY), 900.0),
+    "a text that a filter dislikes": (Fault("end", "550 no"), ("refused", Reason.OTHER, Action.NEXT_CHANNEL), None),
     "another refusal": (Fault("end", "550 5.6.0 odd"), ("refused", Reason.OTHER, Action.NEXT_CHANNEL), None),
     "too large": (Fault("end", "552 5.3.4 big"), ("refused", Reason.TOO_LARGE, Action.BUG), None),
     "cut at MAIL": (Fault("mail"), ("not_sent", Reason.PROVIDER, Action.RETRY), 60.0),
@@ -371,6 +373,13 @@ def test_a_line_is_closed_while_it_connects(server):
     assert results(smtp.send(mails(1), NOW, within_s=0.1)) == {"not_sent": 1}
     smtp.close()
     assert server.turns == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "most"), [("1000", 1000), ("0", None), ("", None), ("07", 7), ("²", None), ("9" * 5000, None)]
+)
+def test_the_size_that_a_server_takes_is_a_number_or_not_known(said, most):
+    assert SmtpWire({"size": said}).largest == most
 
 
 def test_the_first_line_of_the_table_that_fits_counts():

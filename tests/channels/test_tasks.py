@@ -216,6 +216,26 @@ def test_a_list_made_anew_keeps_what_was_written_into_it(tmp_path: Path) -> None
     assert (second["result"], second["state"]) == ("", f"void: {'B' * 20}")
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_list_that_a_spreadsheet_saved_its_own_way_keeps_what_was_written_into_it(
+    tmp_path: Path, separator: str
+) -> None:
+    visits = opened(tmp_path)
+    visits.send([task()], T0)
+    (path,) = (tmp_path / "visits").glob("*.csv")
+    (row,) = rows(path)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        again = csv.DictWriter(file, list(row), delimiter=separator)
+        again.writeheader()
+        again.writerow(row | {"result": "visited", "note": "tea, and cake; twice"})
+    visits.send([task("B" * 20)], T0)
+    write_worklists(tmp_path / "visits", read_tasks(visits.path), lambda line: "open")
+    assert [(one["token"], one["result"], one["note"]) for one in rows(path)] == [
+        ("A" * 20, "visited", "tea, and cake; twice"),
+        ("B" * 20, "", ""),
+    ]
+
+
 def test_a_line_that_was_forgotten_is_on_no_list(tmp_path: Path) -> None:
     visits = opened(tmp_path)
     visits.send([task(), task("B" * 20, name="Bob")], T0)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from channels.meanings import STOPPED_S
 from channels.twilio import Twilio
 from channels.twilio_codes import CODES
 from tests.channels.twilio_desk import PUBLIC, messages, open_twilio, rows, twilio_sender
@@ -19,7 +20,7 @@ from tests.openapi.checker import Asked
 from tests.standins.scripted import Standin
 from tests.standins.twilio import ACCOUNT, NUMBER, SERVICE, TOKEN, TOKEN_ENV, Account, start_twilio
 from waves.errors import SendInDoubt
-from waves.message import Doubtful, FindsByAddress, Message, Reachable, Receipt
+from waves.message import AnsweredInPart, Doubtful, FindsByAddress, Message, Reachable, Receipt
 from waves.outcomes import Action, Reason, word
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -169,9 +170,9 @@ def test_an_api_key_goes_before_the_auth_token(standin: Standin, opened: Open) -
     assert f"/Accounts/{ACCOUNT}/" in standin.exchanges[-1][0].url
 
 
-def test_a_wrong_auth_token_stops_the_provider(opened: Open) -> None:
+def test_a_wrong_auth_token_stops_the_provider_and_costs_no_message(opened: Open) -> None:
     receipts = opened(environment={TOKEN_ENV: "wrong"}, concurrency=1).send(messages("wrong", 3), NOW)
-    assert receipts[0] == Receipt(receipts[0].token, "refused", None, Reason.ACCOUNT, Action.STOP_PROVIDER)
+    assert receipts[0] == Receipt(receipts[0].token, "not_sent", None, Reason.ACCOUNT, Action.STOP_PROVIDER, STOPPED_S)
     assert {(r.result, r.reason) for r in receipts[1:]} == {("not_sent", Reason.PROVIDER)}
 
 
@@ -204,10 +205,10 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
     "400 that is no JSON": ({**CLEAR_SAY, "body": "bad"}, ("refused", Reason.CONFIG, Action.BUG)),
     "a code that is no number": ({**CLEAR_SAY, "body": {"code": "²"}}, ("refused", Reason.CONFIG, Action.BUG)),
     "404": ({"fault": "say", "status": 404, "body": {"code": 20404}}, ("refused", Reason.CONFIG, Action.BUG)),
-    "401": ({"fault": "say", "status": 401}, ("refused", Reason.ACCOUNT, Action.STOP_PROVIDER)),
+    "401": ({"fault": "say", "status": 401}, ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER)),
     "403 of a firewall": (
         {"fault": "say", "status": 403, "body": "no"},
-        ("refused", Reason.ACCOUNT, Action.STOP_PROVIDER),
+        ("not_sent", Reason.ACCOUNT, Action.STOP_PROVIDER),
     ),
     "429 that is no JSON": (
         {"fault": "say", "status": 429, "body": "slow"},
@@ -358,6 +359,23 @@ def test_without_a_link_the_only_message_of_that_time_is_the_one(account: Accoun
     refs = frozenset({sid}) if asked.get("known") else frozenset()
     one = doubtful("t" * 20, alone=asked.get("alone", True), known_refs=refs)
     assert twilio.find_messages([one]) == ({one.token: Receipt(one.token, "accepted", sid)} if fits else {})
+
+
+def test_what_was_found_counts_though_one_address_could_not_be_looked_up(
+    standin: Standin, account: Account, opened: Open
+) -> None:
+    twilio = opened(concurrency=1)
+    sent = messages("part", 3)
+    for message in sent:
+        twilio.send([replace(message, fields={"body": message.token})], NOW)
+    standin.sends, before = (lambda asked: True), standin.sends
+    standin.fail({"fault": "say", "status": 429, "body": {"code": 20429}, "requests": [2]})
+    try:
+        with pytest.raises(AnsweredInPart, match="could not be read: HTTP 429") as error:
+            twilio.find_messages([doubtful(m.token, m.address) for m in sent])
+    finally:
+        standin.sends = before
+    assert set(error.value.found) == {sent[0].token, sent[2].token}
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 503])

@@ -13,7 +13,7 @@ from twilio.request_validator import HMAC_SHA256, RequestValidator
 
 from channels.callbacks import CALLBACKS, URL
 from channels.twilio_codes import CODES, STATUSES
-from channels.twilio_status import SETTINGS, SIGNATURE, Fields, read_status
+from channels.twilio_status import SETTINGS, SIGNATURE, Fields, read_status, verify
 from tests.channels.twilio_desk import PUBLIC, rows, signature, twilio_sender
 from tests.standins.twilio import TOKEN, TOKEN_ENV
 from waves.errors import SendRefused, WebhookRejected
@@ -35,7 +35,9 @@ def read(
     body: str, url: str = ADDRESS, headers: Mapping[str, str] | None = None, sender: Sender = SENDER
 ) -> list[Came]:
     signed = {SIGNATURE: signature(body, url)} if headers is None else headers
-    return read_status(sender, {URL: url, **signed}, body.encode(), NOW, KNOWN)
+    headers = {URL: url, **signed}
+    verify(sender, headers, body.encode(), NOW, KNOWN)
+    return read_status(sender, headers, body.encode(), NOW)
 
 
 def told(events: list[Came]) -> list[str]:
@@ -192,15 +194,15 @@ FORGED: dict[str, tuple[str, str, Mapping[str, str]]] = {
 def test_what_twilio_did_not_sign_is_403_and_shows_nothing(case: str) -> None:
     body, url, headers = FORGED[case]
     with pytest.raises(WebhookRejected) as rejected:
-        read_status(SENDER, {URL: url, **headers}, body.encode(), NOW, KNOWN)
+        verify(SENDER, {URL: url, **headers}, body.encode(), NOW, KNOWN)
     assert rejected.value.status == 403
     assert "555" not in str(rejected.value)
 
 
-def test_without_an_address_or_with_a_body_that_is_no_text_nothing_is_read() -> None:
+def test_without_an_address_or_with_a_body_that_is_no_text_nothing_is_let_in() -> None:
     for headers, body in (({SIGNATURE: GOOD}, BODY.encode()), ({URL: ADDRESS, SIGNATURE: GOOD}, b"\xff\xfe=1")):
         with pytest.raises(WebhookRejected) as rejected:
-            read_status(SENDER, headers, body, NOW, KNOWN)
+            verify(SENDER, headers, body, NOW, KNOWN)
         assert rejected.value.status == 403
 
 
@@ -221,12 +223,12 @@ def test_fuzzed_bodies_change_nothing() -> None:
             torn[dice.randrange(len(torn))] = dice.randrange(256)
         if torn != BODY.encode():
             with pytest.raises(WebhookRejected):
-                read_status(SENDER, {URL: ADDRESS, SIGNATURE: GOOD}, bytes(torn), NOW, KNOWN)
+                verify(SENDER, {URL: ADDRESS, SIGNATURE: GOOD}, bytes(torn), NOW, KNOWN)
 
 
-def test_without_our_token_nothing_is_read() -> None:
+def test_without_our_token_nothing_is_let_in() -> None:
     with pytest.raises(SendRefused, match=f"{TOKEN_ENV} is not set"):
-        read_status(SENDER, {URL: ADDRESS, SIGNATURE: GOOD}, BODY.encode(), NOW, {})
+        verify(SENDER, {URL: ADDRESS, SIGNATURE: GOOD}, BODY.encode(), NOW, {})
 
 
 def test_twilio_hears_that_nothing_is_to_be_sent() -> None:

@@ -15,12 +15,9 @@ from channels.registry import CAPABILITIES
 from channels.webpush import Webpush
 from channels.webpush_keys import KEY_FILE, make_key
 from tests.builders import DAY, T0
-from tests.standins.webpush import AUTH, PushStandin, Request
+from tests.standins.webpush import AUTH, OPTIONS, PushStandin, Request, push_sender
 from waves.message import Message
-from waves.senders import Sender
 from waves.subscriptions import from_unpadded, unpadded
-
-OPTIONS = {"subject": "mailto:ops@example.com", "loopback": True}
 
 
 @pytest.fixture
@@ -37,8 +34,7 @@ def claims(request: Request) -> dict[str, object]:
 
 def test_both_are_taken_alike(service: PushStandin, tmp_path: Path) -> None:
     make_key(tmp_path / KEY_FILE)
-    sender = Sender(sender="browsers", channel="web_push", provider="webpush", options=OPTIONS)
-    channel = Webpush(Opening(CAPABILITIES["web_push"], sender, tmp_path / "outbox"))
+    channel = Webpush(Opening(CAPABILITIES["web_push"], push_sender(), tmp_path / "outbox"))
     to = service.subscription(1)
     fields = {"title": "Hello", "body": "Привіт, 你好"}
     message = Message("TOKEN", "web_push", to.text, None, None, fields, "autumn", "notice", until=T0 + DAY)

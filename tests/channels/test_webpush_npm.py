@@ -15,18 +15,12 @@ from channels.registry import CAPABILITIES
 from channels.webpush import Webpush
 from channels.webpush_keys import KEY_FILE, make_key
 from tests.builders import DAY, T0
+from tests.standins.webpush import OPTIONS, push_sender
 from waves.message import Message, Receipt
 from waves.outcomes import Action, Reason
-from waves.senders import Sender
 from waves.subscriptions import subscription_of
 
 NODE = Path(__file__).parents[1] / "node"
-SENDER = Sender(
-    sender="browsers",
-    channel="web_push",
-    provider="webpush",
-    options={"subject": "mailto:ops@example.com", "loopback": True},
-)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +42,7 @@ def server() -> Iterator[httpx.Client]:
 @pytest.fixture
 def channel(tmp_path: Path) -> Iterator[Webpush]:
     make_key(tmp_path / KEY_FILE)
-    made = Webpush(Opening(CAPABILITIES["web_push"], SENDER, tmp_path / "outbox"))
+    made = Webpush(Opening(CAPABILITIES["web_push"], push_sender(), tmp_path / "outbox"))
     yield made
     made.close()
 
@@ -82,8 +76,8 @@ def test_it_refuses_another_key_and_an_ended_subscription(
     said = push(channel, address)
     assert (said.result, said.reason, said.action) == ("refused", Reason.ADDRESS_GONE, Action.DROP_ADDRESS)
     make_key(tmp_path / "other.pem")
-    options = {**SENDER.options, "key_file": "other.pem"}
-    other = Webpush(Opening(CAPABILITIES["web_push"], SENDER.model_copy(update={"options": options}), tmp_path / "out"))
+    sender = push_sender(options={**OPTIONS, "key_file": "other.pem"})
+    other = Webpush(Opening(CAPABILITIES["web_push"], sender, tmp_path / "out"))
     said = push(other, subscribe(server, channel.vapid.public)[0])
     assert (said.result, said.reason, said.action) == ("refused", Reason.CONFIG, Action.BUG)  # it answers 400
     other.close()

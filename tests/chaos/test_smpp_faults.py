@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,12 @@ from typing import Any
 import pytest
 
 from channels.spool import Spool
-from flows.room import Room
-from ledger import health
-from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, make_world, phone, plan_text, put, reachable
+from tests.chaos.matrix import MINUTE, ONE_BY_ONE, Case, Said, each_fault, on_sqlite, wave
 from tests.standins.smsc import PASSWORD, PASSWORD_ENV, Smsc, ear, smpp_sender, smsc
-from waves.outcomes import Outcome, Reason, State, Verdict, word
-from waves.senders import Breaker
-from waves.tokens import Kind, make_token
+from waves.outcomes import Outcome, Verdict
 
-WAVE = "  - {wave: notice, channels: [sms], message: hello, release: 2h, listen: 1d}\n"
-PEOPLE, MINUTE = 12, timedelta(minutes=1)
+PEOPLE = 12
 LONG = "{{ token }} " + "long " * 50
 DOUBT = {"sent": 11, "in_doubt provider": 1}
 CUT = {"sent": 2, "in_doubt provider": 1, "queued provider": 9}
@@ -33,7 +29,7 @@ THIRD: dict[str, Any] = {"at": [3]}
 SILENT = frozenset({"hang", "accept_then_hang", "wrong_answer"})
 """Faults that are known by the time that passes."""
 
-FAULTS: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
+FAULTS: dict[str, tuple[dict[str, Any], Said]] = {
     "well": ({"at": []}, {"sent": 12}),
     "dropped after accepting": ({**THIRD, "fault": "accept_then_drop"}, CUT),
     "dropped before accepting": ({**THIRD, "fault": "drop"}, CUT),
@@ -61,36 +57,25 @@ def running() -> Iterator[Smsc]:
         yield made
 
 
-@dataclass
-class Case:
+@dataclass(kw_only=True)
+class Texting(Case):
     """A world whose text messages go to an SMSC."""
 
-    world: World
+    can_be_asked = False
     centre: Smsc
-    assumed: set[str] = field(default_factory=set)
-    """Tokens that were in doubt after the first round."""
 
-    def send(self, *names: str, silent: bool = False) -> None:
-        """Open the wave, one text after the other, by the first of these senders that may."""
-        calm = {"timeout": timedelta(seconds=0.7 if silent else 10), "breaker": Breaker(of=100_000)}
-        senders = {
-            name: smpp_sender(self.centre.port, name, {"window": 1, "system_id": name}, **calm)
+    def send(self, *names: str, silent: bool = False) -> Said:
+        """Open the wave, one text after the other, by the first of these senders that may; the states."""
+        timeout = timedelta(seconds=0.7 if silent else 10)
+        senders = [
+            smpp_sender(self.centre.port, name, {"window": 1, "system_id": name}, **ONE_BY_ONE, timeout=timeout)
             for name in names or ("smsc",)
-        }
-        room = self.world.room
-        settings = room.settings.model_copy(update={"providers": {"sms": list(names)}}) if names else room.settings
-        self.world.room = Room(settings, room.ledger, room.token_key, senders=senders)
-        self.world.advance(T0)
-        self.assumed = self.tokens(State.IN_DOUBT)
-
-    def states(self) -> dict[str, int]:
-        rows = self.world.touches("notice")
-        words = [f"{word(State(r.state))} {word(Reason(r.reason)) if r.reason else ''}".strip() for r in rows]
-        return dict(Counter(words))
-
-    def tokens(self, *states: State) -> set[str]:
-        key = self.world.room.token_key
-        return {make_token(key, Kind.TOUCH, r.id) for r in self.world.touches("notice") if r.state in states}
+        ]
+        if names:
+            room = self.world.room
+            room.settings = room.settings.model_copy(update={"providers": {"sms": list(names)}})
+        self.world.send_by(*senders)
+        return self.open()
 
     def accepted(self) -> Counter[str]:
         """Token to how often its text was begun: a long one counts by its first part."""
@@ -98,81 +83,56 @@ class Case:
         first = [one for one in parts if one["udh"] is None or one["udh"][0].endswith("01")]
         return Counter(next(w for w in one["text"].split() if len(w) == 20) for one in first)
 
-    def finish(self) -> None:
-        """Well again, advance to the end, and look at the books."""
+    def finish(self, expired: int = 0) -> None:
         self.centre.rules()
-        for minute in (2, 4, 11, 13, 15, 30):
-            self.world.advance(T0 + minute * MINUTE)
-        self.world.advance(T0 + DAY + 3 * HOUR)
-        accepted = self.accepted()
-        assert set(accepted.values()) <= {1}
-        assert self.tokens(State.SENT) <= set(accepted) <= self.tokens(State.SENT, State.IN_DOUBT)
-        assert self.tokens(State.IN_DOUBT) == self.assumed  # an SMSC cannot be asked: `assume_sent`
-        assert not self.tokens(State.QUEUED, State.CLAIMED, State.EXPIRED)
-        with self.world.ledger.read() as connection:
-            assert [(book.now, book.as_closed) for book in health.books(connection)] == [(True, True)]
-
-    def close(self) -> None:
-        for channel in self.world.room._channels.values():
-            channel.close()  # type: ignore[attr-defined]
-        self.centre.forget()
-        self.world.ledger.close()
+        super().finish(expired)
 
 
 @pytest.fixture
-def case(tmp_path: Path, sqlite_url: str, running: Smsc, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
-    yield from made_case(tmp_path, sqlite_url, running, monkeypatch)
-
-
-@pytest.fixture
-def either_case(tmp_path: Path, ledger_url: str, running: Smsc, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
-    """The same on each of the two databases."""
-    yield from made_case(tmp_path, ledger_url, running, monkeypatch)
-
-
-def made_case(tmp_path: Path, url: str, running: Smsc, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
+def case(tmp_path: Path, ledger_url: str, running: Smsc, monkeypatch: pytest.MonkeyPatch) -> Iterator[Texting]:
     monkeypatch.setenv(PASSWORD_ENV, PASSWORD)
-    made = Case(make_world(tmp_path / "home", url), running)
-    put(made.world.ledger, [reachable(n, ["sms"]) for n in range(PEOPLE)])
-    yield made
-    made.close()
+    world = make_world(tmp_path / "home", ledger_url)
+    put(world.ledger, [reachable(n, ["sms"]) for n in range(PEOPLE)])
+    yield Texting(world=world, people=PEOPLE, centre=running)
+    world.hang_up()
+    running.forget()
+    world.ledger.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_leaves_these_states_and_nobody_twice(case: Case, fault: str) -> None:
+@each_fault(FAULTS, "dropped after accepting", "throttled", "a source nobody knows")
+def test_a_fault_leaves_these_states_and_nobody_twice(case: Texting, fault: str) -> None:
     rule, states = FAULTS[fault]
-    case.world.start(plan_text(WAVE))
+    case.world.start(plan_text(wave("sms")))
     case.centre.rules(rule)
-    case.send(silent=rule.get("fault") in SILENT)
-    assert case.states() == states
+    assert case.send(silent=rule.get("fault") in SILENT) == states
     case.finish()
 
 
-def test_an_smsc_that_answers_nobody_is_left_alone(case: Case) -> None:
-    case.world.start(plan_text(WAVE))
+@on_sqlite
+def test_an_smsc_that_answers_nobody_is_left_alone(case: Texting) -> None:
+    case.world.start(plan_text(wave("sms")))
     case.centre.rules({"from": 1, "fault": "accept_then_hang"})
-    case.send(silent=True)
-    assert set(case.states()) <= {"in_doubt provider", "queued provider"}
-    assert case.states()["in_doubt provider"] >= 3
+    left = case.send(silent=True)
+    assert set(left) <= {"in_doubt provider", "queued provider"}
+    assert left["in_doubt provider"] >= 3
     case.finish()
 
 
+@on_sqlite
 @pytest.mark.parametrize("fault", ["throttled", "dropped after accepting", "accepted and no answer"])
-def test_a_long_text_that_is_cut_off_within_is_sent_once(case: Case, fault: str) -> None:
+def test_a_long_text_that_is_cut_off_within_is_sent_once(case: Texting, fault: str) -> None:
     (case.world.config / "templates" / "hello.sms.j2").write_text(LONG)
-    case.world.start(plan_text(WAVE))
+    case.world.start(plan_text(wave("sms")))
     case.centre.rules({**FAULTS[fault][0], "at": [4]})  # the second part of the second text
-    case.send(silent="no answer" in fault)
-    left = case.states()
-    assert left["sent"] >= 2
+    assert case.send(silent="no answer" in fault)["sent"] >= 2
     assert not case.assumed  # its first part was accepted: that is no doubt
     case.finish()
     assert sum(case.accepted().values()) == PEOPLE
 
 
-def test_receipts_find_their_touches_though_they_come_before_the_answers(either_case: Case, tmp_path: Path) -> None:
-    world, centre = either_case.world, either_case.centre
-    world.start(plan_text(WAVE))
+def test_receipts_find_their_touches_though_they_come_before_the_answers(case: Texting, tmp_path: Path) -> None:
+    world, centre = case.world, case.centre
+    world.start(plan_text(wave("sms")))
     folder = world.room.settings.spool_folder
     spool = Spool(folder)
     with ear(smpp_sender(centre.port), spool):
@@ -181,16 +141,16 @@ def test_receipts_find_their_touches_though_they_come_before_the_answers(either_
             {"receipt": "tlv", "stat": "ENROUTE", "early": True},
             {"receipt": "text", "stat": "DELIVRD"},
         )
-        either_case.send()
+        assert case.send() == {"sent": PEOPLE}
         for _ in range(2 * PEOPLE):
             assert centre.wait("delivered")["status"] == 0
     spool.close()
-    assert either_case.states() == {"sent": PEOPLE}
     world.advance(T0 + MINUTE)
     assert {row.outcome for row in world.touches("notice")} == {Outcome.DELIVERED}
-    either_case.finish()
+    case.finish()
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("rule", "by"),
     [
@@ -201,20 +161,20 @@ def test_receipts_find_their_touches_though_they_come_before_the_answers(either_
     ],
 )
 def test_a_second_smsc_takes_what_the_first_surely_did_not(
-    case: Case, rule: dict[str, Any], by: dict[str, int]
+    case: Texting, rule: dict[str, Any], by: dict[str, int]
 ) -> None:
-    case.world.start(plan_text(WAVE))
+    case.world.start(plan_text(wave("sms")))
     case.centre.rules(rule)
     case.send("main", "spare", silent=rule.get("fault") in SILENT)
     case.world.advance(T0 + timedelta(seconds=2))
     assert Counter(one["by"] for one in case.centre.all("accepted")) == by
-    case.assumed = case.tokens(State.IN_DOUBT)
     case.finish()
 
 
-def test_a_stop_that_a_person_sends_stops_every_later_text(case: Case) -> None:
+@on_sqlite
+def test_a_stop_that_a_person_sends_stops_every_later_text(case: Texting) -> None:
     world, centre = case.world, case.centre
-    world.start(plan_text(WAVE + WAVE.replace("notice", "again")))
+    world.start(plan_text(wave("sms") + wave("sms", "again")))
     case.send()
     spool = Spool(world.room.settings.spool_folder)
     with ear(smpp_sender(centre.port), spool):

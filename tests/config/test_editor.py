@@ -53,7 +53,10 @@ def test_the_committed_schemas_are_those_that_the_records_make(tmp_path: Path) -
     assert {path.name: path.read_text(encoding="utf-8") for path in written} == made
 
 
-@pytest.mark.parametrize("name", ["plan", "segment", "customers", "hours", "bans", "senders", "seeds"])
+KEYED = ["plan", "segment", "customers", "hours", "bans", "abandonment", "senders", "seeds", "diallers", "dialling"]
+
+
+@pytest.mark.parametrize("name", KEYED)
 def test_every_key_is_explained_and_no_default_is_in_a_form_that_nobody_writes(name: str) -> None:
     schema = json.loads((COMMITTED / f"{name}.schema.json").read_text(encoding="utf-8"))
     forms = [each for record in schema.get("definitions", {}).values() for each in [record, *record.get("anyOf", [])]]
@@ -70,8 +73,11 @@ EXAMPLES = [
     ("customers", [PACKAGED / "customers.yaml"]),
     ("hours", [PACKAGED / "rules" / "hours.yaml"]),
     ("bans", [PACKAGED / "rules" / "bans.yaml"]),
+    ("abandonment", [PACKAGED / "rules" / "abandonment.yaml"]),
+    ("dialling", [PACKAGED / "rules" / "dialling.yaml"]),
     ("senders", [PACKAGED / "senders.yaml"]),
     ("seeds", [PACKAGED / "seeds.yaml"]),
+    ("diallers", [PACKAGED / "diallers.yaml"]),
 ]
 
 
@@ -114,6 +120,16 @@ gateway:
   http: {url: https://gateway.example.com/messages, secret_env: GATEWAY_SECRET}
 """
 
+DIALLER = """\
+north:
+  format: vicidial
+  zone: America/New_York
+  columns: {comments: extra.offer}
+  wrap_ups: {SOLD: sale}
+  limits: {rows: 500, columns: {comments: 100}}
+  list_id: 998
+"""
+
 # schema, what is changed in the example, and where the editor draws its line; "" is the whole file
 BAD: list[tuple[str, str, str, str, str]] = [
     ("plan", PLAN, "title: Autumn", "tilte: Autumn", ""),
@@ -154,6 +170,9 @@ BAD: list[tuple[str, str, str, str, str]] = [
     ("senders", SENDER, "rate: 80/s", "rate: -80/s", "gateway.rate"),
     ("senders", SENDER, "rate: 80/s", "rates: 80/s", "gateway"),
     ("senders", SENDER, "secret_env:", "secret:", "gateway.http"),
+    ("diallers", DIALLER, "zone:", "zones:", "north"),
+    ("diallers", DIALLER, "sale}", "sold}", "north.wrap_ups.SOLD"),
+    ("diallers", DIALLER, "rows: 500", "rows: many", "north.limits.rows"),
 ]
 
 

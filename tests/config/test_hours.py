@@ -101,6 +101,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         "yes",
         ["10: `reviewed`: write {by: NAME, on: DATE}, or no ..."],
     ),
+    "a review by blanks": ("by: Ada Example", "by: '  '", ["10: `by`: nobody is named; write ..."]),
     "a review of no day": ("on: 2026-11-24", "on: today", ["10: `on` is today; write 2026-11-24"]),
     "no review": ("      reviewed: {by: Ada", "#", ["4: `reviewed` is missing; write reviewed: no"]),
     "no source": ("source: House rule", "source:", ["8: `source` is empty; write source: ..."]),

@@ -16,6 +16,7 @@ BAD = [
     ("en: {stop: [halt]}\nEnglish: {stop: [halt]}\n", ["2: English is no language code; write one such as en"]),
     ("en: [halt]\n", ["1: `en` holds no keys; write stop: [...] in it"]),
     ("en:\n  stop: [halt]\n  start:\n    - HALT!\n", ["4: this word means stop already; keep one of the two"]),
+    ("en:\n  help: [Quit]\n", ["2: this word means stop already; keep one of the two"]),
     ("en:\n  stop: ['!!']\n", ["2: there is no letter or digit in it; write a word"]),
     ("en:\n  ask_phrases: [ok]\n", ["2: a phrase of 2 letters stands in many texts; write it under a word"]),
     ("en:\n  stopp: [halt]\n", ["2: there is no key `stopp` here; write stop"]),
@@ -44,5 +45,6 @@ def test_the_packaged_file_is_sound_and_stands_in_for_a_missing_one(tmp_path: Pa
 def test_a_table_of_ones_own() -> None:
     table = keywords_of("xx: {stop: [halt], ask_phrases: [ring the bell]}\n")
     assert table.read("Halt!") == Reading("stop")
-    assert table.read("stop") == Reading()
+    assert table.read("stop") == table.read("Unsubscribe.") == Reading("stop"), "what carriers take for a stop is one"
+    assert table.read("стоп") == Reading()
     assert table.read("please ring the bell now") == Reading(asks="ring the bell")

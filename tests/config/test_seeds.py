@@ -55,6 +55,7 @@ def test_no_file_or_only_comments_is_no_seed(tmp_path: Path) -> None:
         ("a:\n  channel: sms\n  adress: '+12015550101'\n", 3, "adress"),
         ("a: {channel: sms}\n", 1, "address"),
         ("a: sms\n", 1, "`a` holds no keys"),
+        ("# mine\n- anna\n- bob\n", 1, "the file is not made of keys"),
         ("a: {channel: im, address: 'qq:1'}\nb: {channel: im, address: 'qq:1'}\n", 2, "another seed has this address"),
     ],
 )

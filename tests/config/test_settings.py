@@ -79,7 +79,7 @@ BAD = [
     ("providers", '{"sms": 5}', "MULTIWAVE_PROVIDERS (sms): write a name or a list of them"),
     ("providers", '{"sms": []}', "MULTIWAVE_PROVIDERS (sms): write a name or a list of them"),
     ("providers", '{"sms": ["hunter2", "hunter2"]}', "MULTIWAVE_PROVIDERS (sms): one name stands twice"),
-    ("failover", '{"sms": "hunter2"}', "MULTIWAVE_FAILOVER (sms)"),
+    ("failover", '{"sms": "hunter2"}', "MULTIWAVE_FAILOVER (sms): write 'never', 'stopped' or 'not_sent'"),
     ("public_url", "http://hunter2.example.com", "MULTIWAVE_PUBLIC_URL: write https://HOST"),
     ("public_url", "https://user:hunter2@example.com", "MULTIWAVE_PUBLIC_URL: write https://HOST"),
     ("tick", "0s", "MULTIWAVE_TICK: write a length of time"),

@@ -32,6 +32,7 @@ CASES = [
     ('{% set link = "a" %}', [OWN]),
     ('{% for link in name %}{% endfor %}{{ "a" | upper }}', [OWN]),
     ("{{ unsubscribe }}", []),
+    ("{{ unsubscribe }}\n{{ none }}", [f"{SMS}:3: it prints `none`, which no message can; write ..."]),
 ]
 
 

@@ -8,25 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from console.cli import app
-from console.show import screen
 from flows.reports import record_came
 from ledger.api_keys import key_name
 from ledger.retention import drop_old_raw
 from tests.builders import HOUR, T0, World, make_world, phone, plan_text, put, reachable
+from tests.commands import said
 from waves.errors import InputError
 from waves.message import Conversion, Inbound
 
 WAVES = "  - {wave: notice, channels: [sms], message: hello, release: 2h, listen: 1d}\n"
-
-
-@pytest.fixture(autouse=True)
-def wide() -> Iterator[None]:
-    before, screen.width = screen.width, 160
-    yield
-    screen.width = before
 
 
 @pytest.fixture
@@ -38,13 +29,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.ledger.set_now(T0 + HOUR)
     yield made
     made.ledger.close()
-
-
-def said(world: World, *words: str) -> str:
-    result = CliRunner().invoke(app, [*words, "--home", str(world.config.parent)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout
 
 
 def wrote(world: World, text: str, sender: str = phone(1)) -> None:
@@ -128,6 +112,12 @@ def test_check_reads_what_would_stop_everything(world: World, monkeypatch: pytes
         monkeypatch.setenv("MULTIWAVE_PROVIDERS", named)
         with pytest.raises(InputError, match=f"MULTIWAVE_PROVIDERS: no .*{told}"):
             said(world, "check", plan)
+    monkeypatch.delenv("MULTIWAVE_PROVIDERS")
+    for variable, named in (("FAILOVER", '{"smss": "never"}'), ("COSTS", '{"smss": 0.01}')):
+        monkeypatch.setenv(f"MULTIWAVE_{variable}", named)
+        with pytest.raises(InputError, match=f"MULTIWAVE_{variable}: there is no channel smss; write sms"):
+            said(world, "check", plan)
+        monkeypatch.delenv(f"MULTIWAVE_{variable}")
 
 
 def test_check_says_on_which_channel_nobody_can_be_reached(world: World) -> None:

@@ -120,3 +120,9 @@ def test_no_list_overwrites_the_customers(home: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="would overwrite the customers"):
         run("customers", "import", str(path), "--home", str(home))
     assert path.read_text() == "finding\n"
+
+
+@pytest.mark.parametrize("words", [("",), (".",), (str(EXAMPLES / "customers.csv"), "--rejects", "")])
+def test_a_folder_is_no_file(home: Path, words: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="this is a folder; name a file in it"):
+        imported(home, *words)

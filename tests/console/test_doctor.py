@@ -13,6 +13,7 @@ from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
 from channels.spool import set_aside
+from channels.webpush_keys import KEY_FILE, make_key
 from config.settings import Settings
 from console.cli import app
 from console.doctor import Finding, clock_of, examine, variables, versions
@@ -74,6 +75,12 @@ def test_nothing_is_wrong_with_a_home_that_is_well(either_world: World) -> None:
 
 def everybody_reads(world: World) -> None:
     (world.room.settings.home / "token.key").chmod(0o644)
+
+
+def everybody_pushes(world: World) -> None:
+    key = world.room.settings.home / KEY_FILE
+    make_key(key)
+    key.chmod(0o640)
 
 
 def open_home(world: World) -> None:
@@ -175,6 +182,7 @@ def wrong_sender(world: World) -> None:
 
 BROKEN: list[tuple[Callable[[World], None], list[tuple[str, str]], str]] = [
     (everybody_reads, [("home", "fail")], "token.key"),
+    (everybody_pushes, [("home", "fail")], "webpush-key.pem"),
     (open_home, [("home", "fail")], "chmod go-rwx"),
     (no_key, [("ledger", "fail")], "there is no token.key"),
     (bad_plan, [("plans", "fail")], "plan.yaml"),

@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from typer.testing import CliRunner
 
-from console.cli import app
-from console.show import screen
 from ledger import tables as t
 from tests.builders import DAY, T0, World, make_world, plan_text, put, reachable
+from tests.commands import said
 from tests.doubt_steps import LOST, RIPE, WAVES, claimed, stands, tend, wire
 from waves.errors import InputError
 
@@ -31,14 +29,6 @@ def doubtful(home: Path, policy: str) -> World:
     return made
 
 
-@pytest.fixture(autouse=True)
-def wide() -> Iterator[None]:
-    """A screen wide enough for a whole row, whatever COLUMNS said when the program was imported."""
-    before, screen.width = screen.width, 160
-    yield
-    screen.width = before
-
-
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[World]:
     made = doubtful(tmp_path / "home", "hold")
@@ -51,13 +41,6 @@ def again(tmp_path: Path) -> Iterator[World]:
     made = doubtful(tmp_path / "home", "resend")
     yield made
     made.ledger.close()
-
-
-def said(world: World, *words: str) -> str:
-    result = CliRunner().invoke(app, [*words, "--home", str(world.config.parent)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout
 
 
 def told(world: World, *words: str) -> Any:

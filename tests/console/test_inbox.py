@@ -18,6 +18,7 @@ import pytest
 from channels.spool import Spool
 from console.web.app import make_app
 from console.web.door import Door
+from flows import inbox
 from flows.inbox import messages_for
 from flows.spooling import merge_spool
 from ledger.kill_switches import lift, switch_on
@@ -31,6 +32,7 @@ from waves.seeds import Seed
 from waves.tokens import Kind, make_customer_token, make_seed_token, make_token
 
 SITE = "https://www.example.com"
+HERE = "https://Go.Example.com:443"
 WAVES = "  - {wave: note, channels: [inbox], message: hello, release: 2h, listen: 1d}\n"
 TEMPLATES = {
     "en": "Title: News for {{ name }}\nUrl: https://www.example.com/renew?t={{ token }}\n\n<b>Hello</b> {{ name }}.",
@@ -86,7 +88,7 @@ def anywhere(tmp_path: Path, ledger_url: str) -> Iterator[Site]:
 
 
 def served(tmp_path: Path, url: str | None) -> Iterator[Site]:
-    world = make_world(tmp_path / "home", url, site_origins=[SITE], public_url="https://go.example.com")
+    world = make_world(tmp_path / "home", url, site_origins=[SITE], public_url=HERE)
     for language, text in TEMPLATES.items():
         (world.config / "templates" / f"hello.inbox.{language}.j2").write_text(text)
     put(world.ledger, [Person(f"c{n}", (("inbox", f"user-{n}"),)) for n in range(3)])
@@ -111,7 +113,7 @@ def test_a_customer_sees_their_own_messages_in_their_language(anywhere: Site) ->
             "language": None,
             "title": "News for Name of c0",
             "body": "<b>Hello</b> Name of c0.",
-            "link": f"https://go.example.com/inbox/go/{token}",
+            "link": f"{HERE}/inbox/go/{token}",
             "until": "2026-12-02T11:00:00+00:00",
         }
     ]
@@ -174,6 +176,17 @@ def test_what_was_dismissed_is_not_shown_again(site: Site) -> None:
     assert site.inbox("c0") == []
     assert len(site.inbox("c1")) == 1
     assert touch_words(site.world, "note")["c0"] == [("inbox", "sent", "read", None)]
+
+
+def test_behind_what_was_dismissed_older_messages_come_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MOST", 1)
+    site.world.start(plan_text(WAVES.replace("note", "second"), name="second"))
+    site.world.advance(T0 + HOUR)
+    (newest,) = site.inbox("c0")
+    beacon = json.dumps({"token": newest["token"], "event": "dismissed"})
+    site.ask("POST", "/inbox/beacon", content=beacon)
+    site.merge()
+    assert [(newest["campaign"], one["campaign"]) for one in site.inbox("c0")] == [("second", "test")]
 
 
 def test_a_link_goes_where_the_message_says_and_is_counted_when_a_person_follows_it(site: Site) -> None:
@@ -282,9 +295,10 @@ def test_nobody_is_named_in_the_log(site: Site, caplog: pytest.LogCaptureFixture
     assert "user-0" not in caplog.text
 
 
-def test_a_link_that_is_none_is_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "https://[{{ name }}"])
+def test_a_link_that_is_none_is_left_out(tmp_path: Path, link: str) -> None:
     world = make_world(tmp_path / "other")
-    (world.config / "templates" / "hello.inbox.j2").write_text("Title: A\nUrl: javascript:alert(1)\n\nB")
+    (world.config / "templates" / "hello.inbox.j2").write_text(f"Title: A\nUrl: {link}\n\nB")
     put(world.ledger, [Person("c0", (("inbox", "user-0"),))])
     world.start(plan_text(WAVES))
     world.ledger.set_now(T0)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
-from typer.testing import CliRunner
 
-from console.cli import app
 from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
+from tests.commands import said
 from tests.steps import hold_back
 from waves.errors import CampaignError, InputError, PlanError
 from waves.outcomes import State
@@ -60,13 +59,6 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = halfway(tmp_path_factory.mktemp("still") / "home")
     yield made
     made.ledger.close()
-
-
-def said(world: World, *words: str) -> str:
-    result = CliRunner().invoke(app, [*words, "--home", str(world.config.parent)], env={"COLUMNS": "160"})
-    if result.exception:
-        raise result.exception
-    return result.stdout
 
 
 def test_a_wrong_text_is_stopped_and_mended_for_both_halves(world: World, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The service worker: every push shows something and is told, no click opens a script, a renewal proves itself."""
+"""The service worker: every push shows something and is told, no click opens a script, a renewal proves itself.
+
+The script of a page says `on` and `off` of what is so, whether multiwave answers or not.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,15 @@ SERVER = "https://go.example.com"
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    worker = tmp_path_factory.mktemp("worker") / "worker.js"
-    worker.write_text(file_of("worker.js", {"server": SERVER, "key": ""}) or "")
-    ran = subprocess.run(
-        ["node", str(NODE / "worker_cases.js"), str(worker)], capture_output=True, text=True, check=True, timeout=60
-    )
-    return dict(json.loads(ran.stdout))
+    return run(tmp_path_factory.mktemp("worker"), "worker")
+
+
+def run(folder: Path, name: str) -> dict[str, Any]:
+    """What became of each case of one of the files that we serve."""
+    served = folder / f"{name}.js"
+    served.write_text(file_of(served.name, {"server": SERVER, "key": ""}) or "")
+    words = ["node", str(NODE / f"{name}_cases.js"), str(served)]
+    return dict(json.loads(subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout))
 
 
 def told(case: dict[str, Any]) -> list[str]:
@@ -74,3 +80,24 @@ def test_a_renewal_says_what_it_was_and_keeps_what_it_is(cases: dict[str, Any]) 
     assert cases["renewed"]["kept"] == {**new, "proof": "new proof"}
     assert cases["renewal refused"]["kept"] == {**old, "proof": "proof"}  # the next visit says it again
     assert cases["renewal of nobody"]["beacons"] == []
+
+
+@pytest.fixture(scope="module")
+def presses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return run(tmp_path_factory.mktemp("client"), "client")
+
+
+@pytest.mark.parametrize("answer", ["202", "403", "503", "offline"])
+def test_who_turns_pushes_off_gets_none_whatever_multiwave_answers(presses: dict[str, Any], answer: str) -> None:
+    case = presses[f"unsubscribe {answer}"]
+    assert (case["state"], case["kept"]) == ("off", None)
+    (asked,) = case["asked"]
+    assert asked["url"] == f"{SERVER}/push/unsubscribe"
+    assert asked["said"] == {"endpoint": "https://fcm.googleapis.com/one", "proof": "proof"}
+
+
+@pytest.mark.parametrize(("answer", "state"), [("202", "on"), ("403", "off"), ("503", "off"), ("offline", "off")])
+def test_a_browser_that_multiwave_does_not_know_is_not_on(presses: dict[str, Any], answer: str, state: str) -> None:
+    case = presses[f"subscribe {answer}"]
+    assert case["state"] == state
+    assert ("error" in case) == (state == "off")

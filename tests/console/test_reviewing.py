@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from typer.testing import CliRunner
 
 from config import PACKAGED
 from config.hours import FILE, load_hours
-from console.cli import app
 from console.doctor import hours as look_at_hours
 from ledger import tables as t
 from tests.builders import T0, World, make_world, plan_text, put, reachable
+from tests.commands import said
 from waves.errors import InputError
 
 NOTICE = "  - {wave: notice, channels: [sms], message: hello, release: 2d, listen: 1d}\n"
@@ -38,13 +37,6 @@ def world(tmp_path: Path) -> World:
     )
     made.ledger.set_now(T0)
     return made
-
-
-def said(world: World, *words: str) -> str:
-    result = CliRunner().invoke(app, [*words, "--home", str(world.config.parent)], env={"COLUMNS": "200"})
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout
 
 
 def reviewers(world: World, name: str = "law") -> dict[str, str]:
@@ -68,11 +60,29 @@ def test_one_row_is_marked_without_a_terminal_and_audited(world: World) -> None:
     with world.ledger.read() as connection:
         found = connection.execute(select(t.audit).where(t.audit.c.did == "hours reviewed")).one()
     assert (found.who, found.what) == ("Ada Example", "law US-TX")
+    marked = json.loads(said(world, "hours", "review", "--row", "US", "--by", "Ada Example", "--json"))
+    assert (marked["reviewed"]["for"], marked["by"], marked["not_in_audit"]) == ("US", "Ada Example", None)
+
+
+def test_a_review_is_in_the_audit_whatever_else_is_wrong_with_the_home(world: World) -> None:
+    (world.config / "senders.yaml").write_text("gateway: {channel: sms, provider: nobody}\n")
+    assert said(world, "hours", "review", "--row", "US-TX", "--by", "Ada Example").endswith("by Ada Example\n")
+    with world.ledger.read() as connection:
+        assert connection.execute(select(t.audit.c.what).where(t.audit.c.did == "hours reviewed")).one()
+
+
+def test_a_review_without_a_ledger_says_that_it_is_in_no_audit(world: World) -> None:
+    world.ledger.close()
+    (world.config.parent / "ledger.db").unlink()
+    told = json.loads(said(world, "hours", "review", "--row", "US-TX", "--by", "Ada Example", "--json"))
+    assert "ledger" in told["not_in_audit"]
+    assert reviewers(world)["US-TX"] == "Ada Example"
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {
     "no terminal": ([], "34 rows wait, and this is no terminal to ask at"),
     "nobody": (["--row", "US-TX"], "say who reviewed it: --by NAME"),
+    "nobody, in blanks": (["--row", "US-TX", "--by", "  "], "say who reviewed it: --by NAME"),
     "no such row": (["--row", "US-XX", "--by", "Ada"], "no row for US-XX waits for a review; these do: AU, CA"),
     "reviewed already": (["--row", "everywhere", "--by", "Ada"], "no row for everywhere waits"),
 }

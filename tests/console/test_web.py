@@ -35,9 +35,12 @@ GATE = Sender(sender="gate", channel="sms", provider="http")
 OTHER = Sender(sender="other", channel="sms", provider="outbox")
 
 
-def read(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Event]:
+def verify(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
     if headers.get("x-signature") != "good":
         raise WebhookRejected("the signature is not the sender's")
+
+
+def read(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Event]:
     return [Event("", 300, now, sender.sender, ident) for ident in json.loads(body)]
 
 
@@ -63,7 +66,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 @pytest.fixture
 def door(room: Room, spool: Spool) -> httpx.AsyncClient:
-    callbacks = {"http": Callback(read, ("x-signature",))}
+    callbacks = {"http": Callback(verify, read, ("x-signature",))}
     app = make_app(Door(room, spool, clock=lambda: T0), callbacks)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 from sqlalchemy import update
 
-from flows.room import Room
 from ledger import tables as t
 from ledger.doubts import addressed, note_doubts
 from tests.builders import CUSTOMERS_YAML, DAY, HOUR, T0, Person, World, make_world, plan_text, put, reachable
@@ -58,11 +58,21 @@ def test_a_doubt_is_told_with_its_address_its_moment_and_what_else_went_there(wo
     told = (address, T0 + 2 * DAY, frozenset({"SM1" if first.key == second.key else "SM2"}), True)
     with world.ledger.read() as connection:
         assert addressed(connection, [second.id]) == {second.id: told}
-    for state in (State.IN_DOUBT, State.CLAIMED):  # of one that is being sent nobody knows the reference yet
-        with world.ledger.write() as connection:
-            connection.execute(update(t.touch).where(t.touch.c.wave == first.wave).values(state=int(state)))
-        with world.ledger.read() as connection:
-            assert addressed(connection, [second.id]) == {second.id: (*told[:3], False)}
+    begun = {"claimed_at": T0 + 2 * DAY - HOUR, "sent_at": T0 + 2 * DAY - HOUR}
+    sent_again = {"state": int(State.QUEUED), "claimed_at": None, "sent_at": begun["sent_at"]}
+    unsure = [begun | {"state": int(state)} for state in (State.IN_DOUBT, State.CLAIMED)]
+    for values in (*unsure, sent_again):  # of one that is being sent, or may have been, nobody knows the reference yet
+        assert told_beside(world, first.wave, second.id, values) == {second.id: (*told[:3], False)}
+    for values in unsure:
+        long_ago = values | {"claimed_at": T0, "sent_at": T0}
+        assert told_beside(world, first.wave, second.id, long_ago) == {second.id: told}, "that is another send's time"
+
+
+def told_beside(world: World, wave: int, touch: int, values: dict[str, object]) -> dict[int, Any]:
+    with world.ledger.write() as connection:
+        connection.execute(update(t.touch).where(t.touch.c.wave == wave).values(values))
+    with world.ledger.read() as connection:
+        return addressed(connection, [touch])
 
 
 @pytest.fixture
@@ -86,8 +96,7 @@ def test_whatsapp_goes_out_by_the_same_account_and_what_was_cut_off_is_found(
     (world.config / "templates" / "hello.whatsapp.j2").write_text(TEMPLATE)
     put(world.ledger, [Person(f"c{n}", (("whatsapp", f"+1202555012{n}"),)) for n in range(3)])
     sender = twilio_sender(standin.url, "whatsapp", FROM=NUMBER, concurrency=1)
-    room = world.room
-    world.room = Room(room.settings, room.ledger, room.token_key, senders={sender.sender: sender})
+    world.send_by(sender)
     world.start(plan_text(WHATSAPP))
     standin.fail({"fault": "accept_then_reset", "requests": [2]})
     world.advance(T0)
@@ -99,5 +108,4 @@ def test_whatsapp_goes_out_by_the_same_account_and_what_was_cut_off_is_found(
     lives = {dict(parse_qsl(asked.body.decode()))["ValidityPeriod"] for asked, _ in standin.exchanges if asked.body}
     assert lives == {str(3 * 3600)}, "a message waits in Twilio's queue beyond its reader's hours"
     assert account.accepted() == {f"whatsapp:+1202555012{n}": 1 for n in range(3)}
-    world.room.channel("whatsapp").close()  # type: ignore[attr-defined]
-    world.ledger.close()
+    world.close()

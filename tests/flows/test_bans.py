@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,30 @@ def test_a_ban_that_comes_in_the_middle_of_a_tick_is_obeyed_by_the_next_batch(sq
     lite.advance(T0)
     assert len(sent(lite)) == 2
     lite.ledger.close()
+
+
+def test_a_copy_on_another_machine_that_has_not_heard_of_a_ban_does_not_lift_it(world: World, tmp_path: Path) -> None:
+    write(world, "bans: []\n")
+    os.utime(world.config / "rules" / "bans.yaml", (1e9, 1e9))
+    home = tmp_path / "second"
+    shutil.copytree(world.config, home / "config")
+    settings = world.room.settings.model_copy(update={"home": home})
+    second = World(replace(world.room, settings=settings, _channels={}), home / "config")
+    waiting(world)
+    write(world, ban())
+    world.advance(T0 + HOUR)
+    world.start(plan_text(SMS.replace("notice", "later"), name="later"), T0 + HOUR)
+    told = list[str]()
+    second.room.tell = told.append
+    second.advance(T0 + 2 * HOUR)
+    assert ["was saved before the bans that hold" in what for what in told] == [True]
+    assert (sent(world), sent(second)) == (["c2"], ["c2"])
+    write(second, "bans: []\n")
+    second.advance(T0 + 3 * HOUR)
+    world.advance(T0 + 4 * HOUR)
+    world.start(plan_text(SMS.replace("notice", "last"), name="last"), T0 + 4 * HOUR)
+    world.advance(T0 + 4 * HOUR)
+    assert sent(world) == ["c1", "c2", "c2", "c3"], "it was lifted by the file that was saved last"
 
 
 BROKEN = {

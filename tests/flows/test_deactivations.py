@@ -77,9 +77,7 @@ def world(tmp_path: Path, sqlite_url: str, lists: Lists, monkeypatch: pytest.Mon
     texts = Sender(sender="texts", channel="sms", provider="twilio", options={**options, "deactivations": True})
     made.room.senders = {"texts": texts}
     yield made
-    for channel in made.room._channels.values():
-        channel.close()  # type: ignore[attr-defined]
-    made.ledger.close()
+    made.close()
 
 
 def test_each_day_is_read_once_and_only_our_own_numbers_are_kept(world: World, lists: Lists) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -36,9 +37,10 @@ from tests.doubt_steps import (
 )
 from tests.steps import address_words, as_words, suppress, touch_of, verdict_words
 from waves.errors import SendInDoubt
-from waves.message import Receipt
+from waves.message import AnsweredInPart, Receipt
 from waves.outcomes import Action, Outcome, Reason, State
 from waves.senders import Sender
+from waves.tokens import Kind, make_token
 
 
 @pytest.fixture
@@ -197,6 +199,21 @@ def test_a_provider_that_answers_again_settles_what_it_knows(lite: World) -> Non
     line.knows = ACCEPTED
     tend(lite, LOST + 5 * MINUTE)
     assert stands(lite) == ("sent", None)
+
+
+def test_what_a_provider_has_is_sent_though_it_answered_for_no_others(world: World) -> None:
+    """Or `resend` would send what it was just found to have."""
+    line = wire(world)
+    first, second = claimed(world, "resend", people=2)
+    token = make_token(world.room.token_key, Kind.TOUCH, first)
+    line.knows = AnsweredInPart("one address could not be looked up", {token: replace(ACCEPTED, token=token)})
+    tend(world, LOST)
+    assert (*stands(world, "c0"), doubt_row(world, first).decided) == SENT
+    assert (doubt_row(world, second).decided, doubt_row(world, second).said) == (None, "no answer")
+    line.knows = OFF
+    for hours in (1, 1.2):
+        tend(world, T0 + hours * HOUR)
+    assert (doubt_row(world, first).decided, doubt_row(world, second).decided) == ("sent", "resend")
 
 
 def test_a_sender_that_was_taken_away_cannot_be_asked(lite: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, inspect, select, text, update
 
-from channels.call_list.generic_csv import DispositionRow
+from channels.call_list.rows import DispositionRow
 from channels.outbox import read_outbox
 from channels.spool import Record, set_aside, to_line
 from config.schema import load_schema

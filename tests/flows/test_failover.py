@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from channels.meanings import receipt
 from channels.registry import CAPABILITIES
+from channels.twilio_codes import NOT_LET_IN
 from flows.doubting import clear_doubts
 from flows.halting import scopes_on
 from flows.running import gates_of, load_running
@@ -32,6 +34,7 @@ MINUTE = timedelta(minutes=1)
 TAKEN = Receipt("", "accepted")
 UNREACHED = Receipt("", "not_sent", None, Reason.PROVIDER, Action.RETRY, 60.0)
 STOPPED = Receipt("", "refused", None, Reason.ACCOUNT, Action.STOP_PROVIDER)
+NOT_LET_IN_NOW = receipt("", NOT_LET_IN)
 TOO_FAST = Receipt("", "not_sent", None, Reason.RATE_LIMITED, Action.RETRY, 600.0)
 BAD_NUMBER = Receipt("", "refused", None, Reason.INVALID_ADDRESS, Action.DROP_ADDRESS)
 CUT_OFF = Receipt("", "in_doubt", None, Reason.PROVIDER, Action.RECONCILE)
@@ -105,7 +108,7 @@ def test_the_first_carries_while_it_can(pair: Pair) -> None:
     assert not pair.spare.given
 
 
-@pytest.mark.parametrize("answer", [UNREACHED, STOPPED], ids=["unreached", "stopped"])
+@pytest.mark.parametrize("answer", [UNREACHED, STOPPED, NOT_LET_IN_NOW], ids=["unreached", "stopped", "account"])
 def test_what_the_first_did_not_take_goes_by_the_next(pair: Pair, answer: Receipt) -> None:
     pair.main.answer = answer
     pair.begin()
@@ -114,7 +117,7 @@ def test_what_the_first_did_not_take_goes_by_the_next(pair: Pair, answer: Receip
     assert pair.states() == {("sent", "spare"): PEOPLE}
     assert 0 < len(pair.main.given) <= pair.main.chunk, "it went on asking a sender that cannot"
     assert sorted(pair.spare.given) == sorted(set(pair.spare.given))
-    assert pair.scopes() == ({"sender:main"} if answer is STOPPED else set())
+    assert pair.scopes() == (set() if answer is UNREACHED else {"sender:main"})
 
 
 def test_the_first_rests_longer_than_a_tick(tmp_path: Path, sqlite_url: str) -> None:
@@ -250,6 +253,7 @@ def test_when_both_are_stopped_everything_waits(pair: Pair) -> None:
         ("never", STOPPED, {("refused", "main"): 4, ("queued", None): 4}),
         ("stopped", UNREACHED, {("queued", None): PEOPLE}),
         ("stopped", STOPPED, {("sent", "spare"): PEOPLE}),
+        ("stopped", NOT_LET_IN_NOW, {("sent", "spare"): PEOPLE}),
     ],
 )
 def test_the_policy_of_the_channel(
@@ -261,6 +265,26 @@ def test_the_policy_of_the_channel(
     pair.tick()
     pair.tick(0.2)
     assert pair.states() == states
+    pair.world.ledger.close()
+
+
+def test_an_account_that_is_refused_costs_no_message_and_another_one_tries_it_again(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    """One that its provider's firewall alone objects to must not hold up those behind it."""
+    pair = make_pair(tmp_path / "home", sqlite_url, failover={"sms": "never"})
+    pair.main.answer = NOT_LET_IN_NOW
+    pair.begin()
+    pair.tick()
+    assert pair.states() == {("queued", None): PEOPLE}
+    met = set(pair.main.given)
+    pair.tick(10.5)
+    assert len(pair.main.given) == len(met) + 1
+    assert pair.main.given[-1] not in met
+    pair.main.answer = TAKEN
+    for _ in range(3):
+        pair.tick(10.5)
+    assert pair.states() == {("sent", "main"): PEOPLE}
     pair.world.ledger.close()
 
 

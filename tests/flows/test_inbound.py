@@ -24,6 +24,7 @@ from tests.builders import DAY, HOUR, T0, Person, World, make_world, phone, plan
 from tests.steps import address_words, as_words, touch_of, verdict_words
 from waves.errors import InputError
 from waves.message import CHANNEL_CODES, Consent, Inbound
+from waves.outcomes import State
 from waves.replies import Keyword
 
 SMS = CHANNEL_CODES["sms"]
@@ -134,6 +135,16 @@ def test_it_answers_the_latest_message_by_the_same_sender_within_thirty_days(lit
     lite.now += 31 * DAY
     assert wrote(lite, "Late", phone(2)) == Recorded(1, 0, 0)
     assert outcome(lite, "c2", "again") is None
+
+
+def test_a_message_that_may_have_arrived_can_be_answered_and_stays_in_doubt(world: World) -> None:
+    """A reply names no message, so it proves nothing; but nobody else's message has it."""
+    with world.ledger.write() as connection:
+        c = t.touch.c
+        lost = t.touch.update().where(c.id == touch_of(world, "notice", "c1").id)
+        connection.execute(lost.values(state=int(State.IN_DOUBT), provider=None))
+    wrote(world, "Fine")
+    assert as_words(touch_of(world, "notice", "c1"))[1:] == ("in_doubt", "replied", None)
 
 
 def test_a_stop_denies_the_address_to_everybody_who_has_it(world: World) -> None:
@@ -249,17 +260,29 @@ def test_what_an_erased_person_wrote_is_gone(lite: World) -> None:
     assert open_cases(lite) == []
 
 
+def test_an_erasure_leaves_what_somebody_else_wrote_from_the_number_they_shared(world: World) -> None:
+    wrote(world, "How much is it?")  # c1, who was written to
+    wrote(world, "And for my wife?", phone(33), at=world.now + S)  # c3's own
+    erase_customer(world.room, "c3", "tester")
+    with world.ledger.read() as connection:
+        kept = connection.scalars(select(t.event.c.raw).order_by(t.event.c.id)).all()
+    assert [json.loads(raw).get("text") for raw in kept] == ["How much is it?", None]
+
+
 def test_a_broken_table_of_keywords_holds_nobodys_stop_up(lite: World) -> None:
     told: list[str] = []
     lite.room.tell = told.append
     (lite.config / "rules" / "keywords.yaml").write_text("en: {stop: [\n")
     wrote(lite, "STOP")
     assert consents(lite)["c1", phone(1)] == "denied"
-    assert "keywords cannot be read" in told[0]
+    wrote(lite, "And another one")
+    assert ["keywords cannot be read" in what for what in told] == [True], "people are told once, not at every reply"
 
 
 def test_a_table_of_the_homes_own(lite: World) -> None:
     (lite.config / "rules" / "keywords.yaml").write_text("en: {stop: [halt]}\n")
     wrote(lite, "Halt")
-    wrote(lite, "Stop", phone(2))
+    wrote(lite, "стоп", phone(2))
     assert (consents(lite)["c1", phone(1)], consents(lite)["c2", phone(2)]) == ("denied", "granted")
+    wrote(lite, "Stop", phone(2))
+    assert consents(lite)["c2", phone(2)] == "denied", "our own messages say: reply STOP"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -178,6 +179,17 @@ def test_what_was_not_sent_goes_later_and_what_is_in_doubt_never_again(lite: Wor
     assert sorted(states(lite)) == ["in_doubt", "sent"]
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_every_seed_gets_the_message_of_a_wave_of_one_batch(lite: World, taken: bool) -> None:
+    """However few messages the sender takes at once; one that was taken back is no reason to forget the others."""
+    answers = ("accepted",) if taken else ("not_sent", "accepted")
+    scripted = lite.room._channels["sms"] = Scripted(*answers)  # type: ignore[assignment]
+    scripted.chunk = 1
+    lite.room.seeds = tuple(Seed(seed=f"phone{n}", channel="sms", address=f"+1201555099{n}") for n in range(3))
+    step(lite, T0)
+    assert Counter(states(lite)) == Counter({"sent": 6} if taken else {"sent": 5, "queued": 1})
+
+
 def test_seeds_that_wait_go_although_no_batch_does(lite: World) -> None:
     lite.room._channels["sms"] = Scripted("not_sent", "accepted")  # type: ignore[assignment]
     step(lite, T0)
@@ -205,6 +217,39 @@ def test_a_report_by_the_providers_reference_is_an_arrival(lite: World) -> None:
     strangers = [event._replace(ref="ref-nobody"), event._replace(provider="another")]
     assert record_reports(lite.room, [event, *strangers], T0 + HOUR).new >= 1
     assert [row.arrived_at for row in rows(lite)] == [None, T0 + HOUR]
+
+
+def test_a_report_names_a_seeds_message_as_its_provider_spells_it(lite: World) -> None:
+    """Some centres answer a submit in hexadecimal and report in decimal."""
+
+    class Centre(Scripted):
+        def send(self, messages: Sequence[Message], now: datetime, within_s: float = 1.5) -> list[Receipt]:
+            return [Receipt(m.token, "accepted", "0F", refs=("9", f"{m.name} {m.variant}")) for m in messages]
+
+    lite.room._channels["sms"] = Centre()  # type: ignore[assignment]
+    step(lite, T0)
+    event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="phone 2")
+    record_reports(lite.room, [event], T0 + HOUR)
+    assert [row.arrived_at for row in rows(lite)] == [None, T0 + HOUR]
+
+
+@pytest.mark.parametrize("seed_is_last", [False, True])
+def test_a_reference_that_a_provider_counts_anew_means_its_latest_message(world: World, seed_is_last: bool) -> None:
+    class Centre(Scripted):
+        def send(self, messages: Sequence[Message], now: datetime, within_s: float = 1.5) -> list[Receipt]:
+            self.asked += [message.token for message in messages]
+            numbers = range(len(self.asked) - len(messages), len(self.asked))
+            return [Receipt(m.token, "accepted", refs=(str(n % 2),)) for n, m in zip(numbers, messages, strict=True)]
+
+    world.room._channels["sms"] = Centre("accepted")  # type: ignore[assignment]
+    step(world, T0)  # two to the seed, then four to customers
+    if seed_is_last:
+        send_test_to_seeds(world.room, world.bundle(plan_text(WAVES)), SEEDS[:1], "run1", "tester", T0)
+    event = Event("", int(Outcome.DELIVERED), T0 + HOUR, "outbox", "1", ref="1")
+    record_reports(world.room, [event], T0 + HOUR)
+    assert [row.run for row in rows(world) if row.arrived_at] == (["test:run1"] if seed_is_last else [])
+    delivered = [row.outcome for row in world.touches("notice")].count(int(Outcome.DELIVERED))
+    assert delivered == (0 if seed_is_last else 1)
 
 
 def test_a_report_that_came_before_its_reference_is_an_arrival_too(lite: World) -> None:
@@ -321,6 +366,9 @@ def test_the_commands(lite: World, tmp_path: Path) -> None:
     }
     step(lite, T0)
     lite.ledger.set_now(T0 + HOUR)
+    assert (
+        CliRunner().invoke(app, ["--home", str(home), "seeds", "got", "phone", "--at", "2026-12-01T08:58Z"]).exception
+    )
     assert "noted" in run("seeds", "got", "phone", "--at", "2026-12-01T09:10Z")
     first, second = run("seeds", "report", "test", "--json")["seeds"]
     assert [(one["state"], one["delay_s"]) for one in (first, second)] == [("sent", None), ("sent", 600.0)]
@@ -329,7 +377,9 @@ def test_the_commands(lite: World, tmp_path: Path) -> None:
     assert PHONE not in run("seeds", "report", "test") + run("seeds", "ls")
     (lite.config / "plans" / "next.yaml").write_text(plan_text(WAVES, name="next"))
     file = tmp_path / "seeds.csv"
-    file.write_text(f"name,channel,address,language\nphone,sms,{PHONE},en\n")
-    assert "accepted" in run("test-send", "next", "--to", str(file))
+    file.write_text(f"name,channel,address,language\nphone,sms,{PHONE},en\ndoor,inbox,p1,en\n")
+    told = run("test-send", "next", "--to", str(file))
+    assert "accepted" in told
+    assert "nothing of this plan goes out to door" in told
     assert [one["test"] for one in run("seeds", "report", "next", "--json")["seeds"]] == [True, True]
     assert CHANNEL_CODES["sms"] == 2

@@ -18,9 +18,10 @@ from channels.callbacks import Callback
 from channels.spool import Record, Spool, backlog, to_line
 from flows.reports import CHUNK, in_chunks
 from flows.spooling import Merged, merge_spool
+from flows.upkeep import upkeep
 from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
-from waves.errors import LedgerError, WebhookRejected
+from waves.errors import LedgerError, SendRefused, WebhookRejected
 from waves.message import Event
 from waves.outcomes import Outcome
 from waves.senders import Sender
@@ -57,7 +58,12 @@ def read(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime)
     ]
 
 
-CALLBACKS = {"http": Callback(read, ())}
+def verify(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+    """A secret that this process does not have: what lies in the spool was let in by one that has it."""
+    raise SendRefused("the secret is not set")
+
+
+CALLBACKS = {"http": Callback(verify, read, ())}
 
 
 @pytest.fixture
@@ -153,6 +159,16 @@ def test_a_sender_that_is_gone_and_comes_back(lite: World) -> None:
     (path,) = (folder / "aside").glob("*.spool")
     path.rename(folder / path.name)
     assert (merge(lite).new, backlog(folder).aside) == (1, 0)
+
+
+def test_people_are_told_of_what_upkeep_could_not_read(lite: World) -> None:
+    """There may be a STOP in it."""
+    told = list[str]()
+    lite.room.tell = told.append
+    keep(lite, b"?", sender="gone")
+    for _ in range(2):
+        upkeep(lite.room, lite.now)
+    assert told == ["1 callbacks could not be read and are kept aside; multiwave doctor tells more"]
 
 
 def test_a_ledger_that_does_not_answer_leaves_the_file(lite: World) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
-from channels.outbox import Outbox
 from channels.registry import open_channel
 from console.doctor import stops_of
 from flows import stops as flow
@@ -18,7 +17,8 @@ from flows.erasing import erase_customer
 from flows.stops import before_wave, keep_stops, standing
 from ledger import tables as t
 from ledger.channel_tables import stop_told
-from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
+from ledger.suppressions import unsuppress
+from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put, reachable
 from tests.standins.sendgrid import KEY, KEY_ENV, Standin, running
 from tests.steps import address_words, hold_back, suppress, verdict_words
 from waves.message import CHANNEL_CODES, Consent, KeepsStops
@@ -62,16 +62,12 @@ def made_world(tmp_path: Path, url: str, provider: Standin, monkeypatch: pytest.
     put(made.ledger, [reachable(n, ["sms", "email"]) for n in range(8)])
     use(made, provider)
     yield made
-    for channel in made.room._channels.values():
-        if not isinstance(channel, Outbox):
-            channel.close()  # type: ignore[attr-defined]
-    made.ledger.close()
+    made.close()
 
 
 def use(world: World, provider: Standin, **options: Any) -> None:
     given = {"secret_env": KEY_ENV, "from_address": "news@example.com", "base_url": provider.url, **options}
-    world.room.senders = {"mail": Sender(sender="mail", channel="email", provider="sendgrid", options=given)}
-    world.room._channels.clear()
+    world.send_by(Sender(sender="mail", channel="email", provider="sendgrid", options=given))
 
 
 def entry(name: str, at: datetime = T0 - HOUR, **more: Any) -> dict[str, Any]:
@@ -148,6 +144,42 @@ def test_an_address_that_nobody_has_waits_for_who_will(world: World, provider: S
     with world.ledger.read() as connection:
         rows = connection.execute(select(t.suppression.c.reason, t.suppression.c.source)).all()
     assert sorted(tuple(row) for row in rows) == [("bounced", "mail"), ("unsubscribed", "mail")]
+
+
+def test_an_address_that_comes_in_later_may_be_spelled_otherwise(world: World, provider: Standin) -> None:
+    """Lists hold lower case; the ledger keeps what stands before the @ as it is written."""
+    provider.lists = {"unsubscribes": [entry(name, T0 - DAY) for name in ("c20", "c21")]}
+    keep_stops(world.room, T0)
+    put(world.ledger, [Person(f"c{n}", (("email", f"C{n}@example.com"),), denied=frozenset()) for n in (20, 21, 22)])
+    with world.ledger.write() as connection:
+        assert unsuppress(connection, None, "c21@example.com", None, "ann", T0 + HOUR) == 1
+    world.start(plan_text(WAVE))
+    hold_back(world, "notice", now=T0 + HOUR)
+    verdicts = verdict_words(world, "notice")
+    assert [verdicts[key] for key in ("c20", "c21", "c22")] == ["no_consent", "go", "go"]
+
+
+def test_our_own_are_told_although_the_reading_took_the_whole_turn(lite: World, provider: Standin) -> None:
+    keep_stops(lite.room, T0)
+    said_stop(lite, "c1")
+    channel = lite.room.channel_of(lite.room.senders["mail"])
+    assert isinstance(channel, KeepsStops)
+
+    class Slow:
+        stop_lists = channel.stop_lists
+        add_stops = channel.add_stops
+
+        def stops(self, listed: str, after: datetime | None, until: datetime, page: int) -> Any:
+            found = channel.stops(listed, after, until, page)
+            lite.room.stopping = listed == channel.stop_lists[-1]
+            return found
+
+    lite.room._channels["email"] = Slow()  # type: ignore[assignment]
+    keep_stops(lite.room, T0 + DAY)
+    assert provider.added == []
+    lite.room.stopping, lite.room._channels["email"] = False, channel
+    keep_stops(lite.room, T0 + DAY + MINUTE)
+    assert provider.added == ["c1@example.com"]
 
 
 def test_an_erased_person_does_not_come_back_by_a_list(world: World, provider: Standin) -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from channels.results_file import ResultRow
 from console.cli import app
 from flows.erasing import erase_customer
+from flows.samples import send_test
 from flows.tasks import record_results, refresh_worklists, tasks_of
 from flows.upkeep import upkeep
 from ledger import tables as t
@@ -99,6 +100,18 @@ def test_visits_go_to_managers_and_others_fall_through(lite: World) -> None:
     assert states(lite) == {"c0": "open", "c1": "open", "c3": "open"}
 
 
+def test_a_test_of_a_visit_goes_to_the_customers_manager(lite: World) -> None:
+    bundle = lite.bundle(plan_text(WAVES.partition("\n")[0] + "\n", name="later"))
+    assert send_test(lite.room, bundle, "c0", "ann", lite.now) == [
+        ("meet", "visit", 0, "accepted"),
+        ("meet", "im", 0, "no consented address"),
+    ]
+    assert send_test(lite.room, bundle, "c2", "ann", lite.now) == [
+        ("meet", "visit", 0, "refused: not_capable"),
+        ("meet", "im", 0, "refused: not_capable"),
+    ]
+
+
 def test_results_become_outcomes_once_and_the_lists_say_so(lite: World) -> None:
     rows = [said(lite, "c0", "agreed"), said(lite, "c1", "sent"), said(lite, "c3", "no_answer", at=T0)]
     assert record_results(lite.room, rows, lite.now).new == 3
@@ -168,6 +181,24 @@ def test_lists_are_not_made_anew_while_nothing_changed(lite: World) -> None:
     refresh_worklists(lite.room, T0 + 40 * DAY)
     assert listed(lite) == {}
     assert set(states(lite)) == {"c0", "c1", "c3"}
+
+
+def test_a_list_that_cannot_be_written_keeps_neither_the_others_nor_the_engine_up(lite: World) -> None:
+    told = list[str]()
+    lite.room.tell = told.append
+    visits = lite.room.settings.home / "visits"
+    (visits / "Anna.csv").unlink()
+    (visits / "Anna.csv").mkdir()
+    suppress(lite, "c3")
+    for _ in range(2):
+        upkeep(lite.room, T0 + HOUR)
+    with (visits / "Bob.csv").open(newline="") as file:
+        assert [row["state"] for row in csv.DictReader(file)] == ["void: the customer is not to be contacted"]
+    assert list(visits.glob("Bob/*.ics")) == []
+    assert told == ["worklists cannot be made anew: Is a directory"]
+    (visits / "Anna.csv").rmdir()
+    upkeep(lite.room, T0 + 2 * HOUR)
+    assert listed(lite) == {"c0": "open", "c3": "void: the customer is not to be contacted"}
 
 
 def test_who_is_erased_is_on_no_list(lite: World) -> None:

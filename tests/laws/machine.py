@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from channels.call_list.generic_csv import DispositionRow
+from channels.call_list.rows import DispositionRow
 from config.schema import load_schema
 from flows import campaign
 from flows.dialling import pull
@@ -25,7 +25,7 @@ from ledger.conversions import NewConversion, record_conversions
 from ledger.giving_up import who_waits
 from ledger.suppressions import suppress, unsuppress
 from segments.customers import import_customers
-from tests.builders import DAY, T0, World, put
+from tests.builders import DAY, RULES, T0, World, put
 from tests.laws.cases import (
     ACTIONS,
     CROWDS,
@@ -299,7 +299,7 @@ class Machine(Steering):
     def return_list(self, pick: int) -> None:
         lists = sorted({entry.list for entry in self.books.entries if entry.active})
         with self.world.ledger.write() as connection:
-            dial_lists.give_back(connection, lists[pick % len(lists)], "tester", self.world.now)
+            dial_lists.give_back(connection, lists[pick % len(lists)], RULES, "tester", self.world.now)
 
     # --- the laws ---------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import pytest
 
 from ledger import campaigns, dial_lists, progress
 from ledger.close import balance
-from tests.builders import DAY, HOUR, T0, Person, World, plan_text, put, reachable
+from tests.builders import DAY, HOUR, RULES, T0, Person, World, plan_text, put, reachable
 from tests.laws.racer import Contacts, Told, race
 from tests.laws.rig import rig
 from tests.steps import hold_back
@@ -147,7 +147,7 @@ def clear_away(world: World, now: datetime) -> None:
     with world.ledger.write() as connection:
         for row in dial_lists.lists(connection):
             if row.returned_at is None:
-                dial_lists.give_back(connection, row.id, "tester", now)
+                dial_lists.give_back(connection, row.id, RULES, "tester", now)
         for name in progress.live_campaigns(connection):
             campaigns.abort(connection, name, "tester", now)
     world.advance(now)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 from ledger import tables as t
 from ledger.calls import Call, record_calls
 from ledger.events import record_events
-from tests.builders import HOUR, T0, Person, phone, plan_text, put
+from tests.builders import HOUR, RULES, T0, Person, phone, plan_text, put
 from tests.laws.cases import ACTIONS, REASONS, REPORTS, SIDES
 from tests.laws.model import CALL
 from tests.laws.rig import begin, rig
@@ -132,7 +132,7 @@ def record(connection: Connection, touches: dict[int, list[int]], said: Sequence
                 Call(one.disposition, one.at, f"c{number}", "dialler", touches[CALL][one.who], None, one.number)
             )
     record_events(connection, events, T0 + 9 * HOUR)
-    record_calls(connection, calls, T0 + 9 * HOUR)
+    record_calls(connection, calls, RULES, T0 + 9 * HOUR)
 
 
 def cut(order: list[tuple[int, Said]], chance: Random) -> Iterator[list[tuple[int, Said]]]:

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select
 
 from ledger import tables as t
 from ledger.calls import Call, entry_touches, record_calls
-from tests.builders import DAY, HOUR, T0, Person, World, phone, plan_text, put, reachable
+from tests.builders import DAY, HOUR, RULES, T0, Person, World, phone, plan_text, put, reachable
 from tests.steps import address_words, hold_back, phoned, touch_of, touch_words, verdict_words
 from waves.dispositions import ABSORBING, EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
 from waves.outcomes import Action, Outcome, Side, State, word
@@ -75,7 +75,7 @@ def test_the_call_that_counts(world: World) -> None:
                 for said, hour in order
             ]
             for part in [calls] if number < len(orders) / 2 else [[call] for call in calls]:
-                record_calls(connection, part, T0 + DAY)
+                record_calls(connection, part, RULES, T0 + DAY)
     found = {row.key: (row.disposition, row.outcome) for row in world.touches("call")}
     assert [(name, *found[f"c{n}"]) for n, (name, _) in enumerate(orders)] == [
         (name, *COUNTS[name][1:]) for name, _ in orders
@@ -157,9 +157,9 @@ def test_calls_are_kept_once_and_unknown_ones_as_reports(world: World) -> None:
 
     with world.ledger.write() as connection:
         file = [call("a"), call("a", D.SALE), call("b", at=None), call("a", provider="other"), call("c", D.BUSY)]
-        first = record_calls(connection, file, T0)
-        again = record_calls(connection, file, T0)
-        nothing = record_calls(connection, [], T0)
+        first = record_calls(connection, file, RULES, T0)
+        again = record_calls(connection, file, RULES, T0)
+        nothing = record_calls(connection, [], RULES, T0)
         rows = connection.execute(select(t.call).order_by(t.call.c.event)).all()
         unknown = connection.scalar(select(func.count()).where(t.event.c.touch.is_(None)))
     assert [(r.new, r.known, r.unknown_touch) for r in (first, again, nothing)] == [(4, 1, 1), (0, 5, 1), (0, 0, 0)]

@@ -16,7 +16,7 @@ from ledger.aggregates import wave_statuses
 from ledger.close import Balance, balance, begin_close, may_close
 from ledger.dial_lists import give_back
 from ledger.words import WaveWords
-from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable
+from tests.builders import DAY, HOUR, RULES, T0, World, plan_text, put, reachable
 from tests.steps import hold_back, phoned, suppress, touch_words
 from waves.dispositions import Disposition
 from waves.outcomes import Outcome, Part, State, Verdict, part_of, word
@@ -102,7 +102,7 @@ def test_no_wave_closes_while_a_dial_list_is_out(lite: World) -> None:
     assert cut.valid_until == end
     assert [closable(lite, end + n * HOUR / 4) for n in range(4)] == [False, False, True, True]
     with lite.ledger.write() as connection:
-        give_back(connection, cut.number, "lead", end)
+        give_back(connection, cut.number, RULES, "lead", end)
     assert closable(lite, end)
     assert not closable(lite, end - HOUR)
 
@@ -116,7 +116,7 @@ def test_every_list_back_and_every_call_final_closes_early(lite: World) -> None:
         phoned(lite, "call", key, said, T0)
     assert not closable(lite, T0 + HOUR)
     with lite.ledger.write() as connection:
-        assert give_back(connection, cut.number, "lead", T0) == (2, 0)
+        assert give_back(connection, cut.number, RULES, "lead", T0) == (2, 0)
     assert closable(lite, T0 + HOUR)
 
 

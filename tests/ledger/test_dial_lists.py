@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from channels.call_list.generic_csv import DispositionRow
+from channels.call_list.rows import DispositionRow
 from flows.reports import record_dispositions, record_reports
 from ledger import campaigns
 from ledger import tables as t
 from ledger.dial_lists import give_back, lists
-from tests.builders import DAY, HOUR, T0, Person, World, phone, plan_text, put, reachable
+from tests.builders import DAY, HOUR, RULES, T0, Person, World, phone, plan_text, put, reachable
 from tests.steps import convert, hold_back, phoned, set_customer, suppress, touch_words
 from waves.dispositions import Disposition
 from waves.draw import bucket_of
@@ -84,7 +84,7 @@ def test_one_at_a_time_of_a_number_and_of_a_household(world: World) -> None:
     assert pulled(world) == []
     phoned(world, "call", "c2", D.NO_ANSWER, T0 + HOUR)
     with world.ledger.write() as connection:
-        assert give_back(connection, first.number, "lead", T0 + HOUR) == (1, 2)
+        assert give_back(connection, first.number, RULES, "lead", T0 + HOUR) == (1, 2)
     assert pulled(world) == [phone(1), phone(4), phone(3)]
 
 
@@ -133,10 +133,10 @@ def test_what_was_not_called_waits_again(world: World) -> None:
     with world.ledger.read() as connection:
         assert [(row.entries, row.called, row.returned_at) for row in lists(connection)] == [(4, 2, None)]
     with world.ledger.write() as connection:
-        assert give_back(connection, cut.number, "lead", T0 + 2 * HOUR) == (2, 2)
+        assert give_back(connection, cut.number, RULES, "lead", T0 + 2 * HOUR) == (2, 2)
         assert [(row.entries, row.called, row.returned_at) for row in lists(connection)] == [(4, 2, T0 + 2 * HOUR)]
     assert {key: touch[0][1] for key, touch in touch_words(world, "call").items()} == {
-        "c0": "listed",
+        "c0": "queued",  # for the next attempt, in four hours
         "c1": "queued",
         "c2": "listed",
         "c3": "queued",
@@ -150,7 +150,7 @@ def test_results_that_come_after_the_list_came_back(lite: World) -> None:
     calling(lite, [reachable(n, value=float(-n)) for n in range(2)])
     cut = lite.pull("call")
     with lite.ledger.write() as connection:
-        assert give_back(connection, cut.number, "lead", T0) == (0, 2)
+        assert give_back(connection, cut.number, RULES, "lead", T0) == (0, 2)
     phoned(lite, "call", "c0", D.NO_ANSWER, T0 + HOUR)
     assert pulled(lite) == [phone(1)]
 
@@ -159,11 +159,11 @@ def test_a_list_comes_back_once(lite: World) -> None:
     calling(lite, [reachable(1)])
     cut = lite.pull("call")
     with lite.ledger.write() as connection, pytest.raises(CampaignError, match=r"no dial list 99.*dial-list ls"):
-        give_back(connection, 99, "lead", T0)
+        give_back(connection, 99, RULES, "lead", T0)
     with lite.ledger.write() as connection:
-        give_back(connection, cut.number, "lead", T0)
+        give_back(connection, cut.number, RULES, "lead", T0)
     with lite.ledger.write() as connection, pytest.raises(CampaignError, match="returned at 2026-12-01 09:00 UTC"):
-        give_back(connection, cut.number, "lead", T0 + HOUR)
+        give_back(connection, cut.number, RULES, "lead", T0 + HOUR)
 
 
 CHANGED: dict[str, tuple[Callable[[World, str], object], str]] = {

@@ -11,7 +11,7 @@ from flows.running import load_running
 from ledger import tables as t
 from ledger.channel_tables import legal_cap
 from ledger.dial_lists import give_back as return_list
-from tests.builders import DAY, HOUR, T0, TYPES, Person, World, phone, plan_text, put, reachable
+from tests.builders import DAY, HOUR, RULES, T0, TYPES, Person, World, phone, plan_text, put, reachable
 from tests.hours_rows import hours_yaml
 from tests.steps import phoned, verdict_words
 from waves.dispositions import Disposition
@@ -33,8 +33,18 @@ PER_PERSON = "cap: {n: 2, per_days: 30, scope: seller, key: person}"
 REST = "refusal_rest_days: 60"
 
 
+HOUSE = """\
+person: {day: 99, week: 99, ever: 99}
+number: {day: 99, week: 99, ever: 99}
+gap: 1s
+again: {no_answer: {after: 1s, times: 9}}
+"""
+"""Rules of dialling that leave it to the law."""
+
+
 def law(world: World, cap: str, place: str = "GB") -> None:
     (world.config / "rules" / "hours.yaml").write_text(hours_yaml() + ROW.format(place=place, cap=cap))
+    (world.config / "rules" / "dialling.yaml").write_text(HOUSE)
 
 
 def wave(world: World, name: str, at: datetime | None = None) -> None:
@@ -75,7 +85,7 @@ def give_back(world: World) -> None:
     """Every list comes back."""
     with world.ledger.write() as connection:
         for number in connection.scalars(select(t.dial_list.c.id).where(t.dial_list.c.returned_at.is_(None))).all():
-            return_list(connection, number, "lead", world.now)
+            return_list(connection, number, RULES, "lead", world.now)
 
 
 def leave_segment(world: World, key: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import make_url, select, text
 from flows.running import gates_of, load_running
 from ledger import dial_lists, touches
 from ledger import tables as t
-from tests.builders import HOUR, T0, World, plan_text, put, reachable
+from tests.builders import HOUR, RULES, T0, World, plan_text, put, reachable
 from tests.steps import hold_back, verdict_words
 from waves.errors import LedgerError
 
@@ -62,7 +62,7 @@ def test_a_wave_waits_for_a_dial_list_under_way_and_then_counts_it(world: World)
     start(world, "letter", SECOND, 50)
     with world.ledger.write() as pulling:
         gates = gates_of(running, running.plan.wave("first"), T0)
-        _, entries = dial_lists.pull(pulling, ask, gates, running.types, None, T0)
+        entries = dial_lists.pull(pulling, ask, gates, running.types, None, RULES, T0).entries
         assert len(entries) == 1
         with pytest.raises(LedgerError, match="lock timeout"):
             hold_back(world, "second", "letter")

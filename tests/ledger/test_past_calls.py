@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,9 +33,9 @@ def past(n: int, said: Disposition = D.NO_ANSWER, at: datetime = T0 - DAY, **mor
     return PastCall(at=at, disposition=said, **(call | more))
 
 
-def keep(world: World, *calls: PastCall) -> tuple[int, int, int]:
+def keep(world: World, *calls: PastCall) -> tuple[int, ...]:
     with world.ledger.write() as connection:
-        return record_past_calls(connection, calls)
+        return astuple(record_past_calls(connection, calls))
 
 
 def read(world: World, goal: CallGoal = GOAL, until: datetime = T0 + DAY, **more: Any) -> list[Any]:
@@ -45,9 +46,33 @@ def read(world: World, goal: CallGoal = GOAL, until: datetime = T0 + DAY, **more
 
 def test_a_call_is_kept_once_and_only_of_a_known_customer(world: World) -> None:
     put(world.ledger, [reachable(n) for n in (1, 2)])
-    assert keep(world, past(1), past(2), past(3)) == (2, 0, 1)
-    assert keep(world, past(1), past(2, D.SALE)) == (1, 1, 0)
-    assert keep(world) == (0, 0, 0)
+    assert keep(world, past(1), past(2), past(3)) == (2, 0, 1, 0)
+    assert keep(world, past(1), past(2, D.SALE)) == (1, 1, 0, 0)
+    assert keep(world) == (0, 0, 0, 0)
+
+
+def test_who_said_no_for_good_in_an_old_call_is_left_alone(world: World) -> None:
+    put(world.ledger, [reachable(n) for n in range(5)])
+    ends = [past(0, D.DNC_REQUEST), past(1, D.DECEASED), past(2, D.SUPPRESSED_DNC), past(2, D.DNC_REQUEST)]
+    others = [past(n, said) for n in (3, 4) for said in (D.NOT_INTERESTED, D.WRONG_NUMBER, D.SALE)]
+    assert keep(world, *ends, *others)[3] == 3
+    assert keep(world, *ends, past(0, D.DNC_REQUEST, T0 - 9 * DAY))[3] == 1
+    with world.ledger.read() as connection:
+        rows = connection.execute(
+            select(t.suppression, t.customer.c.key).join_from(
+                t.suppression, t.customer, t.customer.c.id == t.suppression.c.customer
+            )
+        )
+        found = {(row.key, row.reason): (row.channel, row.source, row.since, row.until) for row in rows}
+    assert found == {
+        ("c0", "dnc_request"): (0, "history", T0 - 9 * DAY, None),
+        ("c1", "deceased"): (0, "history", T0 - DAY, None),
+        ("c2", "suppressed_dnc"): (0, "history", T0 - DAY, None),
+        ("c2", "dnc_request"): (0, "history", T0 - DAY, None),
+    }
+    world.start(plan_text(CALL))
+    world.advance()
+    assert {entry.customer for entry in world.pull("call").entries} == {4, 5}
 
 
 def test_an_erased_customer_leaves_a_count(world: World) -> None:
@@ -60,7 +85,7 @@ def test_an_erased_customer_leaves_a_count(world: World) -> None:
     assert (gone.number, gone.agent, gone.disposition) == (None, None, D.NO_ANSWER)
     assert "1" not in gone.source_id.split()
     assert stays.number == phone(2)
-    assert keep(world, past(1)) == (0, 0, 1)
+    assert keep(world, past(1)) == (0, 0, 1, 0)
     assert [row.number for row in read(world)] == [phone(2)]
 
 

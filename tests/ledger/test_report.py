@@ -17,7 +17,7 @@ from ledger.conversions import NewConversion, record_conversions
 from ledger.dial_lists import give_back
 from ledger.report_rows import opened_waves
 from tests.acceptance.report_by_hand import ByHand, figures
-from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable
+from tests.builders import DAY, HOUR, RULES, T0, World, plan_text, put, reachable
 from tests.steps import phoned
 from waves.dispositions import Disposition
 from waves.errors import CampaignError, InputError
@@ -90,7 +90,7 @@ def told(world: World) -> World:
         world.now = CALLED + place % 2 * HOUR
         phoned(world, "call", key, list(Disposition)[place % len(Disposition)], CALLED - HOUR)
     with world.ledger.write() as connection:
-        give_back(connection, 1, "tester", CALLED + 2 * HOUR)
+        give_back(connection, 1, RULES, "tester", CALLED + 2 * HOUR)
     sell(world, 3, CALLED)
     world.advance(T0 + 4 * DAY)
     answer(world, "follow_up", T0 + 4 * DAY + 5 * HOUR)

@@ -15,7 +15,7 @@ from ledger import tables as t
 from ledger.conversions import NewConversion, record_conversions
 from ledger.dial_lists import give_back
 from ledger.report_rows import Lens, OpenedWave, opened_waves
-from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable
+from tests.builders import DAY, HOUR, RULES, T0, World, plan_text, put, reachable
 from tests.steps import phoned, touch_of
 from waves.dispositions import Disposition as D
 from waves.outcomes import Outcome as O
@@ -168,7 +168,7 @@ def test_a_call_is_sent_while_it_is_listed_and_for_good_once_it_was_tried(call: 
     phoned(call, "call", "c0", D.NO_ANSWER, T0 + 3 * HOUR)
     phoned(call, "call", "c1", D.NOT_ATTEMPTED, T0 + 3 * HOUR)
     with call.ledger.write() as connection:
-        give_back(connection, 1, "tester", T0 + 6 * HOUR)
+        give_back(connection, 1, RULES, "tester", T0 + 6 * HOUR)
     told = {hour: [flags(row) for row in seen(call, T0 + hour * HOUR).values()][:3] for hour in (1, 2, 5, 6, 7)}
     assert told == {
         1: ["----", "----", "----"],

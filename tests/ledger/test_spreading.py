@@ -17,6 +17,7 @@ from ledger.spreading import Spread
 from tests.builders import World, make_world, plan_text, put, reachable, write_config
 from tests.hours_rows import hours_yaml
 from tests.steps import hold_back
+from waves.errors import CampaignError
 from waves.outcomes import State
 
 DAYTIME = '{mon_fri: ["09:00", "20:00"], sat: ["09:00", "20:00"], sun: ["09:00", "20:00"], holiday: inherit}'
@@ -131,6 +132,8 @@ def test_a_catch_up_that_was_cut_short_keeps_to_its_rate(
     first = {row.id: row.not_before for row in world.touches("notice") if row.not_before > at("01 10:00")}
     assert len(first) == 2 * 16 - 1  # the first of the line goes at once
     assert sent(world, at("01 10:01")) == 0
+    with pytest.raises(CampaignError, match="half caught up"):  # who has a place no longer is what came due
+        resume(world.room, "test", "expire", "ann", at("01 10:01"))
     caught_up(world, at("01 10:01"))
     line = places(world)
     assert (line[0], len(line)) == (at("01 10:01"), PEOPLE)

@@ -151,6 +151,15 @@ def test_a_person_who_subscribes_after_a_stop_wants_to_hear_again(world: World, 
     assert rows(world)[0][3:5] == (DENIED, "event")
 
 
+def test_a_yes_in_another_browser_that_comes_late_does_not_outlive_a_no(world: World, ids: dict[str, int]) -> None:
+    touch = started(world, ids)
+    world.report(touch, Side.UNSUBSCRIBED, T0 + 2 * HOUR)
+    keep(world, yes(ids["ada"], LAPTOP, T0 + HOUR))  # said before, and heard after
+    assert [row[1:4] for row in rows(world)] == [("phone", "ok", DENIED), ("laptop", "ok", DENIED)]
+    keep(world, yes(ids["ada"], NEW, T0 + 3 * HOUR))
+    assert rows(world)[-1][1:4] == ("new", "ok", GRANTED)
+
+
 def test_a_visit_is_no_new_yes(world: World, ids: dict[str, int]) -> None:
     touch = started(world, ids)
     keep(world, visit(ids["ada"], PHONE, T0 + 2 * HOUR))
@@ -187,6 +196,32 @@ def test_a_renewal_takes_along_what_was_said_and_what_is_queued(world: World, id
     with world.ledger.read() as connection:
         value = connection.scalar(select(t.address.c.value).where(t.address.c.id == touch.address))
     assert value == text(NEW)
+
+
+def test_a_renewal_to_the_endpoint_it_has_changes_nothing(world: World, ids: dict[str, int]) -> None:
+    keep(world, yes(ids["ada"], PHONE))
+    assert keep(world, renewal(PHONE, PHONE, T0 + HOUR)) == 0
+    assert rows(world) == [("ada", "phone", "ok", GRANTED, "push_page", 0)]
+
+
+def test_a_renewal_that_comes_late_takes_no_browser_from_who_has_it_since(world: World, ids: dict[str, int]) -> None:
+    started(world, ids)
+    keep(world, yes(ids["bob"], NEW, T0 + 2 * HOUR))
+    keep(world, renewal(PHONE, NEW, T0 + HOUR))
+    assert [row[:3] for row in rows(world)] == [("ada", "phone", "replaced"), ("bob", "new", "ok")]
+    world.advance(T0)
+    assert touch_words(world, "notice") == {"ada": [("web_push", "withdrawn", None, "no_address")]}
+
+
+def test_a_renewal_brings_a_no_though_the_new_endpoint_is_known(world: World, ids: dict[str, int]) -> None:
+    keep(world, yes(ids["ada"], PHONE), visit(ids["ada"], NEW, T0 + HOUR))
+    keep(world, end(PHONE, T0 + 2 * HOUR), renewal(PHONE, NEW, T0 + 3 * HOUR))
+    assert [row[1:4] for row in rows(world)] == [("phone", "replaced", DENIED), ("new", "ok", DENIED)]
+
+
+def test_an_endpoint_that_comes_back_is_the_customers_again(world: World, ids: dict[str, int]) -> None:
+    keep(world, yes(ids["ada"], PHONE), renewal(PHONE, NEW, T0 + HOUR), renewal(NEW, PHONE, T0 + 2 * HOUR))
+    assert [row[1:4] for row in rows(world)] == [("phone", "ok", GRANTED), ("new", "replaced", GRANTED)]
 
 
 def test_a_late_refusal_of_the_old_endpoint_leaves_the_new_one(world: World, ids: dict[str, int]) -> None:
@@ -234,9 +269,9 @@ def test_a_dead_subscription_stays_dead_and_an_erased_customer_away(world: World
 def test_what_stands_against_an_address_stands_against_the_renewed_one(world: World, ids: dict[str, int]) -> None:
     keep(world, yes(ids["ada"], PHONE, T0 - DAY))
     with world.ledger.read() as connection:
-        assert spelled(connection, PHONE) == [text(PHONE)]
-        assert spelled(connection, LAPTOP) == [LAPTOP]
-        assert spelled(connection, "+12015550123") == ["+12015550123"]
+        assert spelled(connection, PHONE, "US") == [text(PHONE)]
+        assert spelled(connection, LAPTOP, "US") == [LAPTOP]
+        assert spelled(connection, "+12015550123", "US") == ["+12015550123"]
     suppress(world, channel="web_push", value=text(PHONE))
     for _ in range(2):
         keep(world, renewal(PHONE, NEW))

@@ -132,7 +132,8 @@ class Ear:
     def end(self) -> None:
         """As when `serve` ends."""
         self.stop.set()
-        self.thread.join()
+        self.thread.join(PATIENCE_S)
+        assert not self.thread.is_alive(), "the receiver does not end"
 
 
 @contextmanager

@@ -23,9 +23,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
 
 from channels.webpush_crypto import public_text
+from waves.senders import Sender
 from waves.subscriptions import Subscription, from_unpadded, unpadded
 
 AUTH = bytes(range(16))
+OPTIONS = {"subject": "mailto:ops@example.com", "loopback": True}
+
+
+def push_sender(**more: Any) -> Sender:
+    """A sender that may reach push services on this machine."""
+    return Sender(sender="browsers", channel="web_push", provider="webpush", **{"options": OPTIONS, **more})
 
 
 @dataclass

@@ -11,7 +11,7 @@ TABLE = packaged_keywords()
 STOPS = """STOP|stop|Stop.|  "STOP"  |STOPALL|UNSUBSCRIBE|CANCEL|END|QUIT|REVOKE|OPTOUT|Opt-out|СТОП|стоп!|відмова
 Відпишіть мене|STOPP|Abmelden|ARRÊT|ARRET|désabonner|BAJA|alto|退订|退訂|TD|td|T|N|取消|pare|koniec
 配信停止|不要再发了|回复退订|Please stop texting me
-stop|do not contact me again|don’t text me any more|Take me off your list|no more messages!
+stop|do not contact me again|don’t text me any more|Take me off your list|no more messages!|Remove me please|I said STOP
 не пишіть мені|Ｓｔｏｐ|Bitte keine SMS mehr|ne me contactez plus
 por favor no me escriban
 no me escriba mas|don´t text me|STOP\u00ad|S\u00adTOP|STOP ❤️|СТОП❗️|STOP️⃣|🛑 STOP 🙏🏽|\u200fSTOP\u200b""".replace(
@@ -35,6 +35,16 @@ OTHERS = [
     ("多少钱？", Reading(asks="question")),
     ("see https://shop.example.com/?a=1", Reading()),
     ("Please call me after six", Reading(asks="call me")),
+    ("Do not call me again!", Reading(asks="do not call")),
+    ("STOP calling me", Reading(asks="stop calling")),
+    ("Будь ласка, не дзвоніть мені", Reading(asks="не дзвоніть")),
+    ("Bitte nicht mehr anrufen", Reading(asks="nicht mehr anrufen")),
+    ("Ne m'appelez plus", Reading(asks="ne mappelez plus")),
+    ("No me llamen más", Reading(asks="no me llamen")),
+    ("Não me ligue", Reading(asks="nao me ligue")),
+    ("Non chiamatemi più", Reading(asks="non chiamatemi")),
+    ("Proszę nie dzwonić", Reading(asks="nie dzwonic")),
+    ("不要打电话给我", Reading(asks="不要打电话")),
     ("Recall meeting", Reading()),
     ("Передзвоніть, будь ласка", Reading(asks="передзвоніть")),
     ("请给我回电话", Reading(asks="给我回电话")),

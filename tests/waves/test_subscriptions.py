@@ -13,6 +13,7 @@ from waves.subscriptions import (
     LONGEST,
     BadSubscription,
     check_endpoint,
+    endpoint_in,
     origin_of,
     read_subscription,
     starts_with,
@@ -117,6 +118,12 @@ def test_one_spelling_whatever_the_browser_wrote() -> None:
     assert low < plain < high
     other = read_subscription(written(endpoint=FCM + "z")).text
     assert not low <= other < high
+
+
+@pytest.mark.parametrize("other", ["1 Long Street", "{}", '{"endpoint":', '{"endpoint":' + "[" * 1900])
+def test_any_other_address_has_no_endpoint(other: str) -> None:
+    assert endpoint_in(other) is None
+    assert endpoint_in(read_subscription(written()).text) == FCM
 
 
 def test_a_file_of_customers_may_name_subscriptions_or_tokens_of_a_gateway() -> None:

@@ -87,7 +87,12 @@
       held = null;
     }
     held = held || (await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key }));
-    await tell(token, held);
+    try {
+      await tell(token, held);
+    } catch (error) {
+      await held.unsubscribe(); // nothing would come, and the button would say that it is on
+      throw error;
+    }
     return held;
   }
 
@@ -95,7 +100,7 @@
     const held = await current(worker);
     if (!held) return;
     const { endpoint, proof } = await remembered();
-    if (endpoint === held.endpoint) await post("unsubscribe", { endpoint, proof });
+    if (endpoint === held.endpoint) await post("unsubscribe", { endpoint, proof }).catch(() => {});
     await held.unsubscribe(); // the push service says so, should multiwave not have been told
     await remember(null);
     localStorage.removeItem(KEPT);

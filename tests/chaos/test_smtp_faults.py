@@ -6,8 +6,7 @@ its end: nobody was taken twice, nobody is lost, and all that was provably not s
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,21 +14,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from flows.room import Room
-from ledger import health
 from ledger.engine_tables import kill_switch
-from tests.builders import DAY, HOUR, T0, Person, World, make_world, plan_text, put, reachable
+from tests.builders import T0, Person, make_world, plan_text, put, reachable
+from tests.chaos.matrix import MINUTE, ONE_BY_ONE, Case, Said, each_fault, on_sqlite, wave
 from tests.standins.smtp import Fault, MailServer, mail_server, smtp_sender
-from waves.outcomes import Reason, State, Verdict, word
-from waves.senders import Breaker
-from waves.tokens import Kind, make_token
+from waves.outcomes import Verdict, word
 
-WAVE = "  - {wave: notice, channels: [email], message: hello, release: 4h, listen: 1d}\n"
-PEOPLE, MINUTE = 20, timedelta(minutes=1)
+PEOPLE = 20
 LOST = {"sent": 19, "queued provider": 1}
 DOUBT = {"sent": 18, "in_doubt provider": 1, "queued provider": 1}
 
-Said = dict[str, int]
 FAULTS: dict[str, tuple[Fault | None, Said]] = {
     "well": (None, {"sent": 20}),
     "an unknown user": (Fault("rcpt", "550 5.1.1 no such user"), {"sent": 19, "refused address_gone": 1}),
@@ -57,68 +51,42 @@ def server() -> Iterator[MailServer]:
         yield made
 
 
-@dataclass
-class Case:
+@dataclass(kw_only=True)
+class Mailing(Case):
     """A world whose e-mails go to a mail server."""
 
-    world: World
+    can_be_asked = False
     server: MailServer
 
-    def states(self) -> Said:
-        """`state reason` of the wave's touches, counted."""
-        rows = self.world.touches("notice")
-        words = [f"{word(State(r.state))} {word(Reason(r.reason)) if r.reason else ''}".strip() for r in rows]
-        return dict(Counter(words))
+    def accepted(self) -> Mapping[str, int]:
+        return self.server.tokens()
 
     def send_by(self, timeout_s: float = 10.0) -> None:
         """From now on with so much time for a mail."""
-        calm = {"concurrency": 1, "timeout": timedelta(seconds=timeout_s), "breaker": Breaker(of=100_000)}
-        senders = {"mailer": smtp_sender(self.server.port, **calm)}
-        room = self.world.room
-        self.world.room = Room(room.settings, room.ledger, room.token_key, senders=senders)
-
-    def tokens(self, *states: State) -> set[str]:
-        """The tokens of the touches in these states."""
-        key = self.world.room.token_key
-        return {make_token(key, Kind.TOUCH, r.id) for r in self.world.touches("notice") if r.state in states}
+        self.world.send_by(smtp_sender(self.server.port, **ONE_BY_ONE, timeout=timedelta(seconds=timeout_s)))
 
 
 @pytest.fixture
-def case(tmp_path: Path, sqlite_url: str, server: MailServer) -> Iterator[Case]:
+def case(tmp_path: Path, ledger_url: str, server: MailServer) -> Iterator[Mailing]:
     server.well()
-    world = make_world(tmp_path / "home", sqlite_url)
+    world = make_world(tmp_path / "home", ledger_url)
     put(world.ledger, [reachable(n, ["email"]) for n in range(PEOPLE)])
-    world.start(plan_text(WAVE))
-    yield Case(world, server)
-    for channel in world.room._channels.values():
-        channel.close()  # type: ignore[attr-defined]
-    world.ledger.close()
+    world.start(plan_text(wave("email")))
+    yield Mailing(world=world, people=PEOPLE, server=server)
+    world.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_leaves_these_states_and_nobody_twice(case: Case, fault: str) -> None:
+@each_fault(FAULTS, "an unknown user", "too fast", "taken and cut")
+def test_a_fault_leaves_these_states_and_nobody_twice(case: Mailing, fault: str) -> None:
     rule, states = FAULTS[fault]
     case.server.faults = {2: rule} if rule else {}
     case.send_by(0.8 if rule and rule.hangs else 10.0)
-    case.world.advance(T0)
-    assert case.states() == states
-    unsure = case.tokens(State.IN_DOUBT)
-    for minute in (2, 4, 11, 13, 16, 31):
-        case.world.advance(T0 + minute * MINUTE)
-    case.world.advance(T0 + DAY + 5 * HOUR)
-    taken = case.server.tokens()
-    assert set(taken.values()) <= {1}
-    assert set(taken) <= case.tokens(State.SENT) | unsure  # who is in doubt stays so: a mail server cannot be asked
-    assert case.tokens(State.SENT) <= set(taken)
-    assert case.tokens(State.IN_DOUBT) == unsure
-    assert not case.tokens(State.QUEUED, State.CLAIMED)
-    assert len(case.tokens(State.EXPIRED)) == (fault in NEVER_COMES)
-    assert len(case.world.touches("notice")) == PEOPLE
-    with case.world.ledger.read() as connection:
-        assert [(book.now, book.as_closed) for book in health.books(connection)] == [(True, True)]
+    assert case.open() == states
+    case.finish(expired=int(fault in NEVER_COMES))
 
 
-def test_a_server_that_lets_nobody_in_pauses_the_sender_and_costs_no_touch(case: Case) -> None:
+@on_sqlite
+def test_a_server_that_lets_nobody_in_pauses_the_sender_and_costs_no_touch(case: Mailing) -> None:
     case.server.always = Fault("mail", "530 5.7.0 log in first")
     case.send_by()
     case.world.advance(T0)
@@ -142,15 +110,14 @@ def test_a_fax_goes_to_its_gateway_for_those_who_consent(tmp_path: Path, sqlite_
     (world.config / "templates" / "hello.fax.j2").write_text("Subject: {{ title }}\n\nDear {{ name }}. {{ token }}")
     places = (("fax", "+15125550123"),), (("fax", "+15125550124"),)
     put(world.ledger, [Person("yes", places[0]), Person("no", places[1], denied=frozenset({"fax"}))])
-    world.start(plan_text(WAVE.replace("email", "fax")))
+    world.start(plan_text(wave("fax")))
     faxes = smtp_sender(server.port, {"to": "{number}@fax.example.com"}, channel="fax", provider="fax_mail")
-    world.room = Room(world.room.settings, world.ledger, world.room.token_key, senders={"mailer": faxes})
+    world.send_by(faxes)
     world.advance(T0)
-    world.room.channel("fax").close()  # type: ignore[attr-defined]
     assert {key: word(Verdict(said)) for key, said in world.verdicts("notice").items()} == {
         "yes": "go",
         "no": "no_consent",
     }
     ((to, _),), (mail,) = server.taken, server.mails()
     assert (to, mail["Subject"]) == ("15125550123@fax.example.com", "A test campaign")
-    world.ledger.close()
+    world.close()

@@ -1,0 +1,243 @@
+"""Who waits for a dial list, best first, and what the ledger knows of them: a block at a time, never the whole wave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Float,
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+    type_coerce,
+)
+
+from ledger import tables as t
+from ledger.dial_tables import past_call
+from ledger.gates import PASSES, Gates, Members, address_gate, best_address, live_members, recheck
+from ledger.law_caps import Called, Counted, used_up
+from ledger.legal_hours import open_until
+from ledger.limits import over_limit
+from ledger.sql import among, inline
+from waves.dial_list import Candidate, Number
+from waves.dispositions import Disposition
+from waves.hours import kind_of
+from waves.message import CHANNEL_CODES
+from waves.outcomes import State
+from waves.recycling import Tried, promised
+
+CALL = CHANNEL_CODES["call_list"]
+
+
+class Asked(Protocol):
+    """Whose list it is, and until when it may be dialled."""
+
+    @property
+    def wave(self) -> int:
+        """The call wave."""
+
+    @property
+    def valid_until(self) -> datetime:
+        """The list's end."""
+
+
+WORST = 1.7e308
+"""The place of those without a score: after everybody who has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One touch in the order of its wave."""
+
+    touch: int
+    score: float | None
+    place: tuple[int, float, int, int]
+
+
+def ranked(
+    connection: Connection, ask: Asked, gates: Gates, types: Mapping[str, str], score: Any, now: datetime, block: int
+) -> Iterator[list[Ranked]]:
+    """Everybody who is due for a list, the best first and equals by lot, in blocks that double.
+
+    Before all others come those to whom a call was promised, the soonest first, until the list's end. Equals go by
+    bucket, so that no order of import favours anybody.
+    """
+    c = t.touch.c
+    m = live_members(gates.campaign or 0, types)
+    value: ColumnElement[Any] = cast(score(m), Float(53)) if score else cast(null(), Float(53))
+    owed = c.disposition == inline(Disposition.CALLBACK_AGREED)
+    group = case((owed, inline(0)), else_=inline(1))
+    key = case(
+        (owed, cast(type_coerce(c.not_before, BigInteger), Float(53))),
+        else_=func.coalesce(-value, literal(WORST, Float(53))),
+    )
+    place = (group, key, m.c.bucket, c.id)
+    query = (
+        select(c.id, value, *place[:3])
+        .join_from(t.touch, m, m.c.customer == c.customer)
+        .where(c.wave == ask.wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_after > now)
+        .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)))
+        .where(~gates.halted(c.customer) if gates.halted else true())
+        .order_by(*place)
+    )
+    after: tuple[int, float, int, int] | None = None
+    while True:
+        here = query if after is None else query.where(tuple_(*place) > tuple_(*map(literal, after)))
+        found = connection.execute(here.limit(block))
+        rows = [Ranked(touch, of, (which, at, bucket, touch)) for touch, of, which, at, bucket in found]
+        if rows:
+            yield rows
+        if len(rows) < block:
+            return
+        after, block = rows[-1].place, 2 * block
+
+
+def candidates(
+    connection: Connection, touches: Sequence[int], wave: int, gates: Gates, types: Mapping[str, str], now: datetime
+) -> list[Candidate]:
+    """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time."""
+    rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now))}
+    customers = sorted({row.customer for row in rows.values()})
+    numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
+    calls = _by_customer(connection.execute(_calls(customers)))
+    found = []
+    for touch in touches:
+        row = rows[touch]
+        mine = calls.get(row.customer, ())
+        of_wave = [_tried(call) for call in mine if call.wave == wave]
+        if row.not_before > now and not promised(of_wave):
+            continue
+        found.append(
+            Candidate(
+                touch,
+                row.customer,
+                row.zones.split(),
+                row.stopped_by,
+                row.call_until,
+                row.over,
+                row.law_cap,
+                row.household,
+                row.on_a_list,
+                [Number(n.id, n.value, n.on_a_list, n.law_cap) for n in numbers.get(row.customer, ())],
+                [_tried(call) for call in mine],
+                of_wave,
+            )
+        )
+    return found
+
+
+def _by_customer(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.customer, []).append(row)
+    return found
+
+
+def _tried(row: Any) -> Tried:
+    return Tried(row.at, Disposition(row.disposition), row.call_id, row.number, row.agent, row.callback_at)
+
+
+def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime) -> Select[Any]:
+    c, a, p, e = t.touch.c, t.address.c, t.customer.c, t.dial_entry.c
+    m: Members = live_members(gates.campaign or 0, types)
+    mine = or_(e.customer == c.customer, e.household == p.household)  # uq_dial_entry_active_customer, ..._household
+    law = gates.rules.counted - {Counted.PHONE}
+    return (
+        select(
+            c.id,
+            c.customer,
+            c.not_before,
+            p.household,
+            t.zone_set.c.zones,
+            recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
+            open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now).label("call_until"),
+            over_limit(c.id, c.customer, now, None).label("over"),
+            (used_up(gates.rules.id, law, Called(c.customer, m.c.zone_set), now) if law else false()).label("law_cap"),
+            select(e.id).where(e.active, mine).correlate(t.touch, t.customer).exists().label("on_a_list"),
+        )
+        .join_from(t.touch, m, m.c.customer == c.customer)
+        .join(t.customer, p.id == c.customer)
+        .join(t.zone_set, t.zone_set.c.id == p.zone_set)
+        # The number may have died since: the best living one is asked, and with none the dead one says so.
+        .join(t.address, a.id == func.coalesce(best_address(c.customer, c.channel, now, gates.campaign), c.address))
+        .where(among(c.id, touches))
+    )
+
+
+def _numbers(customers: Sequence[int], gates: Gates, now: datetime) -> Select[Any]:
+    """Every number that may be called, the preferred first (ix_address by customer, uq_dial_entry_active_number)."""
+    a, p, e = t.address.c, t.customer.c, t.dial_entry.c
+    law = gates.rules.counted & {Counted.PHONE}
+    used = used_up(gates.rules.id, law, Called(a.customer, p.zone_set, a.value), now) if law else false()
+    return (
+        select(
+            a.customer,
+            a.id,
+            a.value,
+            select(e.id).where(e.active, e.number == a.value).correlate(t.address).exists().label("on_a_list"),
+            used.label("law_cap"),
+        )
+        .join_from(t.address, t.customer, p.id == a.customer)
+        .where(among(a.customer, customers), a.channel == CALL, address_gate(now, gates.campaign, None) == PASSES)
+        .order_by(a.customer, a.preference, a.id)
+    )
+
+
+def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
+    """Every call to these customers (ix_touch_customer, ix_call_touch), and the imported (ix_past_call_customer)."""
+    c, k, p = t.touch.c, t.call.c, past_call.c
+    made = select(c.customer, c.wave, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
+    return made.where(among(c.customer, customers)).union_all(
+        select(p.customer, null(), *_of_old(p)).where(among(p.customer, customers))
+    )
+
+
+def _told(k: Any) -> list[ColumnElement[Any]]:
+    return [k.at, k.disposition, k.call_id, k.number, k.agent, k.callback_at]
+
+
+def _of_old(p: Any) -> list[ColumnElement[Any]]:
+    return [p.at, p.disposition, p.source_id, p.number, p.agent, null()]
+
+
+def calls_to(connection: Connection, numbers: Iterable[str]) -> dict[str, list[Tried]]:
+    """Every call to each of these numbers, whosesoever it was (ix_call_number, ix_past_call_number)."""
+    k, p = t.call.c, past_call.c
+    found: dict[str, list[Tried]] = {}
+    asked = sorted(set(numbers))
+    made = select(*_told(k)).where(among(k.number, asked))
+    for row in connection.execute(made.union_all(select(*_of_old(p)).where(among(p.number, asked)))):
+        found.setdefault(row.number, []).append(_tried(row))
+    return found
+
+
+def waiting(connection: Connection, wave: int, now: datetime) -> dict[str, int]:
+    """How many of a wave's calls are due for a list, wait for their time, are on a live list, and are done with."""
+    c, e = t.touch.c, t.dial_entry.c
+    live = select(e.id).where(e.touch == c.id, e.active).correlate(t.touch).exists()  # ix_dial_entry_touch
+    queued = c.state == int(State.QUEUED)
+    kinds = {
+        "due": and_(queued, c.not_before <= now, c.not_after > now),
+        "later": and_(queued, c.not_before > now),
+        "on_a_list": live,
+    }
+    counts = [func.count().filter(kind).label(name) for name, kind in kinds.items()]
+    row = connection.execute(select(func.count().label("all"), *counts).where(c.wave == wave, c.channel == CALL)).one()
+    return {**{name: getattr(row, name) for name in kinds}, "done": row.all - row.due - row.later - row.on_a_list}

@@ -1,0 +1,163 @@
+"""A list for a dialler, from the command line: pulled in its layout, dialled, and its results read by its codes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from channels.call_list.vicidial import COLUMNS
+from console.cli import app
+from flows.room import open_room
+from flows.switching import halt, scope_of
+from ledger.kill_switches import lift
+from tests.builders import World, make_world, plan_text, put, reachable
+from tests.steps import touch_words
+from waves.errors import CampaignError, InputError
+
+DIALLERS = """\
+vici: {format: vicidial, zone: America/New_York, list_id: 998, wrap_ups: {SOLD: sale}}
+desk: {format: twilio_voice, limits: {rows: 2}}
+partner:
+  format: generic_csv
+  columns: {Lead: token, Phone: phone, Zone: tz, Age: extra.age, Worth: extra.value, Shift: extra.shift}
+wrong: {format: generic_csv, columns: {Lead: token, Phone: phone, Age: extra.agee}}
+"""
+CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 3d}\n"
+HEAD = "call_date\tphone_number_dialed\tstatus\tuser\tvendor_lead_code\tphone_code\tlength_in_sec\tuniqueid\r\n"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Any:
+    made = make_world(tmp_path / "home")
+    (made.config / "diallers.yaml").write_text(DIALLERS)
+    put(made.ledger, [reachable(n, value=float(9 - n)) for n in range(4)])
+    made.start(plan_text(CALL))
+    made.advance()
+    made.ledger.set_now(made.now)
+    made.ledger.close()
+    made.room = open_room(made.room.settings)
+    yield made
+    made.room.ledger.close()
+
+
+def run(world: World, *words: str, code: int = 0) -> str:
+    said = CliRunner().invoke(app, [*words, "--home", str(world.room.settings.home)])
+    assert said.exit_code == code, said.output
+    return said.output
+
+
+def refused(world: World, *words: str) -> str:
+    said = CliRunner().invoke(app, [*words, "--home", str(world.room.settings.home)])
+    assert said.exception is not None
+    return str(said.exception)
+
+
+def pull(world: World, name: str, size: int = 2) -> Any:
+    words = ("dial-list", "pull", "test", "call", "--team", "north", "--size", str(size), "--dialler", name)
+    return json.loads(run(world, *words, "--json"))
+
+
+def test_a_vicidial_list_goes_round(world: World) -> None:
+    cut = pull(world, "vici")
+    assert (cut["entries"], cut["shortened"], cut["notes"]) == (2, [], [])
+    path = Path(cut["file"])
+    assert path.name == "test-call-list-1.txt"
+    leads = [dict(zip(COLUMNS, line.split("|"), strict=True)) for line in path.read_text().splitlines()]
+    assert [(lead["list_id"], lead["source_id"], lead["rank"]) for lead in leads] == [
+        ("998", "list-1", "32767"),
+        ("998", "list-1", "32766"),
+    ]
+    results = path.with_name("calls.txt")
+    rows = [
+        "2026-12-01 09:00:00\t{phone_number}\tSOLD\t6001\t{vendor_lead_code}\t{phone_code}\t184\t1.1\r\n",
+        "2026-12-01 09:05:00\t{phone_number}\tNI\t6001\t{vendor_lead_code}\t{phone_code}\t20\t1.2\r\n",
+    ]
+    results.write_text(HEAD + "".join(row.format(**lead) for row, lead in zip(rows, leads, strict=True)), newline="")
+    said = run(world, "dispositions", "import", str(results), "--dialler", "vici", "--json")
+    assert json.loads(said) == {"new": 2, "known": 0, "unknown_touch": 0}
+    again = json.loads(run(world, "dispositions", "import", str(results), "--dialler", "vici", "--json"))
+    assert again == {"new": 0, "known": 2, "unknown_touch": 0}
+    assert [words[0][2] for words in touch_words(world, "call").values() if words[0][1] == "listed"] == [
+        "agreed",
+        "declined",
+    ]
+    assert {touch.provider for touch in world.touches("call") if touch.outcome is not None} == {"vici"}
+    returned = run(world, "dial-list", "return", "1")
+    assert "list 1 returned: 2 called, 0 not" in returned
+
+
+def test_an_unknown_code_stops_the_import_and_says_what_to_write(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "calls.txt"
+    path.write_text(HEAD + "2026-12-01 09:00:00\t2125550101\tWON\t6001\tT\t1\t184\t1.1\r\n")
+    said = refused(world, "dispositions", "import", str(path), "--dialler", "vici")
+    assert "under vici in config/diallers.yaml" in said
+    assert '"WON": ...   # 1 call' in said
+    path.write_text(HEAD + "2026-12-01 09:00:00\t2125550101\tB\t6001\tT\t1\t184\t1.1\r\n")
+    told = run(world, "dispositions", "import", str(path), "--dialler", "vici")
+    assert "1 carry a token that belongs to no touch here" in told
+
+
+def test_doubtful_parts_of_a_file_are_told(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "calls.txt"
+    path.write_text(HEAD + "2026-11-01 01:30:00\t2125550101\tB\t6001\tT\t1\t0\tx\r\n")
+    told = run(world, "dispositions", "import", str(path), "--dialler", "vici")
+    assert "note: times in the hour that came twice when the clocks of America/New_York went back" in told
+
+
+def test_what_a_dialler_cannot_hold_lists_nobody(world: World) -> None:
+    words = ("dial-list", "pull", "test", "call", "--team", "north", "--size", "3")
+    assert "desk takes 2 entries in one list at most" in refused(world, *words, "--dialler", "desk")
+    assert "there is no dialler 'vicky'" in refused(world, *words, "--dialler", "vicky")
+    assert json.loads(run(world, "dial-list", "ls", "--json"))["lists"] == []
+    assert not list((world.room.settings.home / "dial-lists").glob("*.xlsx"))
+    assert pull(world, "desk")["file"].endswith("-list-1.xlsx")
+
+
+def test_a_partners_columns_and_the_plain_list_beside_it(world: World) -> None:
+    text = Path(pull(world, "partner")["file"]).read_text()
+    told = r"[A-Z2-7]{20},\+\d+,[A-Za-z_/]+,\d+,[98]\.0,today\n"
+    assert re.fullmatch(rf"Lead,Phone,Zone,Age,Worth,Shift\n({told}){{2}}", text)
+    words = ("dial-list", "pull", "test", "call", "--team", "n", "--size", "1", "--dialler", "wrong")
+    assert "wrong names extra.agee; the further columns of this list are attributes" in refused(world, *words)
+    plain = json.loads(run(world, "dial-list", "pull", "test", "call", "--team", "n", "--size", "9", "--json"))
+    head = Path(plain["file"]).read_text().splitlines()[0]
+    assert head == ("token,phone,name,language,rank,tier,score,not_before,valid_until,team,list,campaign,wave,shift")
+    assert [row["format"] for row in json.loads(run(world, "dial-list", "ls", "--json"))["lists"]] == [
+        "partner",
+        "generic_csv",
+    ]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("sender", "vici"), ("provider", "vicidial"), ("channel", "call_list")])
+def test_a_kill_switch_stops_a_diallers_lists(world: World, kind: str, name: str) -> None:
+    pull(world, "vici", size=1)
+    scope = scope_of(world.room, kind, name)
+    assert halt(world.room, scope, "wrong numbers", "ops", lambda done, all: None).lists_out == (1,)
+    with pytest.raises(CampaignError, match="wrong numbers"):
+        raise refusal(world, "vici")
+    if kind != "channel":
+        assert pull(world, "partner", size=1)["entries"] == 1
+    with world.ledger.write() as connection:
+        lift(connection, scope, "ops", world.now)
+    assert pull(world, "vici", size=1)["entries"] == 1
+
+
+def refusal(world: World, name: str) -> BaseException:
+    words = ["dial-list", "pull", "test", "call", "--team", "north", "--size", "1", "--dialler", name]
+    said = CliRunner().invoke(app, [*words, "--home", str(world.room.settings.home)])
+    assert said.exception is not None
+    return said.exception
+
+
+def test_a_broken_file_of_diallers_stops_before_anything_is_done(world: World) -> None:
+    (world.config / "diallers.yaml").write_text("vici:\n  format: vicidial\n")
+    said = refused(world, "dial-list", "ls")
+    assert "diallers.yaml:1: `zone` is missing" in said
+    assert "diallers.yaml:1: `zone` is missing" in run(world, "doctor", "--json", code=1)
+    with pytest.raises(InputError):
+        world.room.dialler("nobody")

@@ -1,0 +1,148 @@
+"""Who is on a dial list: the callable in their order, one of a person, number and household, and why not the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from waves.outcomes import Reason, word
+from waves.recycling import DialRules, Held, Tried, held_back, promised, same_part
+
+WITHOUT = "capacity"
+"""Callable, and left out because the list is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One living number of a candidate that may be called by consent and suppression."""
+
+    address: int
+    value: str
+    on_a_list: bool = False
+    law_cap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A member of a call wave who waits for a list, with what the ledger knows now."""
+
+    touch: int
+    customer: int
+    zones: Sequence[str]
+    stopped_by: int = 0
+    """Why no call is to be made any more, as a Reason's number; 0: nothing."""
+    call_until: datetime | None = None
+    """The end of the permitted hours that it is now; None: it is outside of them."""
+    over_limit: bool = False
+    law_cap: bool = False
+    household: str | None = None
+    on_a_list: bool = False
+    """Whether the customer, or somebody of the household, is on a live list."""
+    numbers: Sequence[Number] = ()
+    calls: Sequence[Tried] = ()
+    """Every call to the customer that is known, in every campaign."""
+    of_wave: Sequence[Tried] = ()
+    """Those of them that this wave made."""
+
+    @property
+    def promise(self) -> Tried | None:
+        """The call that promised the next one, and when."""
+        return promised(self.of_wave)
+
+    @property
+    def tier(self) -> str:
+        """What is promised comes first; then who was not called yet and who was, as the wave ranks them."""
+        return "callback" if self.promise else "recycle" if self.of_wave else "normal"
+
+
+@dataclass(slots=True)
+class Composed:
+    """A list as it was put together: the chosen with their number, best first, and what became of the rest."""
+
+    chosen: list[tuple[Candidate, Number]] = field(default_factory=list)
+    stopped: list[Candidate] = field(default_factory=list)
+    """Whose calls are not to be made any more."""
+    funnel: Counter[str] = field(default_factory=Counter)
+    """Reason to how many were left out for it."""
+    numbers: set[str] = field(default_factory=set)
+    households: set[str] = field(default_factory=set)
+
+
+def compose(
+    made: Composed,
+    candidates: Iterable[Candidate],
+    to_numbers: Mapping[str, Collection[Tried]],
+    rules: DialRules,
+    now: datetime,
+    size: int,
+) -> None:
+    """Add candidates, best first, to a list until it has `size`; each that is left out counts under its first reason.
+
+    `to_numbers`: every known call to each of their numbers, whosesoever it was.
+    """
+    for one in candidates:
+        if one.stopped_by:
+            made.stopped.append(one)
+            made.funnel[word(Reason(one.stopped_by))] += 1
+            continue
+        found = _number_for(one, made, to_numbers, rules, now)
+        if isinstance(found, str):
+            made.funnel[found] += 1
+        elif len(made.chosen) >= size:
+            made.funnel[WITHOUT] += 1
+        else:
+            made.chosen.append((one, found))
+            made.numbers.add(found.value)
+            if one.household is not None:
+                made.households.add(one.household)
+
+
+def _number_for(
+    one: Candidate, made: Composed, to_numbers: Mapping[str, Collection[Tried]], rules: DialRules, now: datetime
+) -> Number | str:
+    """The number to dial: the one of a promise, else the least tried, of equals the preferred; or why there is none."""
+    why = _person(one, made, rules, now)
+    if why is not None:
+        return why
+    tried, promise = Counter(call.number for call in one.of_wave), one.promise
+    on = promise.number if promise else None
+    whys = []
+    for number in sorted(one.numbers, key=lambda each: (each.value != on, tried[each.value])):
+        said = _line(number, made, to_numbers.get(number.value, ()), rules, now, number.value == on)
+        if said is None:
+            return number
+        whys.append(said)
+    return whys[0] if whys else "no_number"
+
+
+def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> str | None:
+    if one.on_a_list:
+        return "on_a_list"
+    if one.over_limit:
+        return "over_limit"
+    if one.law_cap:
+        return "law_cap"
+    promise = one.promise
+    held = held_back(one.calls, rules.person, rules, now, promise is not None)
+    if held is not None:
+        return f"person_{word(held)}"
+    if one.call_until is None:
+        return "outside_hours"
+    if promise is not None and promise.callback_at is not None and promise.callback_at >= one.call_until:
+        return "promised_later"
+    if same_part(one.of_wave, one.zones, rules, now):
+        return word(Held.SAME_PART)
+    return "household" if one.household is not None and one.household in made.households else None
+
+
+def _line(
+    number: Number, made: Composed, calls: Collection[Tried], rules: DialRules, now: datetime, asked: bool
+) -> str | None:
+    if number.on_a_list or number.value in made.numbers:
+        return "number_on_a_list"
+    if number.law_cap:
+        return "number_law_cap"
+    held = held_back(calls, rules.number, rules, now, asked)
+    return None if held is None else f"number_{word(held)}"

@@ -1,0 +1,156 @@
+"""How soon and how often somebody is dialled again: caps, gaps, and what each disposition allows.
+
+The values and their sources stand in rules/dialling.yaml. Windows roll: a day is the last 24 hours, so that no midnight
+lets two days' calls meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+
+from waves.call_slots import slot_of
+from waves.dispositions import EFFECTS, Disposition, strength
+from waves.outcomes import word
+from waves.plan import Duration, Record
+
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+PUNCTUAL = timedelta(minutes=15)
+"""How much sooner or later than promised a call is still the one that was promised."""
+NAMES = {word(code): code for code in Disposition}
+
+
+class Often(Record):
+    """At most so many attempts in any 24 hours, in any 7 days, and in all."""
+
+    day: int = Field(ge=1, le=100)
+    week: int = Field(ge=1, le=100)
+    ever: int = Field(ge=1, le=1000)
+
+
+class Again(Record):
+    """After one disposition: how soon the next attempt, and how many of them."""
+
+    after: Duration
+    times: int = Field(ge=1, le=20)
+    other_part: bool = False
+    """Not in the same part of the same kind of day."""
+    attempt: bool = True
+    """Whether the call counts against the caps and the gap."""
+    places: dict[str, Duration] = Field(default_factory=dict)
+    """Jurisdictions where it takes longer."""
+
+
+class DialRules(Record):
+    """The house's rules of dialling again."""
+
+    person: Often
+    number: Often
+    gap: Duration
+    again: dict[str, Again]
+
+    @field_validator("again")
+    @classmethod
+    def _known(cls, value: dict[str, Again]) -> dict[str, Again]:
+        for name in value:
+            if name not in NAMES:
+                raise ValueError(f"{name} is no disposition; write one such as no_answer")
+        return value
+
+    def after(self, disposition: Disposition) -> Again | None:
+        """What a disposition allows; None: nobody is dialled again in this wave after it."""
+        return self.again.get(word(disposition))
+
+    def is_attempt(self, disposition: Disposition) -> bool:
+        """Whether a call that ended so counts against the caps and the gap."""
+        rule = self.after(disposition)
+        return EFFECTS[disposition].rang and (rule is None or rule.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One call that was made: when, how it ended, on which number (None: nobody said), by whom, what it promised."""
+
+    at: datetime
+    disposition: Disposition
+    call_id: str = ""
+    number: str | None = None
+    agent: str | None = None
+    callback_at: datetime | None = None
+
+
+class Held(IntEnum):
+    """Why a person or a number is not dialled just now."""
+
+    GAP = 1
+    CAP = 2
+    SAME_PART = 3
+
+
+def again_from(calls: Collection[Tried], rules: DialRules, places: Iterable[str] = ()) -> datetime | None:
+    """When a customer may be listed again in a wave whose calls these are; None: not in this wave.
+
+    In whatever order they came: the call that counts (`waves.dispositions.strength`, then the latest) has to allow
+    another, and the latest one says when.
+    """
+    said = _said(calls)
+    if not said:
+        return None
+    counts = max(said, key=lambda call: (strength(call.disposition), call.at, call.call_id))
+    latest = _latest(said)
+    rule = rules.after(latest.disposition)
+    if rule is None or rules.after(counts.disposition) is None:
+        return None
+    if sum(call.disposition is latest.disposition for call in said) > rule.times:
+        return None
+    if latest.disposition is Disposition.CALLBACK_AGREED and latest.callback_at is not None:
+        return max(latest.at, latest.callback_at - PUNCTUAL)
+    return latest.at + max([rule.after, *(rule.places[place] for place in places if place in rule.places)])
+
+
+def _said(calls: Iterable[Tried]) -> list[Tried]:
+    return [call for call in calls if EFFECTS[call.disposition].outcome is not None]
+
+
+def _latest(calls: Iterable[Tried]) -> Tried:
+    return max(calls, key=lambda call: (call.at, call.call_id))
+
+
+def promised(calls: Collection[Tried]) -> Tried | None:
+    """The call of a wave that promised another at a time, if it is the latest; None: nobody waits for one."""
+    said = _said(calls)
+    latest = _latest(said) if said else None
+    is_one = latest is not None and latest.disposition is Disposition.CALLBACK_AGREED and latest.callback_at is not None
+    return latest if is_one else None
+
+
+def held_back(
+    calls: Iterable[Tried], often: Often, rules: DialRules, now: datetime, asked: bool = False
+) -> Held | None:
+    """What keeps a person, or a number, from one more call now, by all calls to it in every campaign.
+
+    Of a customer who `asked` for it, neither the gap nor the day's cap does.
+    """
+    made = [call.at for call in calls if rules.is_attempt(call.disposition)]
+    if not asked and any(abs(now - at) < rules.gap for at in made):
+        return Held.GAP
+    day, week = (sum(at > now - within for at in made) for within in (DAY, WEEK))
+    capped = (day >= often.day and not asked) or week >= often.week or len(made) >= often.ever
+    return Held.CAP if capped else None
+
+
+def same_part(calls: Collection[Tried], zones: Sequence[str], rules: DialRules, now: datetime) -> bool:
+    """Whether the latest of a wave's calls asks for another part of the day than it is now (waves.call_slots)."""
+    if not calls:
+        return False
+    latest = _latest(calls)
+    rule = rules.after(latest.disposition)
+    if rule is None or not rule.other_part:
+        return False
+    return any(slot_of(latest.at.astimezone(one)) == slot_of(now.astimezone(one)) for one in map(ZoneInfo, zones))
