@@ -9,6 +9,7 @@ import typer
 
 from console.context import ByOption, DiallerOption, HomeOption, JsonOption, number_of_row, open_home, who
 from console.dial_advice import EXAMPLE, advice
+from console.dial_recall import callbacks, recall, show
 from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
 
@@ -136,6 +137,9 @@ def add_to(app: typer.Typer) -> None:
     topic.command("pull")(pull)
     topic.command("return")(give_back)
     topic.command("ls")(ls)
+    topic.command("show")(show)
+    topic.command("recall")(recall)
+    topic.command("callbacks")(callbacks)
     topic.command("advice", epilog=EXAMPLE)(advice)
     topic.command("abandonment")(abandonment)
     app.add_typer(topic, name="dial-list")

@@ -202,24 +202,40 @@ def give_back(connection: Connection, number: int, rules: DialRules, by: str, no
     Who was not called waits for a list again at once, who was called as `rules` say.
     """
     hold_lists(connection)
-    d, e, c = t.dial_list.c, t.dial_entry.c, t.touch.c
+    d, e = t.dial_list.c, t.dial_entry.c
     row = connection.execute(select(d.wave, d.returned_at).where(d.id == number).with_for_update()).one_or_none()
     if row is None:
         raise CampaignError(f"there is no dial list {number}; see: multiwave dial-list ls")
     if row.returned_at is not None:
         raise CampaignError(f"dial list {number} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
     keep_open(connection, [row.wave])
-    mine = connection.scalars(select(e.touch).where(e.list == number, e.active)).all()
+    freed = free(connection, [e.list == number], rules)
+    connection.execute(update(t.dial_list).where(d.id == number).values(returned_at=now))
+    after = f"{freed.not_called} of {freed.entries} not called"
+    record(connection, now, by, "dial-list return", f"list {number}", after=after)
+    return freed.entries - freed.not_called, freed.not_called
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """How many entries hold nobody any more, and how many of them were not called."""
+
+    entries: int
+    not_called: int
+
+
+def free(connection: Connection, which: Sequence[ColumnElement[bool]], rules: DialRules) -> Freed:
+    """Let go of the entries of live lists that `which` says; the caller holds the lists and keeps the wave open."""
+    e, c = t.dial_entry.c, t.touch.c
+    mine = connection.scalars(select(e.touch).where(*which, e.active)).all()
     again = connection.execute(
         update(t.touch)
         .where(among(c.id, mine), c.state == int(State.LISTED), ~_called(c.id))
         .values(state=int(State.QUEUED), claimed_at=null(), claimed_by=null())
     ).rowcount
-    entries = connection.execute(update(t.dial_entry).where(e.list == number, e.active).values(active=False)).rowcount
+    entries = connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False)).rowcount
     wait_again(connection, mine, rules)
-    connection.execute(update(t.dial_list).where(d.id == number).values(returned_at=now))
-    record(connection, now, by, "dial-list return", f"list {number}", after=f"{again} of {entries} not called")
-    return int(entries - again), int(again)
+    return Freed(int(entries), int(again))
 
 
 def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:

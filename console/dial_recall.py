@@ -1,0 +1,108 @@
+"""The lead's commands about a list that is out: how fresh it is, whom to take off it, and whom we promised a call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
+from console.show import clock, print_json, say, table
+from waves.errors import InputError
+
+ListArgument = Annotated[
+    int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
+]
+
+
+def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """How a list stands and how fresh it is: whom it should not dial any more since it was pulled, and why."""
+    from flows import dial_recall
+
+    room = open_home(home)
+    found = dial_recall.show(room, number, room.ledger.now())
+    stale = Counter(one.reason for one in found.stale)
+    if as_json:
+        print_json({**asdict(found), "stale": dict(stale)})
+        return
+    standing = found.standing
+    out = f"returned {clock(found.returned_at)}" if found.returned_at else f"out, pulled {clock(found.pulled_at)}"
+    say(f"list {number}: {found.campaign}, wave {found.wave}, team {found.team}, shift {found.shift}; {out}")
+    say(f"{standing.entries:,} entries, {standing.called:,} called, {standing.active:,} still hold their customer")
+    if standing.recalled:
+        say(f"recalled: {_counted(standing.recalled)}")
+    if stale:
+        say(f"since the download: {_counted(stale)}; run: multiwave dial-list recall {number}")
+    elif standing.active:
+        say("fresh: nobody on it is to be left alone by what is known now")
+
+
+def _counted(reasons: Counter[str] | dict[str, int]) -> str:
+    return ", ".join(f"{n:,} {why}" for why, n in sorted(reasons.items(), key=lambda each: (-each[1], each[0])))
+
+
+def recall(
+    number: ListArgument,
+    customer: Annotated[str | None, typer.Option(help="Take this customer off, by their key.")] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Take everybody off who is still on it.")] = False,
+    done: Annotated[bool, typer.Option("--done", help="The dialler has taken the recalled ones off.")] = False,
+    home: HomeOption = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a file for the dialler of whom to take off; nobody else gets them before --done, or the list's return."""
+    from flows import dial_recall
+
+    if sum([customer is not None, everybody, done]) > 1:
+        raise InputError("--customer, --all and --done are three things; give one of them")
+    room = open_home(home, to_stop=True)
+    if done:
+        freed = dial_recall.acknowledge(room, number, who(by), room.ledger.now())
+        if as_json:
+            print_json({"list": number, "taken_off": freed})
+        else:
+            say(f"list {number}: {freed:,} recalled entries hold nobody any more")
+        return
+    taken = dial_recall.recall(room, number, who(by), room.ledger.now(), customer, everybody)
+    reasons = Counter(one.reason for one in taken.entries)
+    if as_json:
+        print_json({"list": number, "file": str(taken.file) if taken.file else None, "recalled": dict(reasons)})
+    elif taken.file is None:
+        say(f"list {number} is fresh: nobody is to be taken off it")
+    else:
+        say(f"list {number}: {_counted(reasons)}")
+        say(str(taken.file))
+        for note in taken.written.notes:
+            say(f"note: {note}")
+        say(f"give it to the dialler, then: multiwave dial-list recall {number} --done")
+
+
+def callbacks(
+    hours: Annotated[float, typer.Option(help="Those of so many hours to come.", min=0.25, max=24 * 31)] = 24,
+    ago: Annotated[float, typer.Option(help="And of so many hours past.", min=0, max=24 * 31)] = 24,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whom we promised to call and when: who waits, who is on a list, and which promises were kept or missed."""
+    from ledger.callbacks import promises
+
+    room = open_home(home)
+    now = room.ledger.now()
+    with room.ledger.read() as connection:
+        found = promises(connection, now, ago, hours)
+    if as_json:
+        print_json({"callbacks": [asdict(one) for one in found]})
+        return
+    if not found:
+        say("no call was promised for that time")
+        return
+    cells = [
+        (clock(one.at), one.customer, one.campaign, one.wave, one.agent or "", one.state, one.list or "")
+        for one in found
+    ]
+    table("promised calls", ("at", "customer", "campaign", "wave", "agent", "state", "list"), cells, ("list",))
+    kept, over = sum(one.state == "kept" for one in found), sum(one.state in ("kept", "missed") for one in found)
+    if over:
+        say(f"{kept:,} of {over:,} promises that came due were kept within 15 minutes")

@@ -1,0 +1,103 @@
+"""A list that is out, looked at again: how fresh it is, and a file for the dialler of whom to take off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from channels.call_list.formats import FORMATS
+from channels.call_list.rows import Phone, RecallRow, Written
+from flows.dialling import dial_rules
+from flows.room import Room
+from flows.running import gates_of, load_running
+from ledger import dial_recall
+from ledger.dial_recall import Recalled, Standing
+from waves.errors import CampaignError
+from waves.tokens import Kind, make_token
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A list as it stands now."""
+
+    number: int
+    campaign: str
+    wave: str
+    team: str
+    shift: str
+    dialler: str
+    pulled_at: datetime
+    valid_until: datetime | None
+    returned_at: datetime | None
+    standing: Standing
+    stale: Sequence[Recalled]
+    """Whom it should not dial any more, and no recall has named yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A recall: whom it names, and its file (None: nobody)."""
+
+    entries: Sequence[Recalled]
+    file: Path | None
+    written: Written
+
+
+def show(room: Room, number: int, now: datetime) -> Shown:
+    """How a list stands, and how fresh it is; CampaignError when there is none."""
+    with room.ledger.read() as connection:
+        row = dial_recall.list_of(connection, number)
+    running = load_running(room.ledger, row.campaign)
+    gates = gates_of(running, running.plan.wave(row.wave_name), now)
+    with room.ledger.read() as connection:
+        standing = dial_recall.standing_of(connection, number)
+        stale = dial_recall.stale(connection, number, gates, running.types) if standing.active else []
+    told = (row.campaign, row.wave_name, row.team, row.shift, row.format, row.pulled_at, row.valid_until)
+    return Shown(number, *told, row.returned_at, standing, stale)
+
+
+def recall(
+    room: Room, number: int, by: str, now: datetime, customer: str | None = None, everybody: bool = False
+) -> Taken:
+    """Write the file that takes people off a list that is out: whoever is stale, one customer, or everybody.
+
+    They go on holding their customer and number until `acknowledge`, or until the list comes back.
+    """
+    shown = show(room, number, now)
+    if shown.returned_at is not None:
+        raise CampaignError(f"dial list {number} was returned at {shown.returned_at:%Y-%m-%d %H:%M} UTC already")
+    dialler = room.dialler(shown.dialler)
+    layout = FORMATS[dialler.format].layout
+    with room.ledger.write() as connection:
+        entries = shown.stale
+        if everybody or customer is not None:
+            entries = dial_recall.entries_to_recall(connection, number, customer)
+        if not entries:
+            return Taken([], None, Written(0))
+        dial_recall.recall(connection, number, entries, by, now)
+        file = _new_file(room, f"{shown.campaign}-{shown.wave}-list-{number}-recall", layout.recall_ending)
+        rows = [_row(room, number, one, now) for one in entries]
+        # Written before the commit: a recall that no file holds would never reach the dialler.
+        written = FORMATS[dialler.format].recall(file, rows, dialler)
+    return Taken(entries, file, written)
+
+
+def _new_file(room: Room, name: str, ending: str) -> Path:
+    folder = room.settings.home / "dial-lists"
+    return next(path for n in count(1) if not (path := folder / f"{name}-{n}{ending}").exists())
+
+
+def _row(room: Room, number: int, one: Recalled, now: datetime) -> RecallRow:
+    return RecallRow(
+        make_token(room.token_key, Kind.DIAL_ENTRY, one.entry), (Phone(one.number),), one.reason, now, number
+    )
+
+
+def acknowledge(room: Room, number: int, by: str, now: datetime) -> int:
+    """The dialler took the recalled entries off; how many hold nobody any more."""
+    rules = dial_rules(room)
+    with room.ledger.write() as connection:
+        return dial_recall.acknowledge(connection, number, rules, by, now)

@@ -1,0 +1,128 @@
+"""Taking people off a list that is out: who must not be dialled any more, and what a lead did about it.
+
+A file that was downloaded cannot be undownloaded. So a recalled entry goes on holding its customer and number until the
+lead says that the dialler took it off, or the list comes back: nobody else calls them meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Integer, Row, bindparam, literal, select, update
+
+from ledger import tables as t
+from ledger.audit import record
+from ledger.dial_lists import free
+from ledger.gates import Gates, live_members, recheck
+from ledger.recycling import hold_lists
+from ledger.store import keep_open
+from waves.errors import CampaignError
+from waves.message import CHANNEL_CODES
+from waves.outcomes import Reason, word
+from waves.recycling import DialRules
+
+CALL = CHANNEL_CODES["call_list"]
+BY_LEAD = "by_lead"
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """An entry that must not be dialled any more, and why (the word of a Reason, or `by_lead`)."""
+
+    entry: int
+    number: str
+    reason: str
+
+
+def list_of(connection: Connection, number: int) -> Row[Any]:
+    """A dial list with the names of its campaign and wave; CampaignError when there is none."""
+    d, w = t.dial_list.c, t.wave.c
+    query = (
+        select(t.dial_list, w.name.label("wave_name"), t.campaign.c.name.label("campaign"))
+        .join(t.wave, w.id == d.wave)
+        .join(t.campaign, t.campaign.c.id == w.campaign)
+        .where(d.id == number)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise CampaignError(f"there is no dial list {number}; see: multiwave dial-list ls")
+    return row
+
+
+def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str, str]) -> list[Recalled]:
+    """Whom a list that is out should not dial any more, by what is known now (ix_dial_entry_list).
+
+    Those who were recalled already are not named again.
+    """
+    e, c, a = t.dial_entry.c, t.touch.c, t.address.c
+    m = live_members(gates.campaign or 0, types)
+    stopped = recheck(m, gates, literal(CALL, Integer)).label("stopped_by")
+    query = (
+        select(e.id, e.number, stopped)
+        .join_from(t.dial_entry, t.touch, c.id == e.touch)
+        .join(m, m.c.customer == e.customer)
+        .join(t.address, a.id == c.address)
+        .where(e.list == number, e.active, e.recalled_at.is_(None))
+        .order_by(e.rank)
+    )
+    rows = connection.execute(query)
+    return [Recalled(row.id, row.number, word(Reason(row.stopped_by))) for row in rows if row.stopped_by]
+
+
+def entries_to_recall(connection: Connection, number: int, customer: str | None) -> list[Recalled]:
+    """Every entry of a list that is still out, or the one of a customer; CampaignError when the list has none such."""
+    e, p = t.dial_entry.c, t.customer.c
+    query = select(e.id, e.number).join(t.customer, p.id == e.customer).where(e.list == number, e.active)
+    if customer is not None:
+        query = query.where(p.key == customer)
+    found = [Recalled(row.id, row.number, BY_LEAD) for row in connection.execute(query.order_by(e.rank))]
+    if customer is not None and not found:
+        raise CampaignError(f"customer {customer} is not on dial list {number}, or not any more")
+    return found
+
+
+def recall(connection: Connection, number: int, entries: Sequence[Recalled], by: str, now: datetime) -> None:
+    """Note that these entries must not be dialled any more; again changes nothing of them."""
+    hold_lists(connection)
+    e = t.dial_entry.c
+    mark = update(t.dial_entry).where(e.id == bindparam("b_entry"), e.recalled_at.is_(None))
+    connection.execute(
+        mark.values(recalled_at=now, recalled_for=bindparam("b_reason")),
+        [{"b_entry": one.entry, "b_reason": one.reason} for one in entries],
+    )
+    record(connection, now, by, "dial-list recall", f"list {number}", after=f"{len(entries)} entries")
+
+
+def acknowledge(connection: Connection, number: int, rules: DialRules, by: str, now: datetime) -> int:
+    """The dialler took the recalled entries off: from now on they may be listed again, or are done; how many."""
+    hold_lists(connection)
+    row, e = list_of(connection, number), t.dial_entry.c
+    keep_open(connection, [row.wave])
+    taken = free(connection, [e.list == number, e.recalled_at.is_not(None)], rules)
+    record(connection, now, by, "dial-list recall", f"list {number}", after=f"{taken.entries} entries taken off")
+    return taken.entries
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a list that is out stands: its entries, those called, those recalled and still held, by reason."""
+
+    entries: int
+    active: int
+    called: int
+    recalled: Mapping[str, int]
+
+
+def standing_of(connection: Connection, number: int) -> Standing:
+    """What became of a list's entries (ix_dial_entry_list, ix_call_touch)."""
+    e, k = t.dial_entry.c, t.call.c
+    dialled = select(k.event).where(k.entry == e.id, k.touch == e.touch).correlate(t.dial_entry).exists()
+    rows = connection.execute(select(e.active, e.recalled_for, dialled.label("called")).where(e.list == number)).all()
+    recalled: dict[str, int] = {}
+    for row in rows:
+        if row.recalled_for is not None:
+            recalled[row.recalled_for] = recalled.get(row.recalled_for, 0) + 1
+    return Standing(len(rows), sum(row.active for row in rows), sum(row.called for row in rows), recalled)

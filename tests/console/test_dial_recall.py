@@ -1,0 +1,126 @@
+"""A list that is out: how fresh it is, exactly whom a recall names, and who may be listed again when."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.calls import Call, record_calls
+from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
+from tests.commands import said
+from tests.steps import convert, phoned, suppress, touch_of, touch_words
+from waves.dispositions import Disposition
+from waves.errors import CampaignError, InputError
+
+CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d}\n"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[World]:
+    """Five customers on one list, in the order of their numbers, an hour after it was pulled."""
+    made = make_world(tmp_path / "home")
+    put(made.ledger, [reachable(n, value=float(-n)) for n in range(5)])
+    made.start(plan_text(CALL))
+    made.advance()
+    made.pull("call")
+    at(made, HOUR)
+    yield made
+    made.ledger.close()
+
+
+def at(world: World, after: timedelta) -> None:
+    world.now = T0 + after
+    world.ledger.set_now(world.now)
+
+
+def told(world: World, *words: str) -> Any:
+    return json.loads(said(world, "dial-list", *words, "--json"))
+
+
+def in_file(path: str) -> list[tuple[str, str]]:
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return [(row["phone"], row["reason"]) for row in csv.DictReader(file)]
+
+
+def test_a_recall_names_exactly_those_who_changed_since_the_download(desk: World) -> None:
+    assert "fresh: nobody on it is to be left alone" in said(desk, "dial-list", "show", "1")
+    convert(desk, "c1")
+    suppress(desk, "c3")
+    phoned(desk, "call", "c4", Disposition.DNC_REQUEST, T0 + HOUR)
+    shown = told(desk, "show", "1")
+    assert shown["stale"] == {"converted": 1, "suppressed": 2}
+    assert (shown["standing"]["entries"], shown["standing"]["active"]) == (5, 5)
+    assert "2 suppressed, 1 converted; run: multiwave dial-list recall 1" in said(desk, "dial-list", "show", "1")
+    first = told(desk, "recall", "1")
+    assert first["recalled"] == {"converted": 1, "suppressed": 2}
+    assert in_file(first["file"]) == [(phone(1), "converted"), (phone(3), "suppressed"), (phone(4), "suppressed")]
+    assert told(desk, "recall", "1") == {"list": 1, "file": None, "recalled": {}}, "nobody is named twice"
+    one = told(desk, "recall", "1", "--customer", "c0")
+    assert in_file(one["file"]) == [(phone(0), "by_lead")]
+    assert one["file"] != first["file"]
+
+
+def test_the_recalled_hold_their_customer_until_the_dialler_took_them_off(desk: World) -> None:
+    told(desk, "recall", "1", "--customer", "c0")
+    assert desk.pull("call").pulled.waiting["on_a_list"] == 5
+    assert "1 recalled entries hold nobody any more" in said(desk, "dial-list", "recall", "1", "--done")
+    assert told(desk, "recall", "1", "--done") == {"list": 1, "taken_off": 0}
+    assert [entry.number for entry in desk.pull("call").entries] == [phone(0)]
+    assert told(desk, "show", "1")["standing"]["recalled"] == {"by_lead": 1}
+
+
+def test_a_late_result_of_a_recalled_entry_counts(desk: World) -> None:
+    told(desk, "recall", "1", "--customer", "c0")
+    told(desk, "recall", "1", "--done")
+    phoned(desk, "call", "c0", Disposition.NO_ANSWER, T0 + HOUR)
+    assert touch_words(desk, "call")["c0"][0][1:3] == ("queued", "no_answer")
+    assert desk.pull("call").entries == [], "it rang: the next attempt waits its time"
+
+
+def test_the_whole_list_is_recalled_and_comes_back(desk: World) -> None:
+    assert len(in_file(told(desk, "recall", "1", "--all")["file"])) == 5
+    assert "list 1 returned: 0 called, 5 not" in said(desk, "dial-list", "return", "1")
+    with pytest.raises(CampaignError, match="was returned at"):
+        said(desk, "dial-list", "recall", "1", "--all")
+    assert "returned" in said(desk, "dial-list", "show", "1")
+
+
+def test_mistakes_are_told(desk: World) -> None:
+    with pytest.raises(CampaignError, match="there is no dial list 9"):
+        said(desk, "dial-list", "show", "9")
+    with pytest.raises(CampaignError, match="customer nobody is not on dial list 1"):
+        said(desk, "dial-list", "recall", "1", "--customer", "nobody")
+    with pytest.raises(InputError, match="give one of them"):
+        said(desk, "dial-list", "recall", "1", "--all", "--done")
+
+
+def promise(world: World, key: str, hour: int, until: int) -> None:
+    touch, at_ = touch_of(world, "call", key, "call_list").id, T0 + hour * HOUR
+    call = Call(
+        Disposition.CALLBACK_AGREED, at_, f"{key} {hour}", "test", touch, agent="ann", callback_at=T0 + until * HOUR
+    )
+    with world.ledger.write() as connection:
+        record_calls(connection, [call], RULES, world.now)
+
+
+def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> None:
+    assert "no call was promised" in said(desk, "dial-list", "callbacks")
+    for key, until in (("c0", 3), ("c1", 3), ("c2", 4), ("c3", 7), ("c4", 30)):
+        promise(desk, key, 1, until)
+    phoned(desk, "call", "c0", Disposition.SALE, T0 + 3 * HOUR + timedelta(minutes=10))
+    phoned(desk, "call", "c2", Disposition.NOT_INTERESTED, T0 + 2 * HOUR)
+    at(desk, 5 * HOUR)
+    found = {one["customer"]: one["state"] for one in told(desk, "callbacks")["callbacks"]}
+    assert found == {"c0": "kept", "c1": "missed", "c2": "settled", "c3": "listed"}
+    said(desk, "dial-list", "return", "1")
+    found = {one["customer"]: one["state"] for one in told(desk, "callbacks", "--hours", "48")["callbacks"]}
+    assert found == {"c0": "kept", "c1": "missed", "c2": "settled", "c3": "waits", "c4": "waits"}
+    assert "1 of 2 promises that came due were kept" in said(desk, "dial-list", "callbacks")
+    at(desk, DAY + 5 * HOUR)
+    assert [one["customer"] for one in told(desk, "callbacks", "--ago", "1")["callbacks"]] == ["c4"]
