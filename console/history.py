@@ -68,17 +68,21 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Learn from all calls who answers when and who converts, and show how well that ranks: the model cards."""
+    from flows.call_scores import keep_call_scores
     from flows.history import call_wave, fit_wave, fitted_for
 
     room = open_home(home)
     running, now = call_wave(room, campaign, wave), room.ledger.now()
     fitted = (fitted_for if if_due else fit_wave)(room, running, wave, who(by), now)
+    scored = keep_call_scores(room, running, wave, fitted, now)
     if as_json:
-        print_json({"ranks_by": fitted.ranks_by, "cards": [told(card) for card in fitted.cards.values()]})
+        learnt = [told(card) for card in fitted.cards.values()]
+        print_json({"ranks_by": fitted.ranks_by, "scored": scored, "cards": learnt})
         return
     for card in fitted.cards.values():
         _show(card)
-    say(f"a list of {campaign}, wave {wave}, is ranked by {' and '.join(fitted.ranks_by)}{_alone(fitted.ranks_by)}")
+    say(f"{campaign}, wave {wave}, is ranked by {' and '.join(fitted.ranks_by)}{_alone(fitted.ranks_by)}")
+    say(f"{scored:,} customers whose call is not over were scored")
 
 
 def cards(

@@ -12,8 +12,8 @@ from flows.reports import in_chunks
 from flows.room import Room
 from flows.running import Running, load_running
 from ledger.attributes import attribute_types
-from ledger.call_history import CallGoal, Extent, calls_after, newest, read_calls
-from ledger.model_cards import MODELS, Card, Model, newest_cards, store_cards
+from ledger.call_history import CallGoal, Extent, newest, read_calls
+from ledger.model_cards import MODELS, Card, Model, is_due, newest_cards, store_cards
 from ledger.past_calls import Kept, record_past_calls
 from segments.propensity import Fitted, learn
 from segments.walk import STEP
@@ -46,7 +46,7 @@ def fitted_for(room: Room, running: Running, wave: str, by: str, now: datetime) 
     row = running.row(wave)
     with room.ledger.read() as connection:
         known = newest_cards(connection, row.id)
-        due = not known or calls_after(connection, row.id, known["answer"].extent.event) >= STEP
+        due = is_due(connection, row.id, known, STEP)
     if due:
         return fit_wave(room, running, wave, by, now)
     return _fitted(room, running, wave, by, now, known["answer"].extent, known)

@@ -49,3 +49,16 @@ model_card = Table(
     Column("digest", Text, nullable=False),  # SHA-256 of what it learnt from and how
     Index("ix_model_card_wave", "wave", "kind"),
 )
+
+call_score = Table(
+    "call_score",
+    metadata,
+    Column("wave", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer", BigInteger, primary_key=True, autoincrement=False),
+    Column("answer", Float(53), nullable=False),  # at the hour it was scored
+    Column("convert", Float(53), nullable=False),
+    Column("best_slot", SmallInteger, nullable=False),  # of waves.call_slots
+    Column("score", Float(53)),  # null: the plan's rank has no value for them
+    Column("scored_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Float, Row, cast, func, null, select
@@ -16,9 +16,14 @@ from waves.outcomes import State
 
 
 def read_waiting(
-    connection: Connection, campaign: int, wave: int, types: Mapping[str, str], score: Score | None
+    connection: Connection,
+    campaign: int,
+    wave: int,
+    types: Mapping[str, str],
+    score: Score | None,
+    states: Collection[State] = (State.QUEUED,),
 ) -> Sequence[Row[Any]]:
-    """The customers whose touch is queued: touch, customer, key, bucket, number, attempt, zones, language, value.
+    """Whose touch is in one of these states: touch, customer, key, bucket, number, attempt, zones, language, value.
 
     `attempt` is that of the call to come, from 1; `value` what the plan's rank gives, null without one. Attributes are
     those of ledger.call_history.read_calls. In the order of the touches.
@@ -44,7 +49,7 @@ def read_waiting(
         .join(t.address, t.address.c.id == c.address)
         .outerjoin(t.zone_set, t.zone_set.c.id == p.zone_set)
         .outerjoin(profile, profile.c.customer == c.customer)
-        .where(c.wave == wave, c.channel == CALL, c.state == int(State.QUEUED), p.erased_at.is_(None))
+        .where(c.wave == wave, c.channel == CALL, c.state.in_(list(map(int, states))), p.erased_at.is_(None))
         .order_by(c.id)
     )
     return connection.execute(query).all()
