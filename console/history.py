@@ -136,7 +136,8 @@ def _show(card: Card) -> None:
     if card.window_from:
         say(f"  from {clock(card.window_from)} to {clock(card.window_to)}; by {', '.join(card.features)}")
     if card.auc is None or card.within50 is None or card.within20 is None or card.trailing50 is None:
-        say("  too few calls to test: it ranks nobody yet")
+        why = f"all or none of {card.tested:,} tested calls {came}" if card.tested else "too few calls to test"
+        say(f"  {why}: it ranks nobody yet")
         return
     say(
         f"  {card.tested:,} calls scored before their result was known: AUC {card.auc:.3f}; within lists the best half "
