@@ -21,9 +21,19 @@ def pull(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
     wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
     team: Annotated[str, typer.Option(help="The team that will dial it.")],
-    size: Annotated[int, typer.Option(help="How many entries at most.", min=1, max=100_000)],
+    size: Annotated[
+        int | None,
+        typer.Option(help="How many entries at most, instead of what the plan's capacity takes.", min=1, max=100_000),
+    ] = None,
+    agents: Annotated[
+        int | None,
+        typer.Option(help="How many agents are there today, instead of as the plan says.", min=1, max=10_000),
+    ] = None,
     shift: Annotated[str, typer.Option(help="A name for the shift, such as monday-early.")] = "today",
-    hours: Annotated[float, typer.Option(help="How long the list may be dialled.", min=0.25, max=72)] = 8,
+    hours: Annotated[
+        float | None,
+        typer.Option(help="How long the list may be dialled, instead of the plan's shift.", min=0.25, max=72),
+    ] = None,
     dialler: DiallerOption = None,
     home: HomeOption = None,
     by: ByOption = None,
@@ -33,7 +43,7 @@ def pull(
     from flows import dialling
 
     room = open_home(home)
-    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now(), dialler)
+    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now(), dialler, agents)
     if as_json:
         print_json(
             {
@@ -43,6 +53,10 @@ def pull(
                 "valid_until": cut.valid_until,
                 "shortened": list(cut.written.shortened),
                 "notes": list(cut.written.notes),
+                "wanted": cut.sized.size,
+                "sized": cut.sized.why,
+                "worth_an_agent_hour": cut.pulled.worth_an_hour,
+                "gap": round(cut.pulled.gap, 4),
                 "left_out": cut.pulled.funnel,
                 "waiting": cut.pulled.waiting,
             }
@@ -51,6 +65,10 @@ def pull(
     if cut.number:
         say(f"list {cut.number}: {len(cut.entries):,} entries for {team}, valid until {clock(cut.valid_until)}")
         say(str(cut.file))
+        say(f"{cut.sized.size:,} wanted ({cut.sized.why})")
+        if len(cut.pulled.worth_an_hour) > 1:
+            worth = ", ".join(f"{name} {value:,.1f}" for name, value in cut.pulled.worth_an_hour.items())
+            say(f"rank an agent hour: {worth}; the gap between the teams is {cut.pulled.gap:.1%}")
         _say_shortened(cut.written)
         by_name = f" --dialler {dialler}" if dialler else ""
         say(f"after the shift: multiwave dispositions import FILE{by_name}, then: multiwave dial-list return LIST")

@@ -12,6 +12,7 @@ from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
 from config.dialling import load_dialling
 from flows.abandonment import keep_below
+from flows.dial_sizing import Sized, size_for
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
@@ -24,6 +25,8 @@ from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
 GRACE = timedelta(minutes=30)
+HOURS = 8.0
+"""How long a list may be dialled where neither the lead nor the plan says."""
 ALONG = ("list", "campaign", "wave", "shift")
 """Further columns of a list whose dialler takes any."""
 
@@ -36,6 +39,7 @@ class Cut:
     file: Path | None
     valid_until: datetime
     written: Written
+    sized: Sized
 
     @property
     def number(self) -> int:
@@ -54,13 +58,17 @@ def pull(
     wave_name: str,
     team: str,
     shift: str,
-    size: int,
-    hours: float,
+    size: int | None,
+    hours: float | None,
     by: str,
     now: datetime,
     dialler_name: str | None = None,
+    agents: int | None = None,
 ) -> Cut:
-    """The best `size` callable members of a call wave as a file for a dialler.
+    """A team's share of the best callable members of a call wave as a file for a dialler.
+
+    Without a `size` the plan's capacity says how long it is, for so many `agents` where they are given; `hours` (the
+    plan's shift) is how long the list may be dialled.
 
     CampaignError when the wave is none, or not open, or while the campaign abandons more calls than
     rules/abandonment.yaml lets it; InputError for an unknown dialler, SendRefused for an entry that
@@ -77,15 +85,26 @@ def pull(
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     keep_below(room, campaign, now)
-    valid_until = min(now + timedelta(hours=hours), row.closes)
+    shift_hours = hours or (wave.capacity.hours if wave.capacity else HOURS)
+    valid_until = min(now + timedelta(hours=shift_hours), row.closes)
     carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
     within = {*scopes_on(campaign, wave_name, room.sender("call_list")), *scopes_on(campaign, wave_name, carrying)}
-    ask = dial_lists.Pull(
-        row.id, team, shift, dialler.dialler, size, by, valid_until, valid_until + GRACE, tuple(sorted(within))
-    )
     score = score_of(running, wave, now)
     file, written = None, Written(0)
     with room.ledger.write() as connection:
+        sized = size_for(connection, running.id, row.id, wave.capacity, team, shift, now, size, agents)
+        ask = dial_lists.Pull(
+            row.id,
+            team,
+            shift,
+            dialler.dialler,
+            sized.size,
+            by,
+            valid_until,
+            valid_until + GRACE,
+            tuple(sorted(within)),
+            sized.teams,
+        )
         gates = replace(gates_of(running, wave, now), halted=halted_segments(connection, running, now))
         pulled = dial_lists.pull(connection, ask, gates, running.types, score, dial_rules(room), now)
         if pulled.number:
@@ -98,7 +117,7 @@ def pull(
             known = details(connection, [entry.customer for entry in pulled.entries], types)
             rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in pulled.entries)
             written = FORMATS[dialler.format].write(file, rows, (*ALONG, *types), dialler)
-    return Cut(pulled, file, valid_until, written)
+    return Cut(pulled, file, valid_until, written, sized)
 
 
 def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:
