@@ -13,11 +13,12 @@ from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
 from config.dialling import load_dialling
 from flows.abandonment import keep_below
+from flows.call_scores import call_rank
 from flows.dial_sizing import Sized, size_for
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
-from flows.running import Running, gates_of, load_running, score_of
+from flows.running import Running, gates_of, load_running
 from ledger import dial_lists
 from ledger.dial_details import Detail, details, known_attributes
 from ledger.dial_lists import Pull
@@ -78,7 +79,7 @@ def pull(
     rules/abandonment.yaml lets it; InputError for an unknown dialler, SendRefused for an entry that
     it cannot take.
     """
-    desk = _desk(room, campaign, wave_name, dialler_name, now)
+    desk = _desk(room, campaign, wave_name, dialler_name, by, now)
     capacity = desk.wave.capacity
     ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
     with room.ledger.write() as connection:
@@ -98,7 +99,7 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
     ends = row.valid_until or row.lease_until
     if row.returned_at is not None or ends <= now:
         raise CampaignError(f"dial list {number} is over; pull another: multiwave dial-list pull")
-    desk = _desk(room, row.campaign, row.wave_name, row.format, now)
+    desk = _desk(room, row.campaign, row.wave_name, row.format, by, now)
     with room.ledger.write() as connection:
         lease = (ends, row.lease_until, desk.scopes)
         ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, number=number, only=customer)
@@ -120,9 +121,11 @@ class _Desk:
     dialler: Dialler
     scopes: tuple[str, ...]
     """The kill switches that stop it."""
+    score: dial_lists.Score | None
+    """What it is ranked by: what the models say, or the plan."""
 
 
-def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, now: datetime) -> _Desk:
+def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, by: str, now: datetime) -> _Desk:
     dialler = room.dialler(dialler_name)
     keep_hours(room, now)
     running = load_running(room.ledger, campaign)
@@ -136,14 +139,14 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, n
     keep_below(room, campaign, now)
     carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
     within = {*scopes_on(campaign, wave_name, room.sender("call_list")), *scopes_on(campaign, wave_name, carrying)}
-    return _Desk(running, wave, row, row.closes, dialler, tuple(sorted(within)))
+    score = call_rank(room, running, wave_name, by, now)
+    return _Desk(running, wave, row, row.closes, dialler, tuple(sorted(within)), score)
 
 
 def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
     running, dialler, file, written = desk.running, desk.dialler, None, Written(0)
     gates = replace(gates_of(running, desk.wave, now), halted=halted_segments(connection, running, now))
-    score = score_of(running, desk.wave, now)
-    pulled = dial_lists.pull(connection, ask, gates, running.types, score, dial_rules(room), now)
+    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.score, dial_rules(room), now)
     if pulled.entries:
         # Written before the commit: a list that no file holds would keep its people from everybody else.
         told = {"list": pulled.number, "campaign": running.name, "wave": desk.wave.wave, "shift": ask.shift}

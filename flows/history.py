@@ -47,8 +47,13 @@ def fitted_for(room: Room, running: Running, wave: str, by: str, now: datetime) 
     with room.ledger.read() as connection:
         known = newest_cards(connection, row.id)
         due = is_due(connection, row.id, known, STEP)
-    if due:
-        return fit_wave(room, running, wave, by, now)
+    return (fit_wave if due else fitted_before)(room, running, wave, by, now)
+
+
+def fitted_before(room: Room, running: Running, wave: str, by: str, now: datetime) -> Fitted:
+    """The models of a wave's newest cards, made anew from what they were learnt from; KeyError without cards."""
+    with room.ledger.read() as connection:
+        known = newest_cards(connection, running.row(wave).id)
     return _fitted(room, running, wave, by, now, known["answer"].extent, known)
 
 

@@ -12,6 +12,7 @@ from ledger.call_history import OF, TRIED
 from ledger.dial_candidates import CALL
 from ledger.dial_lists import Score
 from ledger.gates import live_members
+from ledger.limits import names_calls
 from waves.outcomes import State
 
 
@@ -53,3 +54,11 @@ def read_waiting(
         .order_by(c.id)
     )
     return connection.execute(query).all()
+
+
+def open_call_waves(connection: Connection) -> list[tuple[str, str, int]]:
+    """(campaign, wave, id) of every open wave of a running campaign that calls."""
+    c, w = t.campaign.c, t.wave.c
+    query = select(c.name, w.name, w.id, w.channels).join_from(t.wave, t.campaign, c.id == w.campaign)
+    rows = connection.execute(query.where(c.state == "running", w.state == "open").order_by(w.id))
+    return [(row[0], row[1], row[2]) for row in rows if names_calls(row.channels)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from flows.call_scores import call_rank
+from flows.call_scores import call_rank, learn
 from flows.erasing import erase_customer
 from flows.history import fit_wave
 from flows.running import Running, load_running
@@ -44,6 +44,7 @@ def made_world(tmp_path: Path, url: str) -> Iterator[World]:
         record_past_calls(connection, history())
     made.start(plan_text(CALL))
     made.advance()
+    fit_wave(made.room, running(made), "call", "ann", T0)
     yield made
     made.ledger.close()
 
@@ -86,19 +87,28 @@ def test_another_part_of_the_day_has_other_scores_by_the_same_models(lite: World
     assert kept(lite) == (2, PEOPLE, T0 + 24 * HOUR)
 
 
-def test_a_fit_that_is_due_or_was_made_scores_anew(lite: World) -> None:
+def test_a_fit_scores_anew_and_is_made_when_250_more_calls_were_reported(lite: World) -> None:
     ranked(lite)
     fit_wave(lite.room, running(lite), "call", "ann", T0 + timedelta(minutes=1))
     ranked(lite, T0 + timedelta(minutes=2))
     assert kept(lite) == (4, PEOPLE, T0 + timedelta(minutes=2))
-    touches = [row.id for row in lite.touches("call")]
-    calls = [
-        Call(Disposition.BUSY, T0 + n * timedelta(seconds=1), f"k{n}", "test", touches[n % PEOPLE]) for n in range(STEP)
-    ]
-    with lite.ledger.write() as connection:
-        record_calls(connection, calls, None, T0 + HOUR)
+    report(lite, 0, STEP - 1)
+    assert learn(lite.room, "ann", T0 + HOUR) == []
+    report(lite, STEP - 1, STEP)
     ranked(lite, T0 + HOUR)
+    assert kept(lite)[0] == 4, "a list learns nothing"
+    (said,) = learn(lite.room, "ann", T0 + HOUR)
+    assert said.startswith("test, wave call: learnt from 250 more calls; lists are ranked by ")
     assert kept(lite) == (6, PEOPLE, T0 + HOUR)
+    assert learn(lite.room, "ann", T0 + 2 * HOUR) == []
+
+
+def report(world: World, first: int, last: int) -> None:
+    touches = [row.id for row in world.touches("call")]
+    busy = [(n, T0 + n * timedelta(seconds=1)) for n in range(first, last)]
+    calls = [Call(Disposition.BUSY, at, f"k{n}", "test", touches[n % PEOPLE]) for n, at in busy]
+    with world.ledger.write() as connection:
+        record_calls(connection, calls, None, T0 + HOUR)
 
 
 def test_without_history_the_plan_s_own_rank_counts(tmp_path: Path, sqlite_url: str) -> None:
