@@ -32,11 +32,13 @@ def import_dispositions(
     as_json: JsonOption = False,
 ) -> None:
     """Record call results: a dialler's own export (--dialler), or CSV with token, disposition, at, call_id."""
-    from flows.call_files import import_results
+    from flows.call_scores import learn
+    from flows.dial_results import import_results
 
-    room = open_home(home, to_stop=True)
-    found = import_results(room, existing(file), dialler, who(by), again)
-    notes = found.notes
+    room = open_home(home, to_stop=dialler is None)
+    found = import_results(room, existing(file), dialler, who(by), room.ledger.now(), again)
+    learnt = learn(room, who(by), room.ledger.now()) if found.recorded.new else []
+    notes = (*found.notes, *learnt)
     if found.before is not None:
         notes = (f"imported before as file {found.file}, {clock(found.before)}; each call counts once", *notes)
     one = found.recorded
@@ -89,7 +91,8 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Undo a file of call results that was the wrong one: its calls are reversed, as if they had never come in."""
-    from flows.call_files import undo_file
+    from flows.call_scores import learn
+    from flows.dial_results import undo_file
     from ledger.call_undo import stays
 
     room = open_home(home, to_stop=True)
@@ -104,8 +107,9 @@ def undo(
             say(f"file {number} is as it was; without --dry-run its calls are reversed")
         return
     done = undo_file(room, number, who(by), room.ledger.now())
+    learnt = learn(room, who(by), room.ledger.now(), done.came)
     if as_json:
-        print_json({"file": number, **asdict(done)})
+        print_json({"file": number, **asdict(done), "notes": learnt})
         return
     say(f"file {number} is undone: {done.calls:,} calls of {done.customers:,} customers are reversed")
     say(
@@ -114,6 +118,8 @@ def undo(
     )
     if done.brought_by_others:
         say(f"{done.brought_by_others:,} of the calls were in other files too, and count as those say")
+    for note in learnt:
+        say(f"note: {note}", markup=False)
     _say_stays(done.stays, "was not taken back")
 
 

@@ -45,6 +45,7 @@ class Stays:
 class Undone:
     """What became of a file that was undone."""
 
+    came: datetime
     calls: int
     """Reversed, those that belonged to nobody among them."""
     customers: int
@@ -59,7 +60,7 @@ class Undone:
 
 def stays(connection: Connection, number: int) -> Stays:
     """What undoing this file would not take back; CampaignError for an unknown file, or one that is undone."""
-    _standing(connection, number)
+    _came(connection, number)
     k, c, w, p = t.call.c, t.touch.c, t.wave.c, t.customer.c
     mine = select(k.event).join_from(t.call, t.touch, c.id == k.touch).where(k.file == number)
     closed = mine.join(t.wave, w.id == c.wave).where(w.state != "open").subquery()
@@ -87,7 +88,7 @@ def undo(connection: Connection, number: int, rules: DialRules | None, by: str, 
     touches = set(connection.scalars(select(k.touch).where(k.file == number).distinct()))  # ix_call_file
     keep_waves_open(connection, touches)
     record_alone(connection)
-    left = stays(connection, number)
+    came, left = _came(connection, number), stays(connection, number)
     customers = connection.scalar(select(func.count(c.customer.distinct())).where(among(c.id, touches))) or 0
     promises = select(func.count()).where(k.file == number, k.callback_at.is_not(None))
     promised = connection.scalar(promises) or 0
@@ -112,17 +113,20 @@ def undo(connection: Connection, number: int, rules: DialRules | None, by: str, 
     f = call_file.c
     connection.execute(update(call_file).where(f.id == number).values(undone_at=now, undone_by=by))
     record(connection, now, by, "dispositions undo", f"file {number}", after=f"{calls} calls reversed")
-    return Undone(calls, customers, suppressions, addresses.back, conversions, promised, len(others), left)
+    return Undone(came, calls, customers, suppressions, addresses.back, conversions, promised, len(others), left)
 
 
-def _standing(connection: Connection, number: int) -> None:
+def _came(connection: Connection, number: int) -> datetime:
+    """When a file came in that is not undone."""
     f = call_file.c
-    row = connection.execute(select(f.undone_at, f.undone_by).where(f.id == number)).one_or_none()
+    row = connection.execute(select(f.at, f.undone_at, f.undone_by).where(f.id == number)).one_or_none()
     if row is None:
         raise CampaignError(f"there is no file {number} of call results; see: multiwave dispositions files")
     if row.undone_at is not None:
         at = f"{row.undone_at:%Y-%m-%d %H:%M} UTC"
         raise CampaignError(f"file {number} was undone by {row.undone_by} at {at} already")
+    came: datetime = row.at
+    return came
 
 
 def _ended(connection: Connection, number: int) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ past_call = Table(
     Column("number", plain_text()),  # E.164; null: the customer was erased
     Column("at", Moment, nullable=False),
     Column("disposition", SmallInteger, nullable=False),
-    Column("attempt", SmallInteger),  # null: the file did not say; the order of the calls says it
+    Column("attempt", SmallInteger),  # from 1; null: the file did not say
     Column("agent", Text),
     Column("source", plain_text(), nullable=False),
     Column("source_id", plain_text(), nullable=False),
@@ -107,4 +107,17 @@ called_address = Table(  # how an address stood before a file's calls acted on i
     Column("mark", BigInteger, nullable=False),  # the last report that is in it
     Column("at", Moment, nullable=False),
     Index("ix_called_address_address", "address"),
+)
+
+call_score = Table(
+    "call_score",
+    metadata,
+    Column("wave", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer", BigInteger, primary_key=True, autoincrement=False),
+    Column("answer", Float(53), nullable=False),  # at the hour it was scored
+    Column("convert", Float(53), nullable=False),
+    Column("best_slot", SmallInteger, nullable=False),  # of waves.call_slots
+    Column("score", Float(53)),  # null: the plan's rank has no value for them
+    Column("scored_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import select, update
 
 from channels.call_list.formats import FORMATS
-from flows.call_files import import_results, undo_file
 from flows.dial_recall import recall
+from flows.dial_results import import_results, undo_file
 from flows.dialling import give_back
 from flows.reports import record_dispositions, record_reports
 from ledger import call_undo, suppressions
@@ -87,7 +87,7 @@ def results(world: World, name: str, lines: Sequence[Line], tokens: bool = True,
 
 
 def bring(world: World, name: str, lines: Sequence[Line], **more: Any) -> int:
-    found = import_results(world.room, results(world, name, lines, **more), None, "lead")
+    found = import_results(world.room, results(world, name, lines, **more), None, "lead", world.now)
     assert found.file is not None
     return found.file
 
@@ -292,7 +292,7 @@ def test_a_call_made_too_late_counts_and_is_flagged(world: World, when: timedelt
         give_back(world.room, 1, "lead", world.now)
     at(world, 10 * HOUR)
     path = results(world, "late.csv", [(0, D.NO_ANSWER, T0 + when, "1"), (1, D.NOT_ATTEMPTED, T0 + 9 * HOUR, "2")])
-    found = import_results(world.room, path, None, "lead")
+    found = import_results(world.room, path, None, "lead", world.now)
     assert (found.recorded.new, found.recorded.late) == (2, late)
     assert touch_words(world, "call")["c0"][0][2] == "no_answer"
     with world.ledger.read() as connection:

@@ -1,0 +1,77 @@
+"""A dialler's file of results, from the file to the ledger, and out of it again when it was the wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import file_digest
+from pathlib import Path
+
+from channels.call_list.formats import FORMATS
+from channels.call_list.rows import DispositionRow, Results
+from flows.reports import in_chunks, record_dispositions, rules_if_any, total
+from flows.room import Room
+from ledger.call_files import note_file
+from ledger.call_undo import Undone, undo
+from ledger.events import Recorded
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a file's calls, and what a lead should know of how it was read."""
+
+    file: int | None
+    """Its number; None: it held no call."""
+    before: datetime | None
+    """When it was imported before."""
+    recorded: Recorded
+    notes: tuple[str, ...]
+
+
+def import_results(
+    room: Room, file: Path, dialler_name: str | None, by: str, now: datetime, again: bool = False
+) -> Imported:
+    """Record every call of a file, each once; InputError, and nothing stored, when anything in it is wrong.
+
+    CampaignError for a file that was undone, unless `again`.
+    """
+    dialler = room.dialler(dialler_name)
+    results = FORMATS[dialler.format].read(file, dialler)
+    with file.open("rb") as stream:
+        digest = file_digest(stream, "sha256").hexdigest()
+    ahead = _Ahead(now)
+    number: int | None = None
+    before: datetime | None = None
+    parts: list[Recorded] = []
+    for chunk in in_chunks(ahead.watch(results)):
+        if number is None:
+            with room.ledger.write() as connection:
+                number, before = note_file(connection, file.name, digest, dialler.dialler, by, now, again)
+        parts.append(record_dispositions(room, chunk, room.ledger.now(), dialler.dialler, number))
+    notes = results.notes
+    if ahead.count and dialler.zone is not None:
+        notes = (*notes, f"calls later than now (is zone: {dialler.zone} right?): {ahead.count:,}")
+    return Imported(number, before, total(parts), notes)
+
+
+def undo_file(room: Room, number: int, by: str, now: datetime) -> Undone:
+    """Reverse every call that a file brought first; CampaignError for an unknown file, or one that is undone."""
+    rules = rules_if_any(room)
+    with room.ledger.write() as connection:
+        return undo(connection, number, rules, by, now)
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """Counts the calls that nobody can have made yet."""
+
+    now: datetime
+    count: int = 0
+
+    def watch(self, results: Results) -> Iterator[DispositionRow]:
+        for row in results:
+            self.count += row.at > self.now + CLOCKS_DIFFER
+            yield row
