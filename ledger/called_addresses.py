@@ -22,6 +22,9 @@ from waves.outcomes import Action, State
 CALL = CHANNEL_CODES["call_list"]
 SPEAKS = [int(d) for d, effect in EFFECTS.items() if effect.action in (Action.DROP_ADDRESS, Action.DROP_CONSENT)]
 STOOD = ("state", "consent", "consent_source", "consent_at")
+INHERITED = "inherited"
+"""As segments.consent writes it of a new address whose customer had said no on that channel."""
+UNKNOWN: dict[str, Any] = {"consent": int(Consent.UNKNOWN), "consent_source": None, "consent_at": None}
 
 
 def drop_numbers(connection: Connection, which: ColumnElement[bool]) -> None:
@@ -91,10 +94,11 @@ def restore_addresses(connection: Connection, file: int) -> Restored:
         values: dict[str, Any] = {name: bindparam(f"b_{name}") for name in STOOD}
         connection.execute(update(t.address).where(a.id == bindparam("b_id")).values(values), changes)
     changed = {change["b_id"] for change in changes}
+    heirs = _disinherit(connection, rows)
     for mark in sorted({row.mark for row in rows if row.address in changed}):
         _act_again(connection, [row for row in rows if row.mark == mark and row.address in changed], mark)
     imported = {row.address for row in rows if row.imported_at > row.at}
-    return Restored(len(changed - imported), len(changed & imported))
+    return Restored(len(changed - imported), len(changed & imported) + heirs)
 
 
 def waiting_addresses(connection: Connection, file: int) -> int:
@@ -111,6 +115,27 @@ def _stood(file: int) -> Any:
         .join(t.customer, p.id == a.customer)
         .where(s.file == file, p.erased_at.is_(None))
     )
+
+
+def _disinherit(connection: Connection, rows: Sequence[Row[Any]]) -> int:
+    """Numbers that came meanwhile and began with the file's no wait for the next import too; how many.
+
+    Not those of a customer who has said no to calls on another number.
+    """
+    a, other = t.address.c, t.address.alias("other")
+    known = [row.address for row in rows]
+    no = select(other.c.id).where(among(other.c.id, known), other.c.consent == int(Consent.DENIED))
+    no = no.where(other.c.customer == a.customer, other.c.channel == CALL).correlate(t.address)
+    began = (a.customer == bindparam("b_customer")) & (a.consent_at == bindparam("b_at")) & ~no.exists()
+    heir = (a.channel == CALL, a.consent == int(Consent.DENIED), a.consent_source == INHERITED, began)
+    unknown = update(t.address).where(*heir, ~among(a.id, known)).values(UNKNOWN)
+    said = {
+        (row.customer, row.consent_at_now)
+        for row in rows
+        if row.imported_at > row.at and row.consent_now == int(Consent.DENIED) != row.consent
+    }
+    found = [connection.execute(unknown, {"b_customer": who, "b_at": at}).rowcount for who, at in sorted(said)]
+    return sum(found)
 
 
 def _hand_down(connection: Connection, file: int, rows: Sequence[Row[Any]]) -> None:
@@ -132,8 +157,7 @@ def _without(row: Row[Any]) -> dict[str, Any] | None:
         after["state"] = int(AddressState.REPLACED) if imported else row.state
     if (row.consent_now, row.consent_source_now) == (denied, FROM_EVENT):
         stood = {name: getattr(row, name) for name in STOOD[1:]}
-        unknown = {"consent": int(Consent.UNKNOWN), "consent_source": None, "consent_at": None}
-        after |= unknown if imported and stood["consent"] != denied else stood
+        after |= UNKNOWN if imported and stood["consent"] != denied else stood
     if all(after[name] == getattr(row, f"{name}_now") for name in STOOD):
         return None
     return {"b_id": row.address, **{f"b_{name}": value for name, value in after.items()}}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from channels.call_list.formats import FORMATS
 from flows.dial_recall import recall
@@ -29,7 +29,7 @@ from tests.commands import said
 from tests.steps import address_words, touch_words
 from waves.dispositions import Disposition as D
 from waves.errors import CampaignError
-from waves.message import Event
+from waves.message import CHANNEL_CODES, Consent, Event
 from waves.outcomes import Side, word
 from waves.seals import sealer
 from waves.tokens import Kind, make_token
@@ -212,12 +212,16 @@ def test_a_no_that_came_as_a_report_meanwhile_stays(world: World) -> None:
 
 def test_who_was_imported_meanwhile_waits_for_the_next_import(world: World) -> None:
     number = bring(world, "wrong.csv", WRONG)
+    new = {"customer": 1, "channel": CHANNEL_CODES["call_list"], "value": phone(9), "state": 0, "preference": 2}
+    new |= {"consent": int(Consent.DENIED), "consent_source": "inherited", "consent_at": T0 + HOUR}
     with world.ledger.write() as connection:
         connection.execute(update(t.customer).values(imported_at=world.now + HOUR))
+        connection.execute(insert(t.address).values([new, new | {"customer": 2, "value": phone(8)}]))
     at(world, 3 * HOUR)
     done = undo_file(world.room, number, "lead", world.now)
     assert (done.addresses, done.stays.addresses_to_import) == (0, 3)
     places = address_words(world, "call_list")
+    assert (places[phone(9)][2], places[phone(8)][2]) == ("unknown", "denied"), "whose no it was, and somebody else's"
     assert (places[phone(1)][1], places[phone(0)][2]) == ("replaced", "unknown"), "neither is called"
 
 

@@ -101,6 +101,9 @@ def test_a_fit_scores_anew_and_is_made_when_250_more_calls_were_reported(lite: W
     assert said.startswith("test, wave call: learnt from 250 more calls; lists are ranked by ")
     assert kept(lite) == (6, PEOPLE, T0 + HOUR)
     assert learn(lite.room, "ann", T0 + 2 * HOUR) == []
+    assert learn(lite.room, "ann", T0 + 2 * HOUR, undone=T0 + 2 * HOUR) == [], "it had not come yet"
+    (said,) = learn(lite.room, "ann", T0 + 2 * HOUR, undone=T0)
+    assert said.startswith("test, wave call: learnt anew without the undone calls; lists are ranked by ")
 
 
 def report(world: World, first: int, last: int) -> None:

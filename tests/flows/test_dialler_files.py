@@ -81,7 +81,8 @@ def test_a_vicidial_list_goes_round(world: World) -> None:
     said = run(world, "dispositions", "import", str(results), "--dialler", "vici", "--json")
     assert json.loads(said) == {"file": 1, "new": 2, "known": 0, "unknown_touch": 0, "late": 0}
     again = json.loads(run(world, "dispositions", "import", str(results), "--dialler", "vici", "--json"))
-    assert again == {"new": 0, "known": 2, "unknown_touch": 0}
+    assert again.pop("notes") == ["imported before as file 1, 2026-12-01 09:00Z; each call counts once"]
+    assert again == {"file": 1, "new": 0, "known": 2, "unknown_touch": 0, "late": 0}
     assert [words[0][2] for words in touch_words(world, "call").values() if words[0][1] == "listed"] == [
         "agreed",
         "declined",
