@@ -30,7 +30,7 @@ from tests.steps import address_words, touch_words
 from waves.dispositions import Disposition as D
 from waves.errors import CampaignError
 from waves.message import CHANNEL_CODES, Consent, Event
-from waves.outcomes import Side, word
+from waves.outcomes import Outcome, Side, word
 from waves.seals import sealer
 from waves.tokens import Kind, make_token
 
@@ -208,6 +208,39 @@ def test_a_no_that_came_as_a_report_meanwhile_stays(world: World) -> None:
     record_reports(world.room, [Event(token, int(Side.UNSUBSCRIBED), T0, "page", "e1")], world.now)
     undo_file(world.room, number, "lead", world.now)
     assert address_words(world, "call_list")[phone(0)][2] == "denied"
+
+
+def test_what_a_report_said_of_a_call_counts_again(world: World) -> None:
+    token = make_token(world.room.token_key, Kind.TOUCH, world.touches("call")[2].id)
+    record_reports(world.room, [Event(token, int(Outcome.REPLIED), T0, "portal", "e1")], world.now)
+    before = live(world)
+    undo_file(world.room, bring(world, "wrong.csv", WRONG), "lead", world.now)
+    assert live(world) == before
+    assert world.touches("call")[2].outcome == Outcome.REPLIED
+
+
+def test_a_no_of_two_files_stands_while_either_counts(world: World) -> None:
+    """Though the instruction ended for a moment when the first was undone: that nobody lifted it."""
+    no: list[Line] = [(0, D.DNC_REQUEST, T0, "1")]
+    first = bring(world, "wrong.csv", no)
+    bring(world, "right.csv", [*no, (1, D.BUSY, T0, "5")])
+    at(world, 2 * HOUR)
+    undo_file(world.room, first, "lead", world.now)
+    second = bring(world, "wrong too.csv", [(0, D.DNC_REQUEST, T0 + 2 * HOUR, "6")])
+    undo_file(world.room, second, "lead", world.now)
+    assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
+
+
+def test_a_no_that_somebody_lifted_does_not_come_back(world: World) -> None:
+    bring(world, "right.csv", [(0, D.DNC_REQUEST, T0, "1")])
+    at(world, 2 * HOUR)
+    with world.ledger.write() as connection:
+        assert suppressions.unsuppress(connection, 1, None, None, "anna", world.now) == 1
+    at(world, 3 * HOUR)
+    wrong = bring(world, "wrong.csv", [(0, D.DNC_REQUEST, T0, "6")])
+    assert len(live(world)["suppressions"]) == 1
+    assert undo_file(world.room, wrong, "lead", world.now).suppressions == 1
+    assert live(world)["suppressions"] == []
 
 
 def test_who_was_imported_meanwhile_waits_for_the_next_import(world: World) -> None:
