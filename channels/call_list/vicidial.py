@@ -146,7 +146,7 @@ LAYOUT = Layout(
     lengths=LENGTHS,
     codes=by_code(STATUSES),
     needs_zone=True,
-    options=frozenset({"list_id"}),
+    options=frozenset({"list_id", "api"}),
 )
 
 
