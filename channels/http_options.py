@@ -16,6 +16,7 @@ from waves.errors import SendRefused
 from waves.senders import Options
 
 SHORTEST_SECRET = 16
+SAMPLE_URL = "https://gateway.example.com/messages"
 STAMP, SIGNATURE = "X-Multiwave-Timestamp", "X-Multiwave-Signature"
 
 

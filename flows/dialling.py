@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from flows.room import Room
 from flows.running import gates_of, load_running, score_of
 from ledger import dial_lists
 from ledger.dial_details import Detail, details, known_attributes
+from waves.diallers import Dialler
 from waves.errors import CampaignError
 from waves.recycling import DialRules
 from waves.senders import Sender
@@ -78,11 +79,8 @@ def pull(
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     keep_below(room, campaign, now)
     valid_until = min(now + timedelta(hours=hours), row.closes)
-    carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
-    within = {*scopes_on(campaign, wave_name, room.sender("call_list")), *scopes_on(campaign, wave_name, carrying)}
-    ask = dial_lists.Pull(
-        row.id, team, shift, dialler.dialler, size, by, valid_until, valid_until + GRACE, tuple(sorted(within))
-    )
+    within = scopes_of_list(room, campaign, wave_name, dialler)
+    ask = dial_lists.Pull(row.id, team, shift, dialler.dialler, size, by, valid_until, valid_until + GRACE, within)
     score = score_of(running, wave, now)
     file, written = None, Written(0)
     with room.ledger.write() as connection:
@@ -93,12 +91,33 @@ def pull(
             file = room.settings.home / "dial-lists" / f"{campaign}-{wave_name}-list-{pulled.number}"
             file = file.with_name(file.name + FORMATS[dialler.format].layout.ending)
             told = {"list": pulled.number, "campaign": campaign, "wave": wave_name, "shift": shift}
-            named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
-            types = known_attributes(connection, [name for name in named if name not in ALONG])
-            known = details(connection, [entry.customer for entry in pulled.entries], types)
-            rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in pulled.entries)
-            written = FORMATS[dialler.format].write(file, rows, (*ALONG, *types), dialler)
+            rows, extra = rows_of(room, connection, dialler, pulled.entries, told, team, now)
+            written = FORMATS[dialler.format].write(file, rows, extra, dialler)
     return Cut(pulled, file, valid_until, written)
+
+
+def scopes_of_list(room: Room, campaign: str, wave: str, dialler: Dialler) -> tuple[str, ...]:
+    """The kill switches that stop lists of a wave for a dialler."""
+    carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
+    within = {*scopes_on(campaign, wave, room.sender("call_list")), *scopes_on(campaign, wave, carrying)}
+    return tuple(sorted(within))
+
+
+def rows_of(
+    room: Room,
+    connection: Any,
+    dialler: Dialler,
+    entries: Sequence[dial_lists.Entry],
+    told: Mapping[str, Any],
+    team: str,
+    now: datetime,
+) -> tuple[Iterator[DialRow], tuple[str, ...]]:
+    """The entries as lines for a dialler, and the names of the further columns they have; `told` is said of each."""
+    named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
+    types = known_attributes(connection, [name for name in named if name not in ALONG])
+    known = details(connection, [entry.customer for entry in entries], types)
+    rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in entries)
+    return rows, (*ALONG, *types)
 
 
 def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:
