@@ -33,9 +33,10 @@ def standing(
 
     The word of a Reason, or one of ours. The permitted hours are covered by the caller. pk_dial_entry, ix_call_touch.
     """
-    e, c, a, k = t.dial_entry.c, t.touch.c, t.address.c, t.call.c
+    e, c, a, k, d = t.dial_entry.c, t.touch.c, t.address.c, t.call.c, t.dial_list.c
     m = live_members(gates.campaign or 0, types)
-    called = select(k.event).where(k.entry == e.id, k.touch == e.touch).correlate(t.dial_entry).exists()
+    since = select(k.event).where(k.touch == e.touch, k.at >= d.pulled_at)
+    called = since.correlate(t.dial_entry, t.dial_list).exists()
     until = open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now)
     query = (
         select(
@@ -46,7 +47,8 @@ def standing(
             ),
             (case((gates.halted(e.customer), true()), else_=null()) if gates.halted else null()).label("halted"),
         )
-        .join_from(t.dial_entry, t.touch, c.id == e.touch)
+        .join_from(t.dial_entry, t.dial_list, d.id == e.list)
+        .join(t.touch, c.id == e.touch)
         .join(m, m.c.customer == e.customer)
         .join(t.address, a.id == c.address)
         .where(among(e.id, entries), e.list == number, e.active, e.recalled_at.is_(None))
