@@ -32,6 +32,7 @@ from waves.plan import Wave
 from waves.tokens import Kind, make_token
 
 IS_THERE = ("loaded", "there", "unscheduled")
+MAY_COME = "not there, and a load of the list has not ended: load it again, then ask again"
 OFF_THE_LIST = "off_the_list"
 AT_ONCE = 25
 """Entries that are taken off between two looks at whether to stop, for each request in the air."""
@@ -121,13 +122,12 @@ def load(
         loading = _Loading(room, running, wave, row, scopes_of_list(room, row.campaign, row.wave_name, dialler))
         leads = _begin(loading, api, dialler, list_id, by, now)
         made = Loaded(number, dialler.dialler, list_id, len(leads))
-        try:
-            _each(loading, api, leads, made)
-        finally:
+        _each(loading, api, leads, made)
+        if not made.words["in_doubt"]:
             with room.ledger.write() as connection:
                 there = sum(made.words[word] for word in IS_THERE)
                 told = f"{there} of {made.entries} in list {list_id} of {made.dialler}"
-                dial_loads.note(connection, number, "dial-list loaded", told, by, room.ledger.now())
+                dial_loads.end_load(connection, number, told, by, room.ledger.now())
     return made
 
 
@@ -141,7 +141,8 @@ def recall(
 ) -> TakenOff:
     """Recall whom `dial_recall.recall` names, with its file, and have the dialler take off all who are recalled.
 
-    They hold their customer and number as before, until `acknowledge`. Safe to run again: it asks again.
+    They hold their customer and number as before, until `acknowledge`. Safe to run again: it asks again. Who is not
+    there, while a load is under way or somebody in it is in doubt, may yet come: that is in doubt as well.
     """
     with room.ledger.read() as connection:
         row = list_of(connection, number)
@@ -154,9 +155,11 @@ def recall(
             answers += api.recall(block)
             room.tick(f"taking off list {number}", len(answers), len(tokens))
         with room.ledger.write() as connection:
+            if dial_loads.is_open(connection, number):
+                answers = [_may_come(answer) for answer in answers]
             off = sum(answer.word == "off" for answer in answers)
             told = f"{off} of {len(answers)} taken off by the API"
-            dial_loads.note(connection, number, "dial-list recall", told, by, room.ledger.now())
+            dial_loads.note_recall(connection, number, told, by, room.ledger.now())
     return TakenOff(taken, answers)
 
 
@@ -202,6 +205,10 @@ def _each(loading: _Loading, api: VicidialApi, leads: Mapping[int, Lead], made: 
         if api.stopped is not None or room.is_over:
             made.stopped = api.stopped or "it was asked to end"
             return
+
+
+def _may_come(answer: Answered) -> Answered:
+    return Answered(answer.token, "in_doubt", MAY_COME) if answer.word == "not_there" else answer
 
 
 def _blocks(all_: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -17,7 +17,7 @@ from waves.errors import CampaignError
 from waves.hours import kind_of
 from waves.outcomes import Reason, word
 
-LOAD = "dial-list load"
+LOAD, LOADED = "dial-list load", "dial-list loaded"
 CALLED, OUTSIDE_HOURS, HALTED = "called", "outside_hours", "halted"
 
 
@@ -89,6 +89,18 @@ def begin_load(connection: Connection, number: int, into: str, by: str, now: dat
     record(connection, now, by, LOAD, f"list {number}", after=into)
 
 
-def note(connection: Connection, number: int, did: str, what: str, by: str, now: datetime) -> None:
-    """Note what came of it, in counts."""
-    record(connection, now, by, did, f"list {number}", after=what)
+def end_load(connection: Connection, number: int, told: str, by: str, now: datetime) -> None:
+    """Note that a load ended with everybody's place known; one that was killed, or has somebody in doubt, never did."""
+    record(connection, now, by, LOADED, f"list {number}", after=told)
+
+
+def is_open(connection: Connection, number: int) -> bool:
+    """Whether somebody whom the dialler does not have yet may be there at any moment."""
+    a = t.audit.c
+    query = select(a.did).where(a.did.in_([LOAD, LOADED]), a.what == f"list {number}").order_by(a.id.desc()).limit(1)
+    return connection.scalar(query) == LOAD
+
+
+def note_recall(connection: Connection, number: int, told: str, by: str, now: datetime) -> None:
+    """Note what the dialler made of a recall, in counts."""
+    record(connection, now, by, "dial-list recall", f"list {number}", after=told)

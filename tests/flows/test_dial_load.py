@@ -15,12 +15,14 @@ from console.cli import app
 from flows import dial_load, dial_recall, dialling, switching
 from flows.room import Room, open_room
 from ledger import kill_switches
+from ledger.dial_lists import entries_of
 from tests.builders import HOUR, T0, World, make_world, phone, plan_text, put, reachable
 from tests.standins import vicidial as stand
 from tests.standins.scripted import Standin
 from tests.steps import convert, phoned, suppress
 from waves.dispositions import Disposition
 from waves.errors import CampaignError, InputError, SendRefused
+from waves.tokens import Kind, make_token
 
 CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d}\n"
 DIALLERS = """\
@@ -72,6 +74,11 @@ class Desk:
 
     def pull(self, name: str = "vici") -> None:
         self.run("pull", "test", "call", "--team", "north", "--size", "9", "--dialler", name)
+
+    def code_of(self, place: int) -> str:
+        """The token of the entry at this place of the first list, from 0."""
+        with self.world.room.ledger.read() as connection:
+            return make_token(self.world.room.token_key, Kind.DIAL_ENTRY, entries_of(connection, 1)[place].id)
 
     def numbers(self) -> list[str]:
         return [f"+1{lead.phone}" for lead in self.there.leads]
@@ -166,6 +173,29 @@ def test_who_is_recalled_while_the_load_has_them_in_hand_is_taken_off_again(desk
     told = desk.told("load", "1")
     assert [one["word"] for one in told["taken_off_again"]] == ["off"]
     assert desk.dialable() == {phone(0), phone(2), phone(3), phone(4)}
+
+
+def test_who_is_not_there_yet_while_a_load_is_under_way_is_in_doubt(desk: Desk) -> None:
+    said: list[Any] = []
+
+    def look(what: str, done: int, total: int) -> None:
+        if done == 2:
+            said.append(desk.told("recall", "1", "--customer", "c4", "--by-api", code=1))
+
+    desk.world.room.tick = look
+    assert dial_load.load(desk.world.room, 1, "tester").left_out == {"off_the_list": 1}
+    assert [one["why"] for one in said[0]["not_off"]] == [dial_load.MAY_COME]
+    assert desk.told("recall", "1", "--by-api")["answers"] == {"not_there": 1}
+    assert phone(4) not in desk.dialable()
+
+
+def test_who_is_recalled_in_doubt_stays_so_until_the_load_ends_well(desk: Desk) -> None:
+    desk.standin.fail({"fault": "reset", "requests": [1]})
+    desk.run("load", "1", code=1)
+    assert desk.told("recall", "1", "--customer", "c0", "--by-api", code=1)["answers"] == {"in_doubt": 1}
+    desk.there.put(desk.code_of(0), phone(0).removeprefix("+1"))  # the request that was cut off, at last
+    assert desk.told("recall", "1", "--by-api")["answers"] == {"off": 1}
+    assert phone(0) not in desk.dialable()
 
 
 def test_a_broken_dialler_leaves_nobody_twice_and_tells_what_is_open(desk: Desk) -> None:
