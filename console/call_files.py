@@ -126,6 +126,7 @@ def undo(
 def _say_stays(left: Stays, what: str) -> None:
     told = (
         (left.calls_of_closed_waves, "calls are of waves that are over: the balance as closed, and who entered later"),
+        (left.waves_opened_since, "waves opened since, and took people or left them out by what was known then"),
         (left.erased_customers, "customers were erased since"),
         (left.withdrawn_contacts, "contacts are withdrawn of people whom a call said to leave alone"),
         (left.addresses_to_import, "addresses wait for the next import of customers, which came in between"),

@@ -32,10 +32,12 @@ from waves.recycling import DialRules
 
 @dataclass(frozen=True, slots=True)
 class Stays:
-    """What undoing a file does not take back: calls of waves that are over, people erased since, contacts withdrawn
-    because a call ended all contact, addresses that wait for the next import of customers."""
+    """What undoing a file does not take back: calls of waves that are over, waves that opened since and judged its
+    customers, people erased since, contacts withdrawn because a call ended all contact, addresses that wait for the
+    next import of customers."""
 
     calls_of_closed_waves: int
+    waves_opened_since: int
     erased_customers: int
     withdrawn_contacts: int
     addresses_to_import: int
@@ -60,11 +62,13 @@ class Undone:
 
 def stays(connection: Connection, number: int) -> Stays:
     """What undoing this file would not take back; CampaignError for an unknown file, or one that is undone."""
-    _came(connection, number)
-    k, c, w, p = t.call.c, t.touch.c, t.wave.c, t.customer.c
+    came = _came(connection, number)
+    k, c, w, p, e = t.call.c, t.touch.c, t.wave.c, t.customer.c, t.enrolment.c
     mine = select(k.event).join_from(t.call, t.touch, c.id == k.touch).where(k.file == number)
     closed = mine.join(t.wave, w.id == c.wave).where(w.state != "open").subquery()
     called = select(c.customer).join_from(t.call, t.touch, c.id == k.touch).where(k.file == number)
+    judged = select(func.count(w.id.distinct())).join_from(t.wave, t.enrolment, e.wave == w.id)
+    judged = judged.where(w.opened >= came, e.customer.in_(called))  # pk_enrolment
     erased = select(func.count()).where(p.id.in_(called), p.erased_at.is_not(None))
     ended = called.where(k.disposition.in_([int(d) for d in ENDS_ALL_CONTACT]))
     withdrawn = select(func.count()).where(
@@ -72,6 +76,7 @@ def stays(connection: Connection, number: int) -> Stays:
     )
     return Stays(
         connection.scalar(select(func.count()).select_from(closed)) or 0,
+        connection.scalar(judged) or 0,
         connection.scalar(erased) or 0,
         connection.scalar(withdrawn) or 0,
         waiting_addresses(connection, number),

@@ -261,6 +261,7 @@ def test_who_was_imported_meanwhile_waits_for_the_next_import(world: World) -> N
 def test_what_was_withdrawn_erased_or_closed_is_said_and_stays(world: World) -> None:
     world.start(plan_text("  - {wave: notice, channels: [call_list], release: 2h, listen: 9d}\n", name="other"))
     world.advance()
+    at(world, 2 * HOUR)
     number = bring(world, "wrong.csv", WRONG)
     world.pull("notice", name="other")
     seal = sealer(world.room.token_key)
@@ -272,7 +273,7 @@ def test_what_was_withdrawn_erased_or_closed_is_said_and_stays(world: World) -> 
     world.ledger.set_now(world.now)
     with world.ledger.read() as connection:
         before = call_undo.stays(connection, number)
-    assert before == Stays(4, 1, 1, 0)
+    assert before == Stays(4, 1, 1, 1, 0)
     assert undo_file(world.room, number, "lead", world.now).stays == before
     assert {row[0]: row[3] for row in live(world)["touches"] if row[0] in ("c0", "c1", "c2")} == dict.fromkeys(
         ("c0", "c1", "c2")
