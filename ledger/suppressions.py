@@ -63,8 +63,10 @@ def suppress_since(connection: Connection, rows: Select[Any]) -> None:
     connection.execute(make(t.suppression).from_select(columns, rows).on_conflict_do_nothing())
     said = rows.subquery("said")
     customer, channel, reason, source, since = said.c
-    alike = (s.customer == customer, s.channel == channel, s.reason == reason, s.source == source, s.value.is_(None))
-    connection.execute(update(t.suppression).where(*alike, s.until.is_(None), s.since > since).values(since=since))
+    alike = (s.customer == customer, s.channel == channel, s.reason == reason, s.value.is_(None), s.until.is_(None))
+    others = (s.source == FROM_CALL, source != FROM_CALL)  # as in `suppress`: it outlives the file of those calls
+    connection.execute(update(t.suppression).where(*alike, *others).values(source=source))
+    connection.execute(update(t.suppression).where(*alike, s.source == source, s.since > since).values(since=since))
 
 
 def unsuppress(

@@ -24,6 +24,7 @@ from ledger.call_undo import Stays
 from ledger.callbacks import promises
 from ledger.dial_tables import reversed_call, spare_call
 from ledger.erasure import erase, stop_for_good
+from ledger.past_calls import PastCall, record_past_calls
 from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
 from tests.commands import said
 from tests.steps import address_words, touch_words
@@ -190,14 +191,16 @@ def test_a_file_that_is_undone_while_it_comes_in_stays_undone(desk: World) -> No
 
 
 def test_what_others_said_meanwhile_stays(world: World) -> None:
-    """A person's suppression for the same reason, a bounce of the same number, and a later call with the same word."""
-    number = bring(world, "wrong.csv", [(0, D.DNC_REQUEST, T0, "1"), (1, D.INVALID_NUMBER, T0, "2")])
+    """A person's suppression for the same reason, older calls', and a later call with the same word on the number."""
+    wrong: list[Line] = [(0, D.DNC_REQUEST, T0, "1"), (1, D.INVALID_NUMBER, T0, "2"), (2, D.DNC_REQUEST, T0, "4")]
+    number = bring(world, "wrong.csv", wrong)
     with world.ledger.write() as connection:
         assert not suppressions.suppress(connection, 1, None, 0, "dnc_request", "anna", world.now)
+        record_past_calls(connection, [PastCall("c2", phone(2), T0 - DAY, D.DNC_REQUEST, "crm", "1")])
     bring(world, "also.csv", [(1, D.WRONG_NUMBER, T0 + HOUR, "3")])
     undo_file(world.room, number, "lead", world.now)
     found = live(world)
-    assert [row[1] for row in found["suppressions"]] == ["dnc_request"]
+    assert [row[:2] for row in found["suppressions"]] == [(1, "dnc_request"), (3, "dnc_request")]
     assert found["call_list"][phone(1)][1] == found["sms"][phone(1)][1] == "dead"
     assert found["call_list"][phone(0)][2] == "granted", "the suppression keeps them from everything"
 
