@@ -10,6 +10,7 @@ import typer
 from console.context import ByOption, DiallerOption, HomeOption, JsonOption, number_of_row, open_home, who
 from console.dial_advice import EXAMPLE, advice
 from console.dial_recall import callbacks, recall, show
+from console.dial_stats import stats
 from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
 
@@ -140,6 +141,7 @@ def add_to(app: typer.Typer) -> None:
     topic.command("show")(show)
     topic.command("recall")(recall)
     topic.command("callbacks")(callbacks)
+    topic.command("stats")(stats)
     topic.command("advice", epilog=EXAMPLE)(advice)
     topic.command("abandonment")(abandonment)
     app.add_typer(topic, name="dial-list")
