@@ -24,7 +24,7 @@ class Form:
     quoted: bool = True
     """Whether a quote holds a cell together; else it is a character like others."""
     ragged: bool = False
-    """Whether a row may end after the last cell that is read here, or go on with empty ones."""
+    """Whether a row may end after the last cell that is read here."""
     hint: str = ""
     """How to get a column that is missing."""
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -78,16 +78,12 @@ def _rows(
             if header is None:
                 header = [cell.strip().lower() for cell in cells]
                 wanted = wanted_columns(found, first, header, required, called, form)
-            elif len(cells) != len(header) and not (form.ragged and _whole(cells, len(header), wanted)):
+            elif len(cells) != len(header) and not (form.ragged and wanted[-1][0] < len(cells) < len(header)):
                 found.add(first, f"{len(cells)} cells where the header has {len(header)}")
             else:
                 yield first, {name: cells[i] if i < len(cells) else "" for i, name in wanted}
     except csv.Error as error:
         found.add(line + 1, f"not readable as CSV: {error}")
-
-
-def _whole(cells: Sequence[str], width: int, wanted: Sequence[tuple[int, str]]) -> bool:
-    return wanted[-1][0] < len(cells) and not any(cell.strip() for cell in cells[width:])
 
 
 def wanted_columns(

@@ -226,12 +226,15 @@ def _calls(wave: Wave, capabilities: Mapping[str, Capabilities]) -> Said:
         return
     if not capacity.teams:
         yield ("capacity", "teams"), "no team is named; write teams: {north: 12}"
-    for team, agents in capacity.teams.items():
-        if not 1 <= agents <= 100_000:
+    for name, team in capacity.teams.items():
+        if not 1 <= team.agents <= 100_000:
             yield (
-                ("capacity", "teams", team),
-                f"team {team} has {agents} agents; write how many call, at least 1",
+                ("capacity", "teams", name),
+                f"team {name} has {team.agents} agents; write how many call, at least 1",
             )
+    for key in ("shrinkage", "occupancy"):
+        if getattr(capacity, key) == (1.0 if key == "shrinkage" else 0.0):
+            yield ("capacity", key), f"with this `{key}` nobody is ever at the phone; write such as 12% and 80%"
     if not ZERO < capacity.handle_time <= timedelta(hours=capacity.hours):
         message = "`handle_time` is no time at all, or longer than the shift; write the length of a call, such as 180s"
         yield ("capacity", "handle_time"), message

@@ -63,6 +63,7 @@ SHORT: Mapping[str, Callable[[Schema], Schema]] = {
     "HoursChoice": lambda keys: {"type": "string", "pattern": keys["set"]["pattern"]},
     "Group": lambda keys: keys["first_of"]["items"],
     "Holdout": lambda keys: keys["share"],
+    "Team": lambda keys: keys["agents"],
     "ZoneColumn": lambda keys: {"type": "string"},
     "Review": lambda keys: {"enum": ["no", False]},
 }

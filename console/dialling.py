@@ -7,24 +7,36 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.context import ByOption, DiallerOption, HomeOption, JsonOption, number_of_row, open_home, who
+from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
 from console.dial_advice import EXAMPLE, advice
-from console.dial_recall import callbacks, recall, show
+from console.dial_recall import ListArgument, callbacks, recall, show
 from console.dial_stats import stats
 from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
+from waves.errors import InputError
 
 if TYPE_CHECKING:
     from channels.call_list.rows import Written
+    from flows.dialling import Cut
 
 
 def pull(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
     wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
     team: Annotated[str, typer.Option(help="The team that will dial it.")],
-    size: Annotated[int, typer.Option(help="How many entries at most.", min=1, max=100_000)],
+    size: Annotated[
+        int | None,
+        typer.Option(help="How many entries at most, instead of what the plan's capacity takes.", min=1, max=100_000),
+    ] = None,
+    agents: Annotated[
+        int | None,
+        typer.Option(help="How many agents are there today, instead of as the plan says.", min=1, max=10_000),
+    ] = None,
     shift: Annotated[str, typer.Option(help="A name for the shift, such as monday-early.")] = "today",
-    hours: Annotated[float, typer.Option(help="How long the list may be dialled.", min=0.25, max=72)] = 8,
+    hours: Annotated[
+        float | None,
+        typer.Option(help="How long the list may be dialled, instead of the plan's shift.", min=0.25, max=72),
+    ] = None,
     dialler: DiallerOption = None,
     home: HomeOption = None,
     by: ByOption = None,
@@ -34,36 +46,71 @@ def pull(
     from flows import dialling
 
     room = open_home(home)
-    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now(), dialler)
+    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now(), dialler, agents)
     if as_json:
-        print_json(
-            {
-                "list": cut.number or None,
-                "entries": len(cut.entries),
-                "file": str(cut.file) if cut.file else None,
-                "valid_until": cut.valid_until,
-                "shortened": list(cut.written.shortened),
-                "notes": list(cut.written.notes),
-                "left_out": cut.pulled.funnel,
-                "waiting": cut.pulled.waiting,
-            }
-        )
+        _print_cut(cut)
         return
-    if cut.number:
-        say(f"list {cut.number}: {len(cut.entries):,} entries for {team}, valid until {clock(cut.valid_until)}")
+    if not cut.number:
+        say(f"nobody is callable now in {campaign}, wave {wave}; see: multiwave status {campaign}")
+    _say_cut(cut, f"for {team}", dialler)
+
+
+def extend(
+    number: ListArgument,
+    size: Annotated[int | None, typer.Option(help="So many more, the best there are.", min=1, max=100_000)] = None,
+    customer: Annotated[str | None, typer.Option(help="This customer, by their key, if they may be called.")] = None,
+    home: HomeOption = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put more customers on a list that is out, or one at once, and write a file of them alone."""
+    from flows import dialling
+
+    if (size is None) == (customer is None):
+        raise InputError("write how many more (--size), or who (--customer)")
+    room = open_home(home)
+    cut = dialling.extend(room, number, size or 1, who(by), room.ledger.now(), customer)
+    if as_json:
+        _print_cut(cut)
+        return
+    if not cut.entries:
+        say(f"nobody more is callable now for list {number}")
+    _say_cut(cut, "more", None)
+
+
+def _print_cut(cut: Cut) -> None:
+    print_json(
+        {
+            "list": cut.number or None,
+            "entries": len(cut.entries),
+            "file": str(cut.file) if cut.file else None,
+            "valid_until": cut.valid_until,
+            "shortened": list(cut.written.shortened),
+            "notes": list(cut.written.notes),
+            "wanted": cut.sized.size,
+            "sized": cut.sized.why,
+            "worth_an_agent_hour": cut.pulled.worth_an_hour,
+            "gap": round(cut.pulled.gap, 4),
+            "left_out": cut.pulled.funnel,
+            "waiting": cut.pulled.waiting,
+        }
+    )
+
+
+def _say_cut(cut: Cut, what: str, dialler: str | None) -> None:
+    if cut.entries:
+        say(f"list {cut.number}: {len(cut.entries):,} entries {what}, valid until {clock(cut.valid_until)}")
         say(str(cut.file))
+        say(f"{cut.sized.size:,} wanted ({cut.sized.why})")
+        if len(cut.pulled.worth_an_hour) > 1:
+            worth = ", ".join(f"{name} {value:,.1f}" for name, value in cut.pulled.worth_an_hour.items())
+            say(f"rank an agent hour: {worth}; the gap between the teams is {cut.pulled.gap:.1%}")
         _say_shortened(cut.written)
         by_name = f" --dialler {dialler}" if dialler else ""
         say(f"after the shift: multiwave dispositions import FILE{by_name}, then: multiwave dial-list return LIST")
-    else:
-        say(f"nobody is callable now in {campaign}, wave {wave}; see: multiwave status {campaign}")
     if cut.pulled.funnel:
-        table(
-            "left out",
-            ("why", "customers"),
-            sorted(cut.pulled.funnel.items(), key=lambda each: -each[1]),
-            ("customers",),
-        )
+        left_out = sorted(cut.pulled.funnel.items(), key=lambda each: -each[1])
+        table("left out", ("why", "customers"), left_out, ("customers",))
     waiting = cut.pulled.waiting
     say(
         f"of the wave's other calls {waiting['due']:,} are due, {waiting['later']:,} wait for their time, "
@@ -87,9 +134,7 @@ def _say_shortened(written: Written) -> None:
 
 
 def give_back(
-    number: Annotated[
-        int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
-    ],
+    number: ListArgument,
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:
@@ -139,6 +184,7 @@ def add_to(app: typer.Typer) -> None:
     topic.command("return")(give_back)
     topic.command("ls")(ls)
     topic.command("show")(show)
+    topic.command("extend")(extend)
     topic.command("recall")(recall)
     topic.command("callbacks")(callbacks)
     topic.command("stats")(stats)

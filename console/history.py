@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.call_scores import scores
 from console.context import ByOption, HomeOption, JsonOption, existing, open_home, who
 from console.show import clock, print_json, say, table
 
@@ -24,7 +25,8 @@ IMPORT_EPILOG = "\n\n".join(
         "word of this program (sale, not_interested, no_answer, busy, machine ...), a time has a zone: "
         "2026-11-02T14:05:00+02:00.",
         "source and source_id name a call once and for all, so that a file may be imported again. These calls are "
-        "learnt from and act on nobody: they suppress, convert and count for no limit.",
+        "learnt from and count for the caps on attempts; dnc_request, suppressed_dnc and deceased suppress the "
+        "customer. They are nobody's results: no campaign is moved or met by them.",
     )
 )
 FIT_EPILOG = "\n\n".join(
@@ -42,15 +44,17 @@ def import_file(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import calls that another system made, to learn from: CSV or Parquet, each call once; it acts on nobody."""
+    """Import calls that another system made, each once: learnt from, counted in the caps; a no in them stands."""
     from flows.history import import_history
 
     room = open_home(home)
-    new, known, unknown = import_history(room, existing(file), room.ledger.now())
+    kept = import_history(room, existing(file), room.ledger.now())
     if as_json:
-        print_json({"new": new, "known": known, "unknown_customer": unknown})
-    else:
-        say(f"{new:,} new calls, {known:,} known already, {unknown:,} of customers nobody imported")
+        print_json(asdict(kept))
+        return
+    say(f"{kept.new:,} new calls, {kept.known:,} known already, {kept.unknown_customer:,} of customers nobody imported")
+    if kept.suppressed:
+        say(f"{kept.suppressed:,} customers are suppressed: a call says that they asked for no more, or died")
 
 
 def fit(
@@ -64,17 +68,21 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Learn from all calls who answers when and who converts, and show how well that ranks: the model cards."""
+    from flows.call_scores import keep_call_scores
     from flows.history import call_wave, fit_wave, fitted_for
 
     room = open_home(home)
     running, now = call_wave(room, campaign, wave), room.ledger.now()
     fitted = (fitted_for if if_due else fit_wave)(room, running, wave, who(by), now)
+    scored = keep_call_scores(room, running, wave, fitted, now)
     if as_json:
-        print_json({"ranks_by": fitted.ranks_by, "cards": [told(card) for card in fitted.cards.values()]})
+        learnt = [told(card) for card in fitted.cards.values()]
+        print_json({"ranks_by": fitted.ranks_by, "scored": scored, "cards": learnt})
         return
     for card in fitted.cards.values():
         _show(card)
-    say(f"a list of {campaign}, wave {wave}, is ranked by {' and '.join(fitted.ranks_by)}{_alone(fitted.ranks_by)}")
+    say(f"{campaign}, wave {wave}, is ranked by {' and '.join(fitted.ranks_by)}{_alone(fitted.ranks_by)}")
+    say(f"{scored:,} customers whose call is not over were scored")
 
 
 def cards(
@@ -128,7 +136,8 @@ def _show(card: Card) -> None:
     if card.window_from:
         say(f"  from {clock(card.window_from)} to {clock(card.window_to)}; by {', '.join(card.features)}")
     if card.auc is None or card.within50 is None or card.within20 is None or card.trailing50 is None:
-        say("  too few calls to test: it ranks nobody yet")
+        why = f"all or none of {card.tested:,} tested calls {came}" if card.tested else "too few calls to test"
+        say(f"  {why}: it ranks nobody yet")
         return
     say(
         f"  {card.tested:,} calls scored before their result was known: AUC {card.auc:.3f}; within lists the best half "
@@ -161,4 +170,5 @@ def add_to(app: typer.Typer) -> None:
     topic.command("import", epilog=IMPORT_EPILOG)(import_file)
     topic.command("fit", epilog=FIT_EPILOG)(fit)
     topic.command("cards")(cards)
+    topic.command("scores")(scores)
     app.add_typer(topic, name="history")

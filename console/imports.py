@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from console import customers
-from console.context import DiallerOption, HomeOption, JsonOption, existing, open_home
+from console.context import DiallerOption, HomeOption, JsonOption, existing, open_home, who
 from console.show import print_json, say
 
 FileArgument = Annotated[Path, typer.Argument(help="The file to read.", show_default=False)]
@@ -30,15 +30,13 @@ def import_dispositions(
     file: FileArgument, dialler: DiallerOption = None, home: HomeOption = None, as_json: JsonOption = False
 ) -> None:
     """Record call results: a dialler's own export (--dialler), or CSV with token, disposition, at, call_id."""
-    from channels.call_list.formats import FORMATS
-    from flows.reports import in_chunks, record_dispositions, total
+    from flows.call_scores import learn
+    from flows.dial_results import import_results
 
-    room = open_home(home, to_stop=True)
-    by = room.dialler(dialler)
-    results = FORMATS[by.format].read(existing(file), by)
-    chunks = in_chunks(results)
-    recorded = total(record_dispositions(room, chunk, room.ledger.now(), by.dialler) for chunk in chunks)
-    _say(recorded.new, recorded.known, recorded.unknown_touch, "calls", as_json, results.notes)
+    room = open_home(home, to_stop=dialler is None)
+    done = import_results(room, existing(file), dialler, room.ledger.now())
+    recorded, learnt = done.recorded, learn(room, who(None), room.ledger.now()) if done.recorded.new else []
+    _say(recorded.new, recorded.known, recorded.unknown_touch, "calls", as_json, (*done.notes, *learnt))
 
 
 def import_conversions(file: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:

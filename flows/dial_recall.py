@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import Phone, RecallRow, Written
-from flows.dialling import dial_rules
+from flows.dialling import dial_rules, new_file
 from flows.room import Room
 from flows.running import gates_of, load_running
 from ledger import dial_recall
+from ledger.dial_lists import list_of
 from ledger.dial_recall import Recalled, Standing
 from waves.errors import CampaignError
 from waves.tokens import Kind, make_token
@@ -49,7 +49,7 @@ class Taken:
 def show(room: Room, number: int, now: datetime) -> Shown:
     """How a list stands, and how fresh it is; CampaignError when there is none."""
     with room.ledger.read() as connection:
-        row = dial_recall.list_of(connection, number)
+        row = list_of(connection, number)
     running = load_running(room.ledger, row.campaign)
     gates = gates_of(running, running.plan.wave(row.wave_name), now)
     with room.ledger.read() as connection:
@@ -78,16 +78,11 @@ def recall(
         if not entries:
             return Taken([], None, Written(0))
         dial_recall.recall(connection, number, entries, by, now)
-        file = _new_file(room, f"{shown.campaign}-{shown.wave}-list-{number}-recall", layout.recall_ending)
+        file = new_file(room, f"{shown.campaign}-{shown.wave}-list-{number}-recall", layout.recall_ending)
         rows = [_row(room, number, one, now) for one in entries]
         # Written before the commit: a recall that no file holds would never reach the dialler.
         written = FORMATS[dialler.format].recall(file, rows, dialler)
     return Taken(entries, file, written)
-
-
-def _new_file(room: Room, name: str, ending: str) -> Path:
-    folder = room.settings.home / "dial-lists"
-    return next(path for n in count(1) if not (path := folder / f"{name}-{n}{ending}").exists())
 
 
 def _row(room: Room, number: int, one: Recalled, now: datetime) -> RecallRow:

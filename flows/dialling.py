@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,25 @@ from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
 from config.dialling import load_dialling
 from flows.abandonment import keep_below
+from flows.call_scores import call_rank
+from flows.dial_sizing import Sized, size_for
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
-from flows.running import gates_of, load_running, score_of
+from flows.running import Running, gates_of, load_running
 from ledger import dial_lists
 from ledger.dial_details import Detail, details, known_attributes
+from ledger.dial_lists import Pull
+from waves.diallers import Dialler
 from waves.errors import CampaignError
+from waves.plan import Wave
 from waves.recycling import DialRules
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
 GRACE = timedelta(minutes=30)
+HOURS = 8.0
+"""How long a list may be dialled where neither the lead nor the plan says."""
 ALONG = ("list", "campaign", "wave", "shift")
 """Further columns of a list whose dialler takes any."""
 
@@ -36,6 +44,7 @@ class Cut:
     file: Path | None
     valid_until: datetime
     written: Written
+    sized: Sized
 
     @property
     def number(self) -> int:
@@ -54,18 +63,69 @@ def pull(
     wave_name: str,
     team: str,
     shift: str,
-    size: int,
-    hours: float,
+    size: int | None,
+    hours: float | None,
     by: str,
     now: datetime,
     dialler_name: str | None = None,
+    agents: int | None = None,
 ) -> Cut:
-    """The best `size` callable members of a call wave as a file for a dialler.
+    """A team's share of the best callable members of a call wave as a file for a dialler.
+
+    Without a `size` the plan's capacity says how long it is, for so many `agents` where they are given; `hours` (the
+    plan's shift) is how long the list may be dialled.
 
     CampaignError when the wave is none, or not open, or while the campaign abandons more calls than
     rules/abandonment.yaml lets it; InputError for an unknown dialler, SendRefused for an entry that
     it cannot take.
     """
+    desk = _desk(room, campaign, wave_name, dialler_name, by, now)
+    capacity = desk.wave.capacity
+    ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
+    with room.ledger.write() as connection:
+        sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, size, agents)
+        lease = (ends, ends + GRACE, desk.scopes)
+        ask = Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
+        return _cut(room, connection, desk, ask, sized, now)
+
+
+def extend(room: Room, number: int, size: int, by: str, now: datetime, customer: str | None = None) -> Cut:
+    """Put `size` more on a list that is out, or this one customer, and write a file of them alone.
+
+    CampaignError for a list that is over, and for a customer who cannot be listed now, with the reason.
+    """
+    with room.ledger.read() as connection:
+        row = dial_lists.list_of(connection, number)
+    ends = row.valid_until or row.lease_until
+    if row.returned_at is not None or ends <= now:
+        raise CampaignError(f"dial list {number} is over; pull another: multiwave dial-list pull")
+    desk = _desk(room, row.campaign, row.wave_name, row.format, by, now)
+    with room.ledger.write() as connection:
+        lease = (ends, row.lease_until, desk.scopes)
+        ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, number=number, only=customer)
+        cut = _cut(room, connection, desk, ask, Sized(size, {}, "as asked for"), now)
+        if customer is not None and not cut.entries:
+            why = ", ".join(cut.pulled.funnel) or "no call of this wave waits for them"
+            raise CampaignError(f"customer {customer} cannot be put on list {number} now: {why}")
+        return cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """An open call wave and the dialler of a list of it."""
+
+    running: Running
+    wave: Wave
+    row: Any
+    closes: datetime
+    dialler: Dialler
+    scopes: tuple[str, ...]
+    """The kill switches that stop it."""
+    score: dial_lists.Score | None
+    """What it is ranked by: what the models say, or the plan."""
+
+
+def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, by: str, now: datetime) -> _Desk:
     dialler = room.dialler(dialler_name)
     keep_hours(room, now)
     running = load_running(room.ledger, campaign)
@@ -77,28 +137,34 @@ def pull(
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     keep_below(room, campaign, now)
-    valid_until = min(now + timedelta(hours=hours), row.closes)
     carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
     within = {*scopes_on(campaign, wave_name, room.sender("call_list")), *scopes_on(campaign, wave_name, carrying)}
-    ask = dial_lists.Pull(
-        row.id, team, shift, dialler.dialler, size, by, valid_until, valid_until + GRACE, tuple(sorted(within))
-    )
-    score = score_of(running, wave, now)
-    file, written = None, Written(0)
-    with room.ledger.write() as connection:
-        gates = replace(gates_of(running, wave, now), halted=halted_segments(connection, running, now))
-        pulled = dial_lists.pull(connection, ask, gates, running.types, score, dial_rules(room), now)
-        if pulled.number:
-            # Written before the commit: a list that no file holds would keep its people from everybody else.
-            file = room.settings.home / "dial-lists" / f"{campaign}-{wave_name}-list-{pulled.number}"
-            file = file.with_name(file.name + FORMATS[dialler.format].layout.ending)
-            told = {"list": pulled.number, "campaign": campaign, "wave": wave_name, "shift": shift}
-            named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
-            types = known_attributes(connection, [name for name in named if name not in ALONG])
-            known = details(connection, [entry.customer for entry in pulled.entries], types)
-            rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in pulled.entries)
-            written = FORMATS[dialler.format].write(file, rows, (*ALONG, *types), dialler)
-    return Cut(pulled, file, valid_until, written)
+    score = call_rank(room, running, wave_name, by, now)
+    return _Desk(running, wave, row, row.closes, dialler, tuple(sorted(within)), score)
+
+
+def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
+    running, dialler, file, written = desk.running, desk.dialler, None, Written(0)
+    gates = replace(gates_of(running, desk.wave, now), halted=halted_segments(connection, running, now))
+    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.score, dial_rules(room), now)
+    if pulled.entries:
+        # Written before the commit: a list that no file holds would keep its people from everybody else.
+        told = {"list": pulled.number, "campaign": running.name, "wave": desk.wave.wave, "shift": ask.shift}
+        stem = f"{running.name}-{desk.wave.wave}-list-{pulled.number}{'-more' if ask.number else ''}"
+        file = new_file(room, stem, FORMATS[dialler.format].layout.ending)
+        named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
+        types = known_attributes(connection, [name for name in named if name not in ALONG])
+        known = details(connection, [entry.customer for entry in pulled.entries], types)
+        rows = (_row(room, entry, told, known[entry.customer], ask.team, now) for entry in pulled.entries)
+        written = FORMATS[dialler.format].write(file, rows, (*ALONG, *types), dialler)
+    return Cut(pulled, file, ask.valid_until, written, sized)
+
+
+def new_file(room: Room, stem: str, ending: str) -> Path:
+    """Where the file of a list goes, or its next change: never over one that a lead has fetched."""
+    folder = room.settings.home / "dial-lists"
+    names = chain([f"{stem}{ending}"], (f"{stem}-{n}{ending}" for n in count(2)))
+    return next(path for name in names if not (path := folder / name).exists())
 
 
 def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:

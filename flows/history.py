@@ -12,24 +12,23 @@ from flows.reports import in_chunks
 from flows.room import Room
 from flows.running import Running, load_running
 from ledger.attributes import attribute_types
-from ledger.call_history import CallGoal, Extent, calls_after, newest, read_calls
-from ledger.model_cards import MODELS, Card, Model, newest_cards, store_cards
-from ledger.past_calls import record_past_calls
+from ledger.call_history import CallGoal, Extent, newest, read_calls
+from ledger.model_cards import MODELS, Card, Model, is_due, newest_cards, store_cards
+from ledger.past_calls import Kept, record_past_calls
 from segments.propensity import Fitted, learn
 from segments.walk import STEP
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 
 
-def import_history(room: Room, file: Path, now: datetime) -> tuple[int, int, int]:
-    """Store the calls of a file: (new, known already, of customers nobody imported: those are not stored)."""
+def import_history(room: Room, file: Path, now: datetime) -> Kept:
+    """Store the calls of a file; InputError with every problem in it, and nothing of it is stored."""
     region = load_schema(room.settings.home / "config").region
-    found = (0, 0, 0)
+    kept = Kept()
     for chunk in in_chunks(read_history(file, region, now)):
         with room.ledger.write() as connection:
-            done = record_past_calls(connection, chunk)
-        found = (found[0] + done[0], found[1] + done[1], found[2] + done[2])
-    return found
+            kept += record_past_calls(connection, chunk)
+    return kept
 
 
 def fit_wave(room: Room, running: Running, wave: str, by: str, now: datetime) -> Fitted:
@@ -47,9 +46,14 @@ def fitted_for(room: Room, running: Running, wave: str, by: str, now: datetime) 
     row = running.row(wave)
     with room.ledger.read() as connection:
         known = newest_cards(connection, row.id)
-        due = not known or calls_after(connection, row.id, known["answer"].extent.event) >= STEP
-    if due:
-        return fit_wave(room, running, wave, by, now)
+        due = is_due(connection, row.id, known, STEP)
+    return (fit_wave if due else fitted_before)(room, running, wave, by, now)
+
+
+def fitted_before(room: Room, running: Running, wave: str, by: str, now: datetime) -> Fitted:
+    """The models of a wave's newest cards, made anew from what they were learnt from; KeyError without cards."""
+    with room.ledger.read() as connection:
+        known = newest_cards(connection, running.row(wave).id)
     return _fitted(room, running, wave, by, now, known["answer"].extent, known)
 
 

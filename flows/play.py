@@ -162,7 +162,8 @@ class Play:
         if wave is None or not self._shift_begins(running, now):
             return
         capacity = capacity_of(wave, self.crowd.world)
-        for team, agents in capacity.teams.items():
+        for team, they in capacity.teams.items():
+            agents = they.agents
             dials = self.share * agents * timedelta(hours=capacity.hours) / capacity.handle_time
             cut = dialling.pull(
                 self.room,

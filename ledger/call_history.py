@@ -36,8 +36,8 @@ from waves.dispositions import COULD_BE_ANSWERED
 MOST_CALLS = 200_000
 LONGEST_AGO = timedelta(days=730)
 """The newest calls are read, and none from longer ago: those say little of today, and a fit is to take seconds."""
-PLAIN = ("at", "customer", "number", "disposition", "attempt", "zones", "language", "same_goal", "converted")
-"""The columns of a call beside the customer's attributes; `at` in microseconds since 1970 UTC."""
+OF = "of_"
+"""What stands before an attribute's name where it is a column beside ours, which it could be called like."""
 TRIED = tuple(sorted(map(int, COULD_BE_ANSWERED)))
 
 
@@ -62,11 +62,13 @@ class Extent:
 def read_calls(
     connection: Connection, goal: CallGoal, types: Mapping[str, str], extent: Extent, most: int = MOST_CALLS
 ) -> Sequence[Row[Any]]:
-    """The newest calls that could have been answered, oldest first: PLAIN, then the attributes by name.
+    """The newest calls that could have been answered, oldest first.
 
-    `same_goal` says that the call was for this goal, `converted` whether it met it (null: not yet to be told). Within
-    a campaign an attribute is what it was when the campaign started, if a rule of it names the attribute; otherwise,
-    and for imported calls, what it is now. Erased customers are left out.
+    A row has `at` (microseconds since 1970 UTC), customer, number, disposition, attempt, zones, language, same_goal,
+    converted, and each attribute as OF with its name. `attempt` is null where a file did not say it, `same_goal` says
+    that the call was for this goal, `converted` whether it met it (null: not yet to be told). Within a campaign an
+    attribute is what it was when the campaign started, if a rule of it names the attribute; otherwise, and for imported
+    calls, what it is now. Erased customers are left out.
     """
     both = union_all(_own(goal, types, extent), _imported(goal, types, extent)).subquery("calls")
     order = (both.c.at.desc(), both.c.source.desc(), both.c.place.desc())
@@ -77,7 +79,7 @@ def _own(goal: CallGoal, types: Mapping[str, str], extent: Extent) -> Select[Any
     k, c, p = t.call.c, t.touch.c, t.customer.c
     member, profile = t.member_table(types), t.profile_table(types)
     nth = func.row_number().over(partition_by=k.touch, order_by=(k.at, k.event))
-    known = [func.coalesce(member.c[name], profile.c[name]).label(name) for name in types]
+    known = [func.coalesce(member.c[name], profile.c[name]).label(OF + name) for name in types]
     return (
         select(
             type_coerce(k.at, BigInteger).label("at"),
@@ -108,21 +110,20 @@ def _own(goal: CallGoal, types: Mapping[str, str], extent: Extent) -> Select[Any
 def _imported(goal: CallGoal, types: Mapping[str, str], extent: Extent) -> Select[Any]:
     k, p = past_call.c, t.customer.c
     profile = t.profile_table(types)
-    nth = func.row_number().over(partition_by=(k.source, k.customer, k.number), order_by=(k.at, k.id))
     return (
         select(
             type_coerce(k.at, BigInteger).label("at"),
             k.customer,
             cast(k.number, Text).label("number"),
             k.disposition,
-            cast(func.coalesce(k.attempt, nth), SmallInteger).label("attempt"),
+            k.attempt,
             t.zone_set.c.zones,
             p.language,
             literal(True).label("same_goal"),
             _converted(goal, k.disposition, k.at, k.customer, extent.until).label("converted"),
             literal(0, SmallInteger).label("source"),
             k.id.label("place"),
-            *[profile.c[name].label(name) for name in types],
+            *[profile.c[name].label(OF + name) for name in types],
         )
         .join_from(past_call, t.customer, p.id == k.customer)
         .outerjoin(t.zone_set, t.zone_set.c.id == p.zone_set)

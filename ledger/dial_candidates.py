@@ -57,6 +57,10 @@ class Asked(Protocol):
     def valid_until(self) -> datetime:
         """The list's end."""
 
+    @property
+    def only(self) -> str | None:
+        """The key of the one customer who is asked for; None: whoever is best."""
+
 
 WORST = 1.7e308
 """The place of those without a score: after everybody who has one."""
@@ -95,6 +99,7 @@ def ranked(
         .where(c.wave == ask.wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_after > now)
         .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)))
         .where(~gates.halted(c.customer) if gates.halted else true())
+        .where(c.customer.in_(select(t.customer.c.id).where(t.customer.c.key == ask.only)) if ask.only else true())
         .order_by(*place)
     )
     after: tuple[int, float, int, int] | None = None
@@ -138,6 +143,8 @@ def candidates(
                 [Number(n.id, n.value, n.on_a_list, n.law_cap) for n in numbers.get(row.customer, ())],
                 [_tried(call) for call in mine],
                 of_wave,
+                row.language,
+                row.team,
             )
         )
     return found
@@ -165,12 +172,14 @@ def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: 
             c.customer,
             c.not_before,
             p.household,
+            p.language,
             t.zone_set.c.zones,
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
             open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now).label("call_until"),
             over_limit(c.id, c.customer, now, None).label("over"),
             (used_up(gates.rules.id, law, Called(c.customer, m.c.zone_set), now) if law else false()).label("law_cap"),
             select(e.id).where(e.active, mine).correlate(t.touch, t.customer).exists().label("on_a_list"),
+            _last_team(c.id).label("team"),
         )
         .join_from(t.touch, m, m.c.customer == c.customer)
         .join(t.customer, p.id == c.customer)
@@ -179,6 +188,13 @@ def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: 
         .join(t.address, a.id == func.coalesce(best_address(c.customer, c.channel, now, gates.campaign), c.address))
         .where(among(c.id, touches))
     )
+
+
+def _last_team(touch: ColumnElement[int]) -> ColumnElement[str]:
+    """The team of the last list that a touch was on (ix_dial_entry_touch)."""
+    e = t.dial_entry.alias("earlier_entry")
+    last = select(t.dial_list.c.team).join_from(e, t.dial_list, t.dial_list.c.id == e.c.list).where(e.c.touch == touch)
+    return last.order_by(e.c.id.desc()).limit(1).correlate(t.touch).scalar_subquery()
 
 
 def _numbers(customers: Sequence[int], gates: Gates, now: datetime) -> Select[Any]:

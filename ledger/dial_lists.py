@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,12 +19,15 @@ from ledger.legal_hours import cover
 from ledger.recycling import hold_lists, wait_again
 from ledger.sql import among
 from ledger.store import keep_open, keep_out_new_touches
-from waves.dial_list import Composed, compose
+from waves.dial_list import Candidate, Composed, Number, compose
+from waves.dial_split import Dealt, Lead, Share, deal
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 from waves.outcomes import State
-from waves.recycling import DialRules
+from waves.recycling import DialRules, Tried
 
+OTHER_TEAMS = "other_teams"
+"""Callable, and for the lists of the shift's other teams."""
 FEWEST = 2_000
 """So many are looked at together, or twice the list where that is more."""
 Score = Callable[[Members], ColumnElement[float]]
@@ -44,6 +47,12 @@ class Pull:
     lease_until: datetime
     scopes: tuple[str, ...] = ()
     """The kill switches that stop it."""
+    teams: Mapping[str, Share] = field(default_factory=dict)
+    """What each team of the shift is to get, this one among them; empty: this list alone is cut."""
+    number: int = 0
+    """The list that is to be longer; 0: a new one."""
+    only: str | None = None
+    """The key of the one customer who is to be on it; None: whoever is best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,10 @@ class Pulled:
     """Reason to how many of those looked at were left out for it."""
     waiting: Mapping[str, int]
     """What the wave's other calls do now: due, later, on_a_list, done."""
+    worth_an_hour: Mapping[str, float] = field(default_factory=dict)
+    """What an agent hour of each team of the shift is worth by its share, in units of the wave's rank."""
+    gap: float = 0.0
+    """How much less that is for the poorest team than for the richest, as a share."""
 
 
 def pull(
@@ -98,14 +111,7 @@ def pull(
     keep_out_new_touches(connection, ask.wave)
     _refuse_unless_open(connection, ask, now)
     cover(connection, gates.rules, now, gates.closes)
-    made, scores = Composed(), dict[int, float | None]()
-    for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * ask.size)):
-        scores |= {one.touch: one.score for one in block}
-        found = candidates(connection, [one.touch for one in block], ask.wave, gates, types, now)
-        to_numbers = calls_to(connection, (number.value for one in found for number in one.numbers))
-        compose(made, found, to_numbers, rules, now, ask.size)
-        if len(made.chosen) >= ask.size:
-            break
+    made, dealt, scores = _chosen(connection, ask, gates, types, score, rules, now)
     for reason in {one.stopped_by for one in made.stopped}:
         connection.execute(
             update(t.touch)
@@ -115,8 +121,48 @@ def pull(
             )
             .values(state=given_up(State.WITHDRAWN), reason=reason)
         )
-    number, entries = _write(connection, ask, made, scores, now)
-    return Pulled(number, entries, dict(made.funnel), waiting(connection, ask.wave, now))
+    mine = [made.chosen[place] for place in dealt.places[ask.team]]
+    if len(mine) < len(made.chosen):
+        made.funnel[OTHER_TEAMS] += len(made.chosen) - len(mine)
+    number, entries = _write(connection, ask, mine, scores, now)
+    left = waiting(connection, ask.wave, now)
+    return Pulled(number, entries, dict(made.funnel), left, dealt.worth_an_hour, dealt.gap)
+
+
+def _chosen(
+    connection: Connection,
+    ask: Pull,
+    gates: Gates,
+    types: Mapping[str, str],
+    score: Score | None,
+    rules: DialRules,
+    now: datetime,
+) -> tuple[Composed, Dealt, dict[int, float | None]]:
+    """Everybody for the shift's teams, dealt out, and the scores; more are looked at until this team's list is full."""
+    teams = dict(ask.teams) or {ask.team: Share(ask.size, 1.0)}
+    wanted = shift = sum(team.size for team in teams.values())
+    scores, known = dict[int, float | None](), list[tuple[list[Candidate], dict[str, list[Tried]]]]()
+    made, dealt = Composed(), deal((), teams)
+    for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * wanted)):
+        scores |= {one.touch: one.score for one in block}
+        found = candidates(connection, [one.touch for one in block], ask.wave, gates, types, now)
+        known.append((found, calls_to(connection, (number.value for one in found for number in one.numbers))))
+        while True:
+            made = Composed()
+            for people, to_numbers in known:
+                compose(made, people, to_numbers, rules, now, wanted)
+            dealt = deal([_lead(one, scores) for one, _ in made.chosen], teams)
+            if len(dealt.places[ask.team]) >= ask.size:
+                return made, dealt, scores
+            if len(made.chosen) < wanted:
+                break
+            wanted += shift  # the others cannot take whom they do not understand
+    return made, dealt, scores
+
+
+def _lead(one: Candidate, scores: Mapping[int, float | None]) -> Lead:
+    score = scores[one.touch]
+    return Lead(1.0 if score is None else score, one.language, one.tier, one.team)
 
 
 def _refuse_unless_open(connection: Connection, ask: Pull, now: datetime) -> None:
@@ -137,24 +183,16 @@ def _refuse_unless_open(connection: Connection, ask: Pull, now: datetime) -> Non
 
 
 def _write(
-    connection: Connection, ask: Pull, made: Composed, scores: Mapping[int, float | None], now: datetime
+    connection: Connection,
+    ask: Pull,
+    chosen: Sequence[tuple[Candidate, Number]],
+    scores: Mapping[int, float | None],
+    now: datetime,
 ) -> tuple[int, list[Entry]]:
-    if not made.chosen:
+    if not chosen:
         return 0, []
-    number = connection.execute(
-        insert(t.dial_list)
-        .values(
-            wave=ask.wave,
-            team=ask.team,
-            shift=ask.shift,
-            format=ask.format,
-            pulled_at=now,
-            pulled_by=ask.by,
-            valid_until=ask.valid_until,
-            lease_until=ask.lease_until,
-        )
-        .returning(t.dial_list.c.id)
-    ).scalar_one()
+    number = ask.number or _new_list(connection, ask, now)
+    first = 1 + (connection.scalar(select(func.max(t.dial_entry.c.rank)).where(t.dial_entry.c.list == number)) or 0)
     connection.execute(
         insert(t.dial_entry),
         [
@@ -172,7 +210,7 @@ def _write(
                 "callback_at": one.promise.callback_at if one.promise else None,
                 "agent": one.promise.agent if one.promise else None,
             }
-            for rank, (one, line) in enumerate(made.chosen, 1)
+            for rank, (one, line) in enumerate(chosen, first)
         ],
     )
     c = t.touch.c
@@ -181,19 +219,56 @@ def _write(
         update(t.touch)
         .where(c.id == bindparam("b_touch"), c.state == int(State.QUEUED))
         .values(address=bindparam("b_address"), **listed),
-        [{"b_touch": one.touch, "b_address": line.address} for one, line in made.chosen],
+        [{"b_touch": one.touch, "b_address": line.address} for one, line in chosen],
     )
-    after = f"{len(made.chosen)} entries for {ask.team}"
-    record(connection, now, ask.by, "dial-list pull", f"list {number}", after=after)
-    return number, entries_of(connection, number)
+    after = f"{len(chosen)} entries for {ask.team}"
+    did = "dial-list extend" if ask.number else "dial-list pull"
+    record(connection, now, ask.by, did, f"list {number}", after=after)
+    return number, entries_of(connection, number, first)
 
 
-def entries_of(connection: Connection, number: int) -> list[Entry]:
-    """The lines of a list by rank (ix_dial_entry_list)."""
+def _new_list(connection: Connection, ask: Pull, now: datetime) -> int:
+    made = insert(t.dial_list).values(
+        wave=ask.wave,
+        team=ask.team,
+        shift=ask.shift,
+        format=ask.format,
+        pulled_at=now,
+        pulled_by=ask.by,
+        valid_until=ask.valid_until,
+        lease_until=ask.lease_until,
+    )
+    return int(connection.execute(made.returning(t.dial_list.c.id)).scalar_one())
+
+
+def entries_of(connection: Connection, number: int, first: int = 1) -> list[Entry]:
+    """The lines of a list by rank, from this rank on (ix_dial_entry_list)."""
     e, p = t.dial_entry.c, t.customer.c
     query = select(e.id, e.customer, e.number, p.name, p.language, e.rank, e.tier, e.score, e.call_until)
-    query = query.add_columns(e.callback_at, e.agent).join(t.customer, p.id == e.customer).where(e.list == number)
+    query = query.add_columns(e.callback_at, e.agent).join(t.customer, p.id == e.customer)
+    query = query.where(e.list == number, e.rank >= first)
     return [Entry(*row) for row in connection.execute(query.order_by(e.rank))]
+
+
+def list_of(connection: Connection, number: int) -> Row[Any]:
+    """A dial list with the names of its campaign and wave; CampaignError when there is none."""
+    d, w = t.dial_list.c, t.wave.c
+    query = (
+        select(t.dial_list, w.name.label("wave_name"), t.campaign.c.name.label("campaign"))
+        .join(t.wave, w.id == d.wave)
+        .join(t.campaign, t.campaign.c.id == w.campaign)
+        .where(d.id == number)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise CampaignError(f"there is no dial list {number}; see: multiwave dial-list ls")
+    return row
+
+
+def teams_of_shift(connection: Connection, wave: int, shift: str, since: datetime) -> set[str]:
+    """The teams that have pulled a list of this shift (ix_dial_list_wave)."""
+    d = t.dial_list.c
+    return set(connection.scalars(select(d.team).where(d.wave == wave, d.shift == shift, d.pulled_at > since)))
 
 
 def give_back(connection: Connection, number: int, rules: DialRules, by: str, now: datetime) -> tuple[int, int]:

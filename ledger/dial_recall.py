@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, literal, select, update
+from sqlalchemy import Connection, Integer, bindparam, literal, select, update
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_lists import free
+from ledger.dial_lists import free, list_of
 from ledger.gates import Gates, live_members, recheck
 from ledger.recycling import hold_lists
 from ledger.store import keep_open
@@ -35,21 +34,6 @@ class Recalled:
     entry: int
     number: str
     reason: str
-
-
-def list_of(connection: Connection, number: int) -> Row[Any]:
-    """A dial list with the names of its campaign and wave; CampaignError when there is none."""
-    d, w = t.dial_list.c, t.wave.c
-    query = (
-        select(t.dial_list, w.name.label("wave_name"), t.campaign.c.name.label("campaign"))
-        .join(t.wave, w.id == d.wave)
-        .join(t.campaign, t.campaign.c.id == w.campaign)
-        .where(d.id == number)
-    )
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise CampaignError(f"there is no dial list {number}; see: multiwave dial-list ls")
-    return row
 
 
 def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str, str]) -> list[Recalled]:

@@ -15,7 +15,7 @@ past_call = Table(
     Column("number", plain_text()),  # E.164; null: the customer was erased
     Column("at", Moment, nullable=False),
     Column("disposition", SmallInteger, nullable=False),
-    Column("attempt", SmallInteger),  # null: the file did not say; the order of the calls says it
+    Column("attempt", SmallInteger),  # from 1; null: the file did not say
     Column("agent", Text),
     Column("source", plain_text(), nullable=False),
     Column("source_id", plain_text(), nullable=False),
@@ -48,4 +48,17 @@ model_card = Table(
     Column("recipe", Text, nullable=False),  # JSON: what the same fit is made anew from
     Column("digest", Text, nullable=False),  # SHA-256 of what it learnt from and how
     Index("ix_model_card_wave", "wave", "kind"),
+)
+
+call_score = Table(
+    "call_score",
+    metadata,
+    Column("wave", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer", BigInteger, primary_key=True, autoincrement=False),
+    Column("answer", Float(53), nullable=False),  # at the hour it was scored
+    Column("convert", Float(53), nullable=False),
+    Column("best_slot", SmallInteger, nullable=False),  # of waves.call_slots
+    Column("score", Float(53)),  # null: the plan's rank has no value for them
+    Column("scored_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
 )

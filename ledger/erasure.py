@@ -26,7 +26,7 @@ from ledger import tables as t
 from ledger.attributes import attribute_types
 from ledger.audit import record
 from ledger.channel_tables import reply
-from ledger.dial_tables import past_call
+from ledger.dial_tables import call_score, past_call
 from ledger.provider_refs import forget_refs
 from ledger.retention import EMPTY
 from waves.draw import bucket_of
@@ -108,6 +108,7 @@ def erase(connection: Connection, key: str, subject: Subject, seal: Seal, by: st
         connection.execute(update(member).where(member.c.customer == subject.id).values(empty))  # ix_member_customer
     forget_reports(connection, select(t.touch.c.id).where(t.touch.c.customer == subject.id))
     forget_past_calls(connection, subject.id)
+    connection.execute(delete(call_score).where(call_score.c.customer == subject.id))
     forget_replies(connection, subject.id, [seal("address", value) for value in subject.values])
     record(connection, now, by, "erase", f"customer {subject.id}")
     return True

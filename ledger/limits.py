@@ -155,7 +155,7 @@ def room_left(connection: Connection, span: Span, asked: Pressure) -> tuple[Sele
 
 def any_calls(connection: Connection) -> bool:
     """Whether any wave of the ledger calls; where none does there is nothing to look for among the calls."""
-    return any(_names_calls(text) for text in connection.scalars(_every_channels()))
+    return any(names_calls(text) for text in connection.scalars(_every_channels()))
 
 
 @cache
@@ -164,7 +164,7 @@ def _every_channels() -> Select[tuple[str]]:
 
 
 @lru_cache(maxsize=256)
-def _names_calls(channels: str) -> bool:
+def names_calls(channels: str) -> bool:
     """Whether the call list is among the channels of a wave, as its row holds them."""
     return any(CALL in group for group in json.loads(channels))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, insert, select
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.call_history import Extent
+from ledger.call_history import Extent, calls_after
 from ledger.dial_tables import model_card
 
 Model = Literal["answer", "convert"]
@@ -89,6 +89,11 @@ def newest_cards(connection: Connection, wave: int) -> dict[Model, Card]:
         for kind in MODELS
     )
     return {row.kind: card_of(row) for row in rows if row is not None}
+
+
+def is_due(connection: Connection, wave: int, newest: Mapping[Model, Card], most: int) -> bool:
+    """Whether a wave was never fitted, or so many more of its calls were reported since its newest cards."""
+    return not newest or calls_after(connection, wave, newest["answer"].extent.event) >= most
 
 
 def cards(connection: Connection, campaign: int | None = None) -> list[tuple[Row[Any], Card]]:

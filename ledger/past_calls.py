@@ -1,17 +1,21 @@
-"""Calls that were made before multiwave, or beside it: kept to learn from, and acting on nobody."""
+"""Calls that were made before multiwave, or beside it: learnt from, counted for caps, and a no in them stands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, Text, case, cast, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.conversions import CHUNK, customers_by_key
 from ledger.dial_tables import past_call
-from waves.dispositions import Disposition
+from ledger.suppressions import suppress_since
+from waves.dispositions import ENDS_ALL_CONTACT, Disposition
+from waves.outcomes import word
+
+ENDED = {int(disposition): word(disposition) for disposition in ENDS_ALL_CONTACT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,25 @@ class PastCall:
     agent: str | None = None
 
 
-def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> tuple[int, int, int]:
-    """Store calls, each once by (source, source id); (new, known already, of unknown customers: not stored)."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of imported calls; those of customers nobody imported are not stored."""
+
+    new: int = 0
+    known: int = 0
+    unknown_customer: int = 0
+    suppressed: int = 0
+    """Customers whose new calls say that they are never to be contacted again."""
+
+    def __add__(self, other: Kept) -> Kept:
+        return Kept(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+
+def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> Kept:
+    """Store calls, each once by (source, source id).
+
+    Who asked in one never to be called again, or died, is suppressed on every channel in the same commit.
+    """
     p = past_call.c
     ids = customers_by_key(connection, {call.customer for call in calls})
     rows = [
@@ -51,4 +72,15 @@ def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> tupl
     for start in range(0, len(rows), CHUNK):
         connection.execute(make(past_call).on_conflict_do_nothing(), rows[start : start + CHUNK])
     new = connection.scalar(select(func.count()).where(p.id > mark)) or 0  # pk_past_call
-    return new, len(rows) - new, len(calls) - len(rows)
+    ended = (p.id > mark, p.disposition.in_(ENDED))
+    suppressed = connection.scalar(select(func.count(p.customer.distinct())).where(*ended)) or 0
+    if suppressed:
+        said = (
+            p.customer,
+            literal(0, Integer).label("channel"),
+            cast(case(ENDED, value=p.disposition), Text).label("reason"),
+            literal("history").label("source"),
+            func.min(p.at).label("since"),
+        )
+        suppress_since(connection, select(*said).where(*ended).group_by(p.customer, p.disposition))
+    return Kept(new, len(rows) - new, len(calls) - len(rows), suppressed)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ledger.call_history import OF
 from ledger.types import DAY_ZERO, EPOCH, MICROSECOND
 from segments.answering import Ints, Tries
 from segments.capture import Floats
@@ -21,6 +22,8 @@ from waves.hours import zone_of
 QUARTER_US = 15 * 60 * 1_000_000
 """No zone's clock changes, and no slot begins, but at a quarter of an hour."""
 DAY_US = 86_400_000_000
+ROUND_US = 30 * DAY_US
+"""An answer ends a round of attempts at a number, and so does a month without one."""
 KINDS: Mapping[str, Kind] = {
     "integer": "number",
     "number": "number",
@@ -87,7 +90,7 @@ def kinds_of(types: Mapping[str, str]) -> dict[str, Kind]:
     return features_of({**{name: KINDS[kind] for name, kind in types.items()}, **OF_THE_CALL})
 
 
-@lru_cache(maxsize=1_000_000)
+@lru_cache(maxsize=262_144)
 def _slot(quarter: int, zones: str | None) -> int:
     place = zone_of(zones.split()[0]) if zones else None
     return slot_of((EPOCH + quarter * QUARTER_US * MICROSECOND).astimezone(place or UTC))
@@ -104,8 +107,8 @@ def learnable(calls: Sequence[Any], types: Mapping[str, str]) -> Learnable:
     slot = slots(at, [row.zones for row in calls])
     answered = np.array([row.disposition in LIVE for row in calls], np.float64)
     numbers: dict[str, int] = {}
-    codes = [numbers.setdefault(row.number, len(numbers)) if row.number is not None else -1 for row in calls]
-    attempt = np.array([row.attempt for row in calls], np.int64)
+    codes = [numbers.setdefault(row.number, len(numbers)) for row in calls]
+    attempt = _attempts(calls, answered)
     before: dict[int, Before] = {}
     stood = []
     for row, came in zip(calls, answered, strict=True):
@@ -123,7 +126,7 @@ def learnable(calls: Sequence[Any], types: Mapping[str, str]) -> Learnable:
         [int(attempt[place]) for place in spoke],
         [stood[place] for place in spoke],
         [calls[place].language for place in spoke],
-        {name: [getattr(calls[place], name) for place in spoke] for name in types},
+        {name: [getattr(calls[place], OF + name) for place in spoke] for name in types},
         types,
     )
     return Learnable(
@@ -134,6 +137,31 @@ def learnable(calls: Sequence[Any], types: Mapping[str, str]) -> Learnable:
         np.array([bool(calls[place].converted) for place in spoke], np.float64),
         np.array([at[place] for place in spoke], np.int64),
         before,
+    )
+
+
+def _attempts(calls: Sequence[Any], answered: Floats) -> Ints:
+    """The attempt that each call was: as it was said, else one more than those in vain in the round before it."""
+    tried: dict[str, tuple[int, int]] = {}
+    found = np.empty(len(calls), np.int64)
+    for place, row in enumerate(calls):
+        vain, last = tried.get(row.number, (0, row.at))
+        own = (vain if row.at - last < ROUND_US else 0) + 1
+        tried[row.number] = 0 if answered[place] else own, row.at
+        found[place] = own if row.attempt is None else row.attempt
+    return found
+
+
+def candidates(waiting: Sequence[Any], types: Mapping[str, str], at: datetime) -> Candidates:
+    """The rows of ledger.waiting_calls.read_waiting as candidates for a call at a moment."""
+    return Candidates(
+        at,
+        [row.customer for row in waiting],
+        [row.number for row in waiting],
+        [row.attempt for row in waiting],
+        [row.zones for row in waiting],
+        [row.language for row in waiting],
+        {name: [getattr(row, OF + name) for row in waiting] for name in types},
     )
 
 

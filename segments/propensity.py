@@ -81,11 +81,16 @@ class Fitted:
         `value` is the margin of a conversion less the cost of annoyance, nan where unknown. A model that does not beat
         the trailing rate gives everybody the same chance; when neither does, the score is the value alone.
         """
+        return self.worth(self.answer(asked), self.convert(asked), value, times, predictive, dial_cost)
+
+    def worth(
+        self, p: Floats, c: Floats, value: Floats, times: CallTimes, predictive: bool = False, dial_cost: float = 0.0
+    ) -> Floats:
+        """The same of candidates whose chances are worked out: `p` by `answer`, `c` by `convert`."""
         if not any(card.beats for card in self.cards.values()):
             return value
-        p, c = self.answer(asked), self.convert(asked)
         if not self.cards["answer"].beats:
-            p = np.full(len(asked), p.mean())
+            p = np.full(len(p), p.mean())
         made = value_by_dialler(p, c, value, times, dial_cost) if predictive else value_by_preview(p, c, value, times)
         return np.asarray(made)
 

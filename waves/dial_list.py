@@ -45,6 +45,9 @@ class Candidate:
     """Every call to the customer that is known, in every campaign."""
     of_wave: Sequence[Tried] = ()
     """Those of them that this wave made."""
+    language: str | None = None
+    team: str | None = None
+    """The team whose list of this wave they were on last."""
 
     @property
     def promise(self) -> Tried | None:

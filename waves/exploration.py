@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import islice
 
 from waves.draw import Draw
 
@@ -38,8 +40,8 @@ def choose(buckets: Sequence[int], size: int, share: float, draw: Draw) -> list[
     count = len(buckets)
     size = min(size, count)
     drawn = explorers(size, share)
-    lot = set(sorted(range(count), key=lambda place: (draw.ticket(buckets[place]), place))[:drawn])
-    best = [place for place in range(count) if place not in lot][: size - drawn]
+    lot = set(nsmallest(drawn, range(count), key=lambda place: (draw.ticket(buckets[place]), place)))
+    best = islice((place for place in range(count) if place not in lot), size - drawn)
     return [Chosen(place, place in lot, p_assign(place, count, size, drawn)) for place in sorted([*lot, *best])]
 
 

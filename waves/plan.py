@@ -125,12 +125,26 @@ class Ramp(Record):
     alarm: Alarm = Alarm()
 
 
+class Team(Record):
+    """One call team: its agents, and the languages that they speak (none named: every one)."""
+
+    agents: int
+    languages: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_number(cls, value: object) -> object:
+        return value if isinstance(value, Mapping | Team) else {"agents": value}
+
+
 class Capacity(Record):
     """What the call teams can do in one shift: agents by team, hours a shift, handling time a call."""
 
-    teams: dict[str, int]
+    teams: dict[str, Team]
     hours: float = Field(gt=0, le=24)
     handle_time: Duration
+    shrinkage: Share = 0.12
+    occupancy: Share = 0.80
 
 
 class Variant(Record):

@@ -25,6 +25,7 @@ from channels.call_list.reading import Reading, by_code, read_results
 from channels.call_list.rows import DialRow, DispositionRow, Phone, RecallRow, Results, Shortened, Written
 from channels.call_list.table_out import replace_list, separator_of
 from channels.cells import PHONE
+from channels.findings import shown
 from channels.table_file import Form, read_table
 from waves.diallers import Dialler, Layout
 from waves.dispositions import Disposition as D
@@ -126,6 +127,7 @@ BLANK = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029|]+")
 RECALLED = "RECALL"
 """The status of a lead that was called back; it must not be among those that a campaign dials."""
 
+UNIQUE = re.compile(r"(?:.*-)?\d+\.\d+")
 EPOCH = re.compile(r"(?:.*-)?(\d{9,11})\.\d+")
 """An Asterisk uniqueid: the second it was made, and a count; some with the system's name before."""
 APART = timedelta(minutes=20)
@@ -239,6 +241,8 @@ def _row(reading: Reading, line: int, cells: Mapping[str, str]) -> DispositionRo
         reading.note(f"rows with status {status} left out, not calls that we had made")
         return None
     call_id = reading.found.filled(line, "uniqueid", cells["uniqueid"])
+    if call_id and not UNIQUE.fullmatch(call_id):  # a tab in a comment moves every cell after it
+        reading.found.add(line, f"uniqueid {shown(call_id)} is none of Asterisk's; is there a tab in the comments?")
     at = _moment(reading, line, cells["call_date"], call_id)
     disposition = _disposition(reading, line, status, cells)
     talk, wrap, whole, answered = (

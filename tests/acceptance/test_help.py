@@ -13,7 +13,8 @@ from tests.acceptance.program import Program
 
 pytestmark = pytest.mark.acceptance
 READING = ("check", "plan", "status", "why", "advance", "dial-list pull", "dial-list ls")
-IMPORTS = tuple(f"{what} import" for what in ("customers", "events", "dispositions", "conversions"))
+LEARNING = ("history fit", "history cards", "history scores")
+IMPORTS = tuple(f"{what} import" for what in ("customers", "events", "dispositions", "conversions", "history"))
 
 
 def leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -45,7 +46,7 @@ def test_every_command_teaches(name: str) -> None:
     assert "home" in {parameter.name for parameter in command.params}
 
 
-@pytest.mark.parametrize("name", [*READING, *IMPORTS])
+@pytest.mark.parametrize("name", [*READING, *LEARNING, *IMPORTS])
 def test_every_reading_command_speaks_json(name: str) -> None:
     assert any("--json" in parameter.opts for parameter in COMMANDS[name].params)
 

@@ -72,14 +72,20 @@ def report(program: Program, campaign: str, channels: tuple[str, ...], outcome: 
 
 
 def dial(run: Run, campaign: str, at: str) -> None:
-    """Everybody on the list of a call wave is called and nobody is at home."""
-    cut = run.program.json("dial-list", "pull", campaign, "call", "--team", "north", "--size", 50)
-    entries = read_table(Path(cut["file"]))
-    run.lists.append({row["phone"] for row in entries})
-    rows = [{"token": row["token"], "disposition": "no_answer", "at": at, "call_id": row["token"]} for row in entries]
-    results = write_table(run.program.home.parent / f"{campaign}-calls.csv", rows)
-    run.program.run("dispositions", "import", results)
-    run.program.run("dial-list", "return", cut["list"])
+    """Both teams pull their share of a call wave, everybody on it is called and nobody is at home."""
+    phones = set[str]()
+    for team in ("north", "south"):
+        cut = run.program.json("dial-list", "pull", campaign, "call", "--team", team, "--size", 50)
+        if cut["file"] is None:
+            continue
+        entries = read_table(Path(cut["file"]))
+        phones |= {row["phone"] for row in entries}
+        called = {"disposition": "no_answer", "at": at}
+        rows = [{"token": row["token"], **called, "call_id": row["token"]} for row in entries]
+        results = write_table(run.program.home.parent / f"{campaign}-{team}-calls.csv", rows)
+        run.program.run("dispositions", "import", results)
+        run.program.run("dial-list", "return", cut["list"])
+    run.lists.append(phones)
 
 
 @pytest.mark.parametrize("plan", PLANS)

@@ -99,12 +99,27 @@ def test_columns_are_found_by_name_and_optional_ones_may_be_absent(tmp_path: Pat
     path.write_bytes(
         b"\xef\xbb\xbfuniqueid\tStatus\tvendor_lead_code\tphone_number_dialed\tcall_date\tcustom1\tcustom2\r\n"
         b"1.1\tB\tdialentry1\t2125550101\t2026-12-04 10:00:00\r\n"  # a list without the custom fields
-        b'1.2\tA\tT2\t+442079460000\t2026-12-04 10:00:01\t"\t\t\t\r\n'
+        b'1.2\tA\tT2\t+442079460000\t2026-12-04 10:00:01\t"\t\r\n'
     )
     assert told(read(path, "vicidial"), "token", "disposition", "number", "agent", "talk_s") == [
         ("dialentry1", D.BUSY, "+12125550101", None, None),
         ("T2", D.MACHINE, "+442079460000", None, None),
     ]
+
+
+@pytest.mark.parametrize("moved", ["a\tcomment", "a\t5", "5\t5\t5"])
+def test_a_tab_in_a_comment_is_seen_whatever_it_moves(tmp_path: Path, moved: str) -> None:
+    """The rows of a list without the custom fields that the header names are shorter: no count of cells tells."""
+    head = "call_date\tphone_number_dialed\tstatus\tvendor_lead_code\tcomments\tlength_in_sec\tqueue_time\tuniqueid"
+    path = tmp_path / "calls.txt"
+    path.write_text(
+        f"{head}\tlead_note\tother_note\n2026-12-04 10:00:00\t2125550101\tB\tT1\t{moved}\t0\t0\t1793502605.1\n"
+    )
+    with pytest.raises(InputError, match=r"calls\.txt:2: (uniqueid '0' is none|length_in_sec 'comment' is no)"):
+        read(path, "vicidial")
+    path.write_text(path.read_text().replace("\tlead_note\tother_note", ""))
+    with pytest.raises(InputError, match=r"calls\.txt:2: (9|10) cells where the header has 8"):
+        read(path, "vicidial")
 
 
 def test_a_report_of_another_zone_is_noticed_by_its_uniqueids() -> None:

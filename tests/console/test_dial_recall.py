@@ -43,9 +43,13 @@ def told(world: World, *words: str) -> Any:
     return json.loads(said(world, "dial-list", *words, "--json"))
 
 
-def in_file(path: str) -> list[tuple[str, str]]:
+def rows_of(path: str) -> list[dict[str, str]]:
     with Path(path).open(encoding="utf-8", newline="") as file:
-        return [(row["phone"], row["reason"]) for row in csv.DictReader(file)]
+        return list(csv.DictReader(file))
+
+
+def in_file(path: str) -> list[tuple[str, str]]:
+    return [(row["phone"], row["reason"]) for row in rows_of(path)]
 
 
 def test_a_recall_names_exactly_those_who_changed_since_the_download(desk: World) -> None:
@@ -89,6 +93,31 @@ def test_the_whole_list_is_recalled_and_comes_back(desk: World) -> None:
     with pytest.raises(CampaignError, match="was returned at"):
         said(desk, "dial-list", "recall", "1", "--all")
     assert "returned" in said(desk, "dial-list", "show", "1")
+
+
+def test_a_list_is_made_longer_and_one_customer_put_on_it_at_once(desk: World) -> None:
+    said(desk, "dial-list", "return", "1")
+    first = told(desk, "pull", "test", "call", "--team", "north", "--size", "2")
+    more = told(desk, "extend", "2", "--size", "1")
+    assert (more["list"], more["entries"]) == (2, 1)
+    assert more["file"] != first["file"]
+    one = told(desk, "extend", "2", "--customer", "c4")
+    rows = [row for cut in (first, more, one) for row in rows_of(cut["file"])]
+    numbers = [phone(n) for n in (0, 1, 2, 4)]
+    assert [(row["phone"], row["rank"], row["list"]) for row in rows] == [
+        (n, str(r + 1), "2") for r, n in enumerate(numbers)
+    ]
+    for who, why in (("c4", "no call of this wave waits"), ("nobody", "no call of this wave waits")):
+        with pytest.raises(CampaignError, match=f"customer {who} cannot be put on list 2 now: {why}"):
+            said(desk, "dial-list", "extend", "2", "--customer", who)
+    suppress(desk, "c3")
+    with pytest.raises(CampaignError, match="c3 cannot be put on list 2 now: suppressed"):
+        said(desk, "dial-list", "extend", "2", "--customer", "c3")
+    assert "list 2 returned: 0 called, 4 not" in said(desk, "dial-list", "return", "2")
+    with pytest.raises(CampaignError, match="list 2 is over"):
+        said(desk, "dial-list", "extend", "2", "--size", "1")
+    with pytest.raises(InputError, match="how many more"):
+        said(desk, "dial-list", "extend", "2")
 
 
 def test_mistakes_are_told(desk: World) -> None:

@@ -74,8 +74,8 @@ def test_a_vicidial_list_goes_round(world: World) -> None:
     ]
     results = path.with_name("calls.txt")
     rows = [
-        "2026-12-01 09:00:00\t{phone_number}\tSOLD\t6001\t{vendor_lead_code}\t{phone_code}\t184\t1.1\r\n",
-        "2026-12-01 09:05:00\t{phone_number}\tNI\t6001\t{vendor_lead_code}\t{phone_code}\t20\t1.2\r\n",
+        "2026-12-01 04:00:00\t{phone_number}\tSOLD\t6001\t{vendor_lead_code}\t{phone_code}\t184\t1.1\r\n",
+        "2026-12-01 04:05:00\t{phone_number}\tNI\t6001\t{vendor_lead_code}\t{phone_code}\t20\t1.2\r\n",
     ]
     results.write_text(HEAD + "".join(row.format(**lead) for row, lead in zip(rows, leads, strict=True)), newline="")
     said = run(world, "dispositions", "import", str(results), "--dialler", "vici", "--json")
@@ -93,19 +93,24 @@ def test_a_vicidial_list_goes_round(world: World) -> None:
 
 def test_an_unknown_code_stops_the_import_and_says_what_to_write(world: World, tmp_path: Path) -> None:
     path = tmp_path / "calls.txt"
-    path.write_text(HEAD + "2026-12-01 09:00:00\t2125550101\tWON\t6001\tT\t1\t184\t1.1\r\n")
+    path.write_text(HEAD + "2026-12-01 04:00:00\t2125550101\tWON\t6001\tT\t1\t184\t1.1\r\n")
     said = refused(world, "dispositions", "import", str(path), "--dialler", "vici")
     assert "under vici in config/diallers.yaml" in said
     assert '"WON": ...   # 1 call' in said
-    path.write_text(HEAD + "2026-12-01 09:00:00\t2125550101\tB\t6001\tT\t1\t184\t1.1\r\n")
+    path.write_text(HEAD + "2026-12-01 04:00:00\t2125550101\tB\t6001\tT\t1\t184\t1.1\r\n")
     told = run(world, "dispositions", "import", str(path), "--dialler", "vici")
     assert "1 carry a token that belongs to no touch here" in told
 
 
 def test_doubtful_parts_of_a_file_are_told(world: World, tmp_path: Path) -> None:
     path = tmp_path / "calls.txt"
-    path.write_text(HEAD + "2026-11-01 01:30:00\t2125550101\tB\t6001\tT\t1\t0\tx\r\n")
+    rows = (
+        "2026-11-01 01:30:00\t2125550101\tB\t6001\tT\t1\t0\t1.1\r\n",
+        "2027-01-01 01:30:00\t2125550101\tB\t6001\tT\t1\t0\t1.2\r\n",
+    )
+    path.write_text(HEAD + "".join(rows))
     told = run(world, "dispositions", "import", str(path), "--dialler", "vici")
+    assert "note: calls later than now (is zone: America/New_York right?): 1" in told
     assert "note: times in the hour that came twice when the clocks of America/New_York went back" in told
 
 
@@ -157,6 +162,9 @@ def refusal(world: World, name: str) -> BaseException:
 def test_a_broken_file_of_diallers_stops_before_anything_is_done(world: World) -> None:
     (world.config / "diallers.yaml").write_text("vici:\n  format: vicidial\n")
     said = refused(world, "dial-list", "ls")
+    assert "diallers.yaml:1: `zone` is missing" in said
+    (world.room.settings.home / "calls.csv").write_text("token\n")
+    said = refused(world, "dispositions", "import", str(world.room.settings.home / "calls.csv"), "--dialler", "vici")
     assert "diallers.yaml:1: `zone` is missing" in said
     assert "diallers.yaml:1: `zone` is missing" in run(world, "doctor", "--json", code=1)
     with pytest.raises(InputError):

@@ -110,18 +110,27 @@ def test_two_campaigns_share_their_customers_lines(lite: World) -> None:
     assert pulled(lite) == []
 
 
-def test_two_leads_at_once(world: World) -> None:
-    calling(world, [reachable(n) for n in range(6)])
+def test_two_leads_at_once_a_hundred_times(world: World) -> None:
+    """No customer, number or household is on both lists; two people share a number and two a household."""
+    people = [reachable(n) for n in range(5)]
+    people += [replace(reachable(5), addresses=(("call_list", phone(4)),)), reachable(6, household="a")]
+    calling(world, [*people, reachable(7, household="a")])
     gate = Barrier(2)
 
-    def at_once(team: str) -> list[str]:
+    def at_once(team: str) -> Any:
         gate.wait(30)
-        return pulled(world, 3, team=team)
+        return world.pull("call", 3, team=team)
 
-    with ThreadPoolExecutor(2) as pool:
-        north, south = pool.map(at_once, ["north", "south"])
-    assert (len(north), len(south)) == (3, 3)
-    assert len({*north, *south}) == 6
+    for _ in range(100):
+        with ThreadPoolExecutor(2) as pool:
+            north, south = pool.map(at_once, ["north", "south"])
+        entries = [*north.entries, *south.entries]
+        assert len(entries) == 6
+        assert len({entry.number for entry in entries}) == len({entry.customer for entry in entries}) == 6
+        assert len({7, 8} & {entry.customer for entry in entries}) <= 1
+        with world.ledger.write() as connection:
+            for number in (north.number, south.number):
+                give_back(connection, number, RULES, "lead", world.now)
 
 
 def test_what_was_not_called_waits_again(world: World) -> None:

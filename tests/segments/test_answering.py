@@ -26,12 +26,19 @@ def test_before_any_call_the_decay_of_the_reference_holds() -> None:
 
 
 def test_a_number_s_own_calls_in_the_slot_count_beside_eight_of_the_segment() -> None:
-    calls = tries(*[(0, 2, 1, True)] * 3, (0, 2, 1, False), *[(1, 2, 1, False)] * 40, (0, 7, 1, False))
+    calls = tries(*[(0, 2, 1, True)] * 3, (0, 2, 1, False), *[(1, 2, 1, False)] * 40)
     rates = answer_rates(calls)
     segment = rates.segment[2, 0]
     assert ask(rates, (0, 2, 1)) == pytest.approx([(SHRINK * segment + 3) / (SHRINK + 4)])
-    assert ask(rates, (0, 7, 1)) == pytest.approx([(SHRINK * rates.segment[7, 0] + 0) / (SHRINK + 1)])
-    assert ask(rates, (5, 2, 1), (-1, 2, 1), (0, 3, 1)) == pytest.approx([segment, segment, rates.segment[3, 0]])
+    assert ask(rates, (5, 2, 1), (-1, 2, 1)) == pytest.approx([segment, segment])
+
+
+def test_what_a_number_answered_in_other_hours_counts_as_far_as_it_is_more_than_expected() -> None:
+    calls = tries(*[(0, 2, 1, True)] * 3, (0, 2, 1, False), *[(n, 2, 1, False) for n in range(1, 60)])
+    rates = answer_rates(calls)
+    there, here = rates.segment[2, 0], rates.segment[7, 0]
+    assert ask(rates, (0, 7, 1)) == pytest.approx([here * (SHRINK + 3) / (SHRINK + 4 * there)])
+    assert ask(rates, (1, 7, 1)) == pytest.approx([here * SHRINK / (SHRINK + there)])
 
 
 def test_the_segment_learns_its_hours_and_attempts() -> None:

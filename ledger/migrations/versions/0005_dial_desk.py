@@ -15,10 +15,11 @@ PLAIN = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     _past_calls()
     _model_cards()
+    _call_scores()
 
 
 def downgrade() -> None:
-    for table in ("model_card", "past_call"):
+    for table in ("call_score", "model_card", "past_call"):
         op.drop_table(table)
 
 
@@ -66,3 +67,18 @@ def _model_cards() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_card")),
     )
     op.create_index("ix_model_card_wave", "model_card", ["wave", "kind"])
+
+
+def _call_scores() -> None:
+    op.create_table(
+        "call_score",
+        sa.Column("wave", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("customer", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("answer", sa.Float(53), nullable=False),
+        sa.Column("convert", sa.Float(53), nullable=False),
+        sa.Column("best_slot", sa.SmallInteger(), nullable=False),
+        sa.Column("score", sa.Float(53), nullable=True),
+        sa.Column("scored_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("wave", "customer", name=op.f("pk_call_score")),
+        sqlite_with_rowid=False,
+    )

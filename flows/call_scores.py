@@ -1,0 +1,189 @@
+"""What each waiting customer of a call wave is worth to an agent, when to call them, and who a list would take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from flows.history import fit_wave, fitted_before, fitted_for
+from flows.room import Room
+from flows.running import Running, load_running, score_of
+from ledger.attributes import attribute_types
+from ledger.call_history import calls_after
+from ledger.call_scores import RANGE, keep_scores, kept_score, last_scored
+from ledger.dial_lists import Score
+from ledger.model_cards import newest_cards
+from ledger.waiting_calls import open_call_waves, read_waiting
+from segments.answering import Ints
+from segments.call_rows import candidates
+from segments.capture import Floats
+from segments.propensity import Fitted
+from segments.walk import STEP
+from waves.call_slots import SLOTS, slot_of
+from waves.dial_value import CallTimes
+from waves.draw import Draw
+from waves.exploration import choose
+from waves.outcomes import State
+
+HANDLE_S = 180.0
+"""Seconds of a handled call where the plan's capacity does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One customer who waits for a list, by key; `value` and `score` are None where the plan's rank has none.
+
+    In a wave without a rank everybody is worth 1.
+    """
+
+    customer: str
+    answer: float
+    convert: float
+    best_hour: str
+    """The slot of the customer's own clock in which they answer likeliest."""
+    best_answer: float
+    value: float | None
+    score: float | None
+    listed: str | None = None
+    """`rank` or `lot` when a list of the size asked for would take them."""
+    p_assign: float | None = None
+    """The probability of that, the lot being the chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Customers of a call wave and what was worked out of them, in one order."""
+
+    rows: Sequence[Any]
+    answer: Floats
+    convert: Floats
+    best_slot: Ints
+    best_answer: Floats
+    value: Floats
+    score: Floats
+
+
+def call_scores(
+    room: Room, running: Running, wave: str, by: str, now: datetime, size: int = 0, share: float = 0.05
+) -> tuple[Fitted, list[Scored]]:
+    """The customers of a wave who wait for a list, best first, by the models of its newest fit (a new one when due).
+
+    With a `size`, `listed` and `p_assign` tell whom a list would take now, `share` of it by lot; hours, limits and all
+    that a list checks again are left aside.
+    """
+    fitted = fitted_for(room, running, wave, by, now)
+    made = _worked_out(room, running, wave, fitted, now, (State.QUEUED,))
+    found = [
+        (row.bucket, Scored(row.key, float(p), float(c), SLOTS[hour], float(top), _known(v), _known(s)))
+        for row, p, c, hour, top, v, s in zip(
+            made.rows, made.answer, made.convert, made.best_slot, made.best_answer, made.value, made.score, strict=True
+        )
+    ]
+    found.sort(key=lambda one: (one[1].score is None, -(one[1].score or 0.0), one[0]))
+    scored = [one for _, one in found]
+    if size:
+        lottery = Draw.named("wave", running.name, wave, "explore", now.isoformat())
+        for chosen in choose([bucket for bucket, _ in found], size, share, lottery):
+            word = "lot" if chosen.explored else "rank"
+            scored[chosen.place] = replace(scored[chosen.place], listed=word, p_assign=chosen.p_assign)
+    return fitted, scored
+
+
+def keep_call_scores(room: Room, running: Running, wave: str, fitted: Fitted, now: datetime) -> int:
+    """Keep the scores of everybody in a wave whose call is not over, for lists to rank by; how many they are."""
+    made = _worked_out(room, running, wave, fitted, now, (State.QUEUED, State.LISTED))
+    number = running.row(wave).id
+    for start in range(0, len(made.rows), RANGE):
+        part = slice(start, start + RANGE)
+        columns = (made.answer[part], made.convert[part], made.best_slot[part], made.score[part])
+        rows = [
+            {
+                "wave": number,
+                "customer": row.customer,
+                "answer": float(p),
+                "convert": float(c),
+                "best_slot": int(slot),
+                "score": _known(score),
+                "scored_at": now,
+            }
+            for row, p, c, slot, score in zip(made.rows[part], *columns, strict=True)
+        ]
+        with room.ledger.write() as connection:
+            keep_scores(connection, rows)
+    return len(made.rows)
+
+
+def call_rank(room: Room, running: Running, wave: str, by: str, now: datetime) -> Score | None:
+    """What a list of the wave is ranked by now: the kept scores, or the plan's own rank while no model ranks anybody.
+
+    Nothing is learnt here. Everybody is scored anew after a fit, and in another part of the plan's day than the last
+    time, which at a million customers takes a minute; otherwise it costs two small reads.
+    """
+    row = running.row(wave)
+    with room.ledger.read() as connection:
+        known = newest_cards(connection, row.id)
+        last = last_scored(connection, row.id)
+    if not any(card.beats for card in known.values()):
+        return score_of(running, running.plan.wave(wave), now)
+    if last is None or last < known["answer"].extent.until or _part(running, last) != _part(running, now):
+        keep_call_scores(room, running, wave, fitted_before(room, running, wave, by, now), now)
+    return kept_score(row.id)
+
+
+def learn(room: Room, by: str, now: datetime) -> list[str]:
+    """Refit the models of every open call wave of which 250 more calls were reported; what came of it, in sentences."""
+    said = []
+    with room.ledger.read() as connection:
+        waves = open_call_waves(connection)
+    for campaign, wave, number in waves:
+        with room.ledger.read() as connection:
+            known = newest_cards(connection, number)
+            new = calls_after(connection, number, known["answer"].extent.event if known else 0)
+        if new < STEP:
+            continue
+        running = load_running(room.ledger, campaign)
+        fitted = fit_wave(room, running, wave, by, now)
+        if len(fitted.ranks_by) > 1:
+            keep_call_scores(room, running, wave, fitted, now)
+        said.append(
+            f"{campaign}, wave {wave}: learnt from {new:,} more calls; lists are ranked by {_by(fitted.ranks_by)}"
+        )
+    return said
+
+
+def _by(ranks: Sequence[str]) -> str:
+    if len(ranks) == 1:
+        return "value alone, as no model beats the rate of the calls just before"
+    return " and ".join(ranks)
+
+
+def _worked_out(
+    room: Room, running: Running, wave: str, fitted: Fitted, now: datetime, states: Collection[State]
+) -> _Waiting:
+    plan_wave = running.plan.wave(wave)
+    rule = score_of(running, plan_wave, now)
+    with room.ledger.read() as connection:
+        types = attribute_types(connection)
+        rows = read_waiting(connection, running.id, running.row(wave).id, types, rule, states)
+    asked = candidates(rows, types, now)
+    value = np.array([row.value for row in rows], np.float64) if rule else np.ones(len(rows))
+    handle = plan_wave.capacity.handle_time.total_seconds() if plan_wave.capacity else HANDLE_S
+    answer, convert = fitted.answer(asked), fitted.convert(asked)
+    score = fitted.worth(answer, convert, value, CallTimes(handle))
+    return _Waiting(rows, answer, convert, *fitted.best_slot(asked), value, score)
+
+
+def _part(running: Running, at: datetime) -> tuple[date, int]:
+    local = at.astimezone(ZoneInfo(running.plan.starts.zone))
+    return local.date(), slot_of(local)
+
+
+def _known(value: float) -> float | None:
+    """The number, None for nan."""
+    return None if math.isnan(value) else float(value)

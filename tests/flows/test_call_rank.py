@@ -1,0 +1,129 @@
+"""What a list is ranked by: scores that are kept until a fit is due or the hour is another, or the plan's own rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from flows.call_scores import call_rank, learn
+from flows.erasing import erase_customer
+from flows.history import fit_wave
+from flows.running import Running, load_running
+from ledger import tables as t
+from ledger.calls import Call, record_calls
+from ledger.dial_tables import call_score, model_card
+from ledger.past_calls import record_past_calls
+from ledger.waiting_calls import read_waiting
+from segments.walk import STEP
+from tests.builders import HOUR, T0, TYPES, World, make_world, plan_text, put, reachable
+from tests.segments.test_propensity import PEOPLE, history, is_gold, people
+from waves.dispositions import Disposition
+
+CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 3d}\n"
+
+
+@pytest.fixture
+def world(tmp_path: Path, ledger_url: str) -> Iterator[World]:
+    yield from made_world(tmp_path, ledger_url)
+
+
+@pytest.fixture
+def lite(tmp_path: Path, sqlite_url: str) -> Iterator[World]:
+    yield from made_world(tmp_path, sqlite_url)
+
+
+def made_world(tmp_path: Path, url: str) -> Iterator[World]:
+    made = make_world(tmp_path / "home", url)
+    put(made.ledger, people())
+    with made.ledger.write() as connection:
+        record_past_calls(connection, history())
+    made.start(plan_text(CALL))
+    made.advance()
+    fit_wave(made.room, running(made), "call", "ann", T0)
+    yield made
+    made.ledger.close()
+
+
+def running(world: World) -> Running:
+    return load_running(world.ledger, "test")
+
+
+def ranked(world: World, now: datetime = T0) -> list[Any]:
+    """The wave's customers by the rank of that moment, best first."""
+    campaign = running(world)
+    rule = call_rank(world.room, campaign, "call", "ann", now)
+    with world.ledger.read() as connection:
+        rows = read_waiting(connection, campaign.id, campaign.row("call").id, TYPES, rule)
+    return sorted(rows, key=lambda row: -(row.value or 0))
+
+
+def kept(world: World) -> tuple[int, int, datetime | None]:
+    """(cards, scores, when the last was kept)"""
+    with world.ledger.read() as connection:
+        cards = connection.scalar(select(func.count()).select_from(model_card)) or 0
+        scores = connection.scalar(select(func.count()).select_from(call_score)) or 0
+        return cards, scores, connection.scalar(select(func.max(call_score.c.scored_at)))
+
+
+def test_scores_are_kept_and_rank_in_sql(world: World) -> None:
+    rows = ranked(world)
+    assert kept(world) == (2, PEOPLE, T0)
+    assert sum(is_gold(int(row.key[1:])) for row in rows[: PEOPLE // 4]) > 0.8 * PEOPLE // 4
+    assert len({row.value for row in rows}) > PEOPLE // 4
+    assert [row.value for row in ranked(world, T0 + HOUR)] == [row.value for row in rows]
+    assert kept(world) == (2, PEOPLE, T0)
+
+
+def test_another_part_of_the_day_has_other_scores_by_the_same_models(lite: World) -> None:
+    ranked(lite)
+    ranked(lite, T0 + 4 * HOUR)
+    assert kept(lite) == (2, PEOPLE, T0 + 4 * HOUR)
+    ranked(lite, T0 + 24 * HOUR)
+    assert kept(lite) == (2, PEOPLE, T0 + 24 * HOUR)
+
+
+def test_a_fit_scores_anew_and_is_made_when_250_more_calls_were_reported(lite: World) -> None:
+    ranked(lite)
+    fit_wave(lite.room, running(lite), "call", "ann", T0 + timedelta(minutes=1))
+    ranked(lite, T0 + timedelta(minutes=2))
+    assert kept(lite) == (4, PEOPLE, T0 + timedelta(minutes=2))
+    report(lite, 0, STEP - 1)
+    assert learn(lite.room, "ann", T0 + HOUR) == []
+    report(lite, STEP - 1, STEP)
+    ranked(lite, T0 + HOUR)
+    assert kept(lite)[0] == 4, "a list learns nothing"
+    (said,) = learn(lite.room, "ann", T0 + HOUR)
+    assert said.startswith("test, wave call: learnt from 250 more calls; lists are ranked by ")
+    assert kept(lite) == (6, PEOPLE, T0 + HOUR)
+    assert learn(lite.room, "ann", T0 + 2 * HOUR) == []
+
+
+def report(world: World, first: int, last: int) -> None:
+    touches = [row.id for row in world.touches("call")]
+    busy = [(n, T0 + n * timedelta(seconds=1)) for n in range(first, last)]
+    calls = [Call(Disposition.BUSY, at, f"k{n}", "test", touches[n % PEOPLE]) for n, at in busy]
+    with world.ledger.write() as connection:
+        record_calls(connection, calls, None, T0 + HOUR)
+
+
+def test_without_history_the_plan_s_own_rank_counts(tmp_path: Path, sqlite_url: str) -> None:
+    made = make_world(tmp_path / "home", sqlite_url)
+    put(made.ledger, [reachable(n, value=float(n)) for n in range(4)])
+    made.start(plan_text(CALL))
+    made.advance()
+    assert [(row.key, row.value) for row in ranked(made)] == [(f"c{n}", float(n)) for n in (3, 2, 1, 0)]
+    made.ledger.close()
+
+
+def test_an_erased_customer_has_no_score(lite: World) -> None:
+    ranked(lite)
+    erase_customer(lite.room, "c1", "tester")
+    with lite.ledger.read() as connection:
+        gone = select(t.customer.c.id).where(t.customer.c.erased_at.is_not(None))
+        assert kept(lite)[1] == PEOPLE - 1
+        assert connection.scalar(select(call_score.c.score).where(call_score.c.customer.in_(gone))) is None

@@ -1,0 +1,104 @@
+"""The calls of a shift dealt out to its teams: fair by what an agent hour is worth, by language, and by who knows whom.
+
+Strata are the teams that may serve a customer (by language) and the tier; those that fewest teams can serve are dealt
+first. Each team's quota of a stratum goes by agent hours, by largest remainder. Inside, whoever a team called before
+goes to it again, and the rest, best first, to the team whose agent hour is worth least so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+TIERS = ("callback", "normal", "recycle")
+AHEAD = 0.02
+"""How much more than the others' a team's agent hour may be worth, as a share, and it still gets whom it knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a team is to get: so many entries, for so many agent hours, of customers of these languages (none: all).
+
+    A customer whose language nobody knows goes to any team.
+    """
+
+    size: int
+    hours: float
+    languages: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """One customer to deal: what the call is worth, the language, the tier, and the team that called before."""
+
+    worth: float
+    language: str | None = None
+    tier: str = "normal"
+    team: str | None = None
+
+
+@dataclass(slots=True)
+class Dealt:
+    """Each team's leads (places in what was dealt, in its order), and what its agent hour is worth by them."""
+
+    places: dict[str, list[int]]
+    worth_an_hour: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> float:
+        """How much less the poorest team's agent hour is worth than the richest's, as a share of it; 0 of one team."""
+        found = self.worth_an_hour.values()
+        return (max(found) - min(found)) / max(found) if found and max(found) > 0 else 0.0
+
+
+def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:
+    """Deal the leads, best first, until each team has its size or nobody is left whom it can serve."""
+    strata: dict[tuple[int, int, tuple[str, ...]], list[int]] = {}
+    for place, lead in enumerate(leads):
+        able = tuple(
+            name for name, team in teams.items() if lead.language in {*team.languages, None} or not team.languages
+        )
+        if able:
+            strata.setdefault((len(able), TIERS.index(lead.tier), able), []).append(place)
+    places: dict[str, list[int]] = {name: [] for name in teams}
+    worth = dict.fromkeys(teams, 0.0)
+    for (_, tier, able), stratum in sorted(strata.items()):
+        room = {name: teams[name].size - len(places[name]) for name in able}
+        quota = _quotas(len(stratum), {name: teams[name].hours for name in able if room[name] > 0}, room)
+        for place in stratum:
+            free = [name for name, left in quota.items() if left > 0]
+            if not free:
+                break
+            poorest = min(free, key=lambda name: (worth[name] / teams[name].hours, name))
+            known = leads[place].team
+            fair = sum(worth[name] for name in free) / sum(teams[name].hours for name in free)
+            stays = known in free and (tier == 0 or worth[known] / teams[known].hours <= fair * (1 + AHEAD))
+            to = known if stays and known is not None else poorest
+            quota[to] -= 1
+            places[to].append(place)
+            worth[to] += max(0.0, leads[place].worth)
+    for found in places.values():
+        found.sort()
+    return Dealt(places, {name: worth[name] / team.hours for name, team in teams.items()})
+
+
+def _speaks(team: Share, language: str | None) -> bool:
+    return language is None or not team.languages or language in team.languages
+
+
+def _quotas(count: int, hours: Mapping[str, float], room: Mapping[str, int]) -> dict[str, int]:
+    """How many of `count` each team gets, in proportion to its hours and within its room, by largest remainder."""
+    quota = dict.fromkeys(hours, 0)
+    left = min(count, sum(room[name] for name in hours))
+    while left > 0:
+        open_yet = {name: hours[name] for name in hours if quota[name] < room[name]}
+        total = sum(open_yet.values())
+        exact = {name: left * share / total for name, share in open_yet.items()}
+        given = {name: min(int(part), room[name] - quota[name]) for name, part in exact.items()}
+        if not any(given.values()):
+            name = max(exact, key=lambda name: (exact[name] - int(exact[name]), name))
+            given = {name: 1}
+        for name, part in given.items():
+            quota[name] += part
+            left -= part
+    return quota
