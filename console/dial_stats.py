@@ -116,7 +116,7 @@ def _which(
 ) -> Which:
     """What was asked about; CampaignError for a campaign, wave, team or list that there is none of."""
     from ledger import campaigns
-    from ledger.dial_recall import list_of
+    from ledger.dial_lists import list_of
     from ledger.dial_scope import Which, teams
 
     of_campaign = campaigns.find(connection, campaign).id if campaign is not None else None

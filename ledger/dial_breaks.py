@@ -12,16 +12,19 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
+    Integer,
     Select,
     Subquery,
     Text,
     and_,
     cast,
     func,
+    literal_column,
     null,
     or_,
     select,
     type_coerce,
+    union_all,
 )
 
 from ledger import tables as t
@@ -57,52 +60,62 @@ def breaks(connection: Connection, which: Which, rules: DialRules, by: By | None
     Against them count all attempts to the same customer and number, in every campaign and the imported ones. A call
     that the customer asked for, at its time, is free of the gap and of the day's cap.
     """
-    s = scoped(which)
-    x = s.c
+    x = _judged(which, rules, COLUMNS[by]).c
+    asked, here = x.asked == 1, x.asked_here == 1
+    ways = {
+        "double": or_(and_(x.person_double == 1, ~asked), and_(x.number_double == 1, ~here)),
+        "person_gap": and_(x.person_gap == 1, ~asked),
+        "person_cap": or_(x.person_cap == 1, and_(x.person_day == 1, ~asked)),
+        "number_gap": and_(x.number_gap == 1, ~here),
+        "number_cap": or_(x.number_cap == 1, and_(x.number_day == 1, ~here)),
+        "outside": x.outside == 1,
+    }
+    columns = [x[name] for name in COLUMNS[by]]
+    sums = [func.sum(flag(way)) for way in (*ways.values(), or_(*ways.values()))]
+    found: dict[Key, Breaks] = {}
+    query = select(*columns, func.count(), *sums).where(x.scoped == 1).group_by(*columns)
+    for row in connection.execute(query):
+        key = key_of(by, tuple(row[: len(columns)]))
+        more = (int(count or 0) for count in row[len(columns) :])
+        found[key] = Breaks(*(a + b for a, b in zip(astuple(found.get(key, Breaks())), more, strict=True)))
+    return found
+
+
+def _judged(which: Which, rules: DialRules, names: Sequence[str]) -> Subquery:
+    """One row for each attempt: 1 or 0 for `scoped` (it was asked about) and for each finding.
+
+    They are laid under one another and grouped: SQLite would compare each with each to join them.
+    """
+    x = scoped(which).c
     attempted = x.disposition.in_(_attempts(rules))
     mine = select(x.customer).where(attempted)
     numbers = select(x.number).where(attempted, x.number.is_not(None))
-    of_people = _in_order(_to_customers(rules, mine).subquery("of_people"), "customer", rules.person)
-    of_numbers = _in_order(_to_numbers(rules, numbers).subquery("of_numbers"), "number", rules.number)
-    p, n = of_people.c, of_numbers.c
-    asked = and_(p.promised.is_not(None), x.at >= p.promised - _us(PUNCTUAL))
-    asked_here = and_(asked, p.promised_on.is_not(None), p.promised_on == x.number)
-    day, week, gap = _us(DAY), _us(WEEK), _us(rules.gap)
-    ways = {
-        "double": or_(
-            and_(~asked, x.at - p.own_before < gap, x.entry.is_distinct_from(p.own_entry)),
-            and_(~asked_here, x.at - n.own_before < gap, x.entry.is_distinct_from(n.own_entry)),
-        ),
-        "person_gap": and_(~asked, x.at - p.before < gap),
-        "person_cap": or_(
-            and_(~asked, x.at - p.of_day < day), x.at - p.of_week < week, p.place > inline(rules.person.ever)
-        ),
-        "number_gap": and_(~asked_here, x.at - n.before < gap),
-        "number_cap": or_(
-            and_(~asked_here, x.at - n.of_day < day), x.at - n.of_week < week, n.place > inline(rules.number.ever)
-        ),
-        "outside": type_coerce(x.call_until, BigInteger) <= x.at,
-    }
-    columns = [x[name] for name in COLUMNS[by]]
-    judged = (
-        select(*columns, *[flag(way).label(name) for name, way in ways.items()])
-        .select_from(s)
-        .join(of_people, p.event == x.event)
-        .outerjoin(of_numbers, n.event == x.event)
-        .where(attempted)
-        .subquery("judged")
-    )
-    j = judged.c
-    sums: list[ColumnElement[int]] = [func.count()]
-    sums += [func.sum(j[name]) for name in ways]
-    sums.append(func.sum(flag(or_(*[j[name] == 1 for name in ways]))))
-    found: dict[Key, Breaks] = {}
-    grouped = [j[name] for name in COLUMNS[by]]
-    for row in connection.execute(select(*grouped, *sums).group_by(*grouped)):
-        key = key_of(by, tuple(row[: len(grouped)]))
-        more = (int(count or 0) for count in row[len(grouped) :])
-        found[key] = Breaks(*(a + b for a, b in zip(astuple(found.get(key, Breaks())), more, strict=True)))
-    return found
+    parts: list[tuple[Any, dict[str, Any]]] = []
+    for to, attempts, often in (
+        ("person", _to_customers(rules, mine), rules.person),
+        ("number", _to_numbers(rules, numbers), rules.number),
+    ):
+        a = _in_order(attempts.subquery(f"of_{to}"), "customer" if to == "person" else "number", often).c
+        near = a.at - a.own_before < _us(rules.gap)
+        found = {
+            f"{to}_gap": a.at - a.before < _us(rules.gap),
+            f"{to}_day": a.at - a.of_day < _us(DAY),
+            f"{to}_cap": or_(a.at - a.of_week < _us(WEEK), a.place > inline(often.ever)),
+            f"{to}_double": and_(near, a.entry.is_distinct_from(a.own_entry)),
+        }
+        if to == "person":
+            asked = a.at >= a.promised - _us(PUNCTUAL)
+            found |= {"asked": asked, "asked_here": and_(asked, a.promised_on == a.number)}
+        parts.append((a, {name: flag(way) for name, way in found.items()}))
+    outside = flag(type_coerce(x.call_until, BigInteger) <= x.at)
+    own = {name: x[name] for name in names} | {"scoped": literal_column("1", Integer), "outside": outside}
+    parts.append((x, own))
+    columns = [*names, *dict.fromkeys(name for _, found in parts for name in found if name not in names)]
+    absent = {name: cast(null(), x[name].type) if name in names else literal_column("0", Integer) for name in columns}
+    laid = [select(a.event, *[(absent | found)[name].label(name) for name in columns]) for a, found in parts]
+    laid[-1] = laid[-1].where(attempted)
+    u = union_all(*laid).subquery("laid").c
+    return select(*[func.max(u[name]).label(name) for name in columns]).group_by(u.event).subquery("judged")
 
 
 def capped(rules: DialRules, now: datetime, customers: Select[Any]) -> Select[Any]:
@@ -166,6 +179,9 @@ def _in_order(attempts: Subquery, to: str, often: Often) -> Subquery:
     own = [a[to], flag(a.event > 0)]
     return select(
         a.event,
+        a.entry,
+        a.number,
+        a.at,
         back(a.at, [a[to]]).label("before"),
         back(a.at, [a[to]], often.day).label("of_day"),
         back(a.at, [a[to]], often.week).label("of_week"),
