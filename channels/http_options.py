@@ -11,10 +11,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, field_validator
 
+from config.addresses import check_url
 from waves.errors import SendRefused
-from waves.senders import Options, is_loopback
+from waves.senders import Options
 
 SHORTEST_SECRET = 16
+SAMPLE_URL = "https://gateway.example.com/messages"
 STAMP, SIGNATURE = "X-Multiwave-Timestamp", "X-Multiwave-Signature"
 
 
@@ -31,7 +33,9 @@ class HttpOptions(Options):
     @classmethod
     def _safe(cls, url: str | None) -> str | None:
         if url is not None:
-            _check_url(url)
+            check_url(
+                url, "https://gateway.example.com/messages", "requests are signed with the secret of `secret_env`"
+            )
         return url
 
     @field_validator("secret_env")
@@ -48,23 +52,6 @@ class HttpOptions(Options):
             wrong = "is shorter than 16 characters" if value else "is not set"
             raise SendRefused(f"{self.secret_env} {wrong}; put the secret of sender {sender} and its gateway in it")
         return value.encode()
-
-
-def _check_url(url: str) -> None:
-    """ValueError for what is no address of a gateway, or lets others read what is sent there."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("this is no address; write https://gateway.example.com/messages") from None
-    if parts.scheme not in ("https", "http") or not host or not url.isascii() or any(map(str.isspace, url)):
-        raise ValueError("this is no address; write https://gateway.example.com/messages")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("a name or password is in the address; requests are signed with the secret of `secret_env`")
-    if parts.fragment:
-        raise ValueError("delete what follows the #; it is never sent")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("http:// is for a gateway on this machine only; write https://")
 
 
 def signature(secret: bytes, stamp: str, body: bytes) -> str:

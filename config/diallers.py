@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 
 from pydantic import create_model
 
+from config.addresses import check_url
 from config.nearest import write_instead
 from config.sentences import Finding, mend_record, problems_of
 from config.yaml_lines import Document, parse_document, read_text
@@ -21,6 +22,7 @@ from waves.outcomes import word
 from waves.plan import NAME, Record
 
 FILE = Path("diallers.yaml")
+API_URL = "https://vici.example.com/vicidial/non_agent_api.php"
 SAMPLES: Mapping[str, str] = {
     "format": "vicidial",
     "zone": "America/New_York",
@@ -37,6 +39,14 @@ SAMPLES: Mapping[str, str] = {
     "ListLimits.columns": "{comments: 120}",
     "rows": "5000",
     "list_id": "998",
+    "api": f"{{url: {API_URL}, user_env: VICIDIAL_USER, password_env: VICIDIAL_PASS}}",
+    "url": API_URL,
+    "user_env": "VICIDIAL_USER",
+    "password_env": "VICIDIAL_PASS",
+    "source": "multiwave",
+    "campaign": "RENEWAL",
+    "parallel": "4",
+    "timeout": "30s",
     "expires": "10m",
 }
 KEYS: type[Record] = create_model(
@@ -47,7 +57,7 @@ KEYS: type[Record] = create_model(
 )
 """The keys of one dialler as people write them, under its name."""
 WORDS = {word(one): one for one in Disposition}
-OPTIONAL_KEYS = ("list_id", "expires")
+OPTIONAL_KEYS = ("list_id", "api", "expires")
 Layouts = Mapping[str, Layout]
 
 
@@ -122,6 +132,7 @@ def _findings(keys: Any, layouts: Layouts) -> Iterator[Finding]:
     yield from _results(keys, layout)
     yield from _wrap_ups(keys, layout)
     yield from _limits(keys, layout)
+    yield from _api(keys, layout)
     for key, may in (("phone_style", layout.phone_styles), ("delimiter", layout.delimiters)):
         given = getattr(keys, key)
         if given is not None and given not in may:
@@ -190,6 +201,17 @@ def _wrap_ups(keys: Any, layout: Layout) -> Iterator[Finding]:
         if means in ENDS_ALL_CONTACT and WORDS[name] not in ENDS_ALL_CONTACT:
             said = f"{code} is {keys.format}'s own word for {word(means)}, and who said that is called no more"
             yield Finding(steps, f"{said}; delete the line")
+
+
+def _api(keys: Any, layout: Layout) -> Iterator[Finding]:
+    if keys.api is None or "api" not in layout.options:
+        return
+    try:
+        check_url(keys.api.url, API_URL, "they go into the variables of `user_env` and `password_env`")
+    except ValueError as error:
+        yield Finding(("api", "url"), f"`url`: {error}")
+    if keys.list_id is None:
+        yield Finding(("api",), "entries are loaded into a list there; write its number beside `api`: list_id: 998")
 
 
 def _limits(keys: Any, layout: Layout) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
-from console.show import clock, print_json, say, table
+from console.dial_load import tell_taken_off
+from console.show import Ticker, clock, print_json, progress, say, table
 from waves.errors import InputError
 
 ListArgument = Annotated[
@@ -48,6 +49,9 @@ def recall(
     customer: Annotated[str | None, typer.Option(help="Take this customer off, by their key.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Take everybody off who is still on it.")] = False,
     done: Annotated[bool, typer.Option("--done", help="The dialler has taken the recalled ones off.")] = False,
+    by_api: Annotated[
+        bool, typer.Option("--by-api", help="Have the dialler take off all who are recalled; safe to run again.")
+    ] = False,
     home: HomeOption = None,
     by: ByOption = None,
     as_json: JsonOption = False,
@@ -57,7 +61,17 @@ def recall(
 
     if sum([customer is not None, everybody, done]) > 1:
         raise InputError("--customer, --all and --done are three things; give one of them")
+    if done and by_api:
+        raise InputError("--by-api takes off, --done says that it is done; give one of them")
     room = open_home(home, to_stop=True)
+    if by_api:
+        from flows import dial_load
+
+        with progress() as bar:
+            room.tick = Ticker(bar)
+            made = dial_load.recall(room, number, who(by), customer, everybody)
+        tell_taken_off(number, made, as_json)
+        return
     if done:
         freed = dial_recall.acknowledge(room, number, who(by), room.ledger.now())
         if as_json:

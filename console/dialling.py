@@ -9,6 +9,7 @@ import typer
 
 from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
 from console.dial_advice import EXAMPLE, advice
+from console.dial_load import LOAD_HELP, load
 from console.dial_recall import ListArgument, callbacks, recall, show
 from console.dial_stats import stats
 from console.dial_watch import abandonment
@@ -181,6 +182,7 @@ def add_to(app: typer.Typer) -> None:
     """Give the program these commands."""
     topic = typer.Typer(help="Dial lists for call-centre leads.", no_args_is_help=True)
     topic.command("pull")(pull)
+    topic.command("load", epilog=LOAD_HELP)(load)
     topic.command("return")(give_back)
     topic.command("ls")(ls)
     topic.command("show")(show)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, count
@@ -137,10 +137,9 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     keep_below(room, campaign, now)
-    carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
-    within = {*scopes_on(campaign, wave_name, room.sender("call_list")), *scopes_on(campaign, wave_name, carrying)}
+    within = scopes_of_list(room, campaign, wave_name, dialler)
     score = call_rank(room, running, wave_name, by, now)
-    return _Desk(running, wave, row, row.closes, dialler, tuple(sorted(within)), score)
+    return _Desk(running, wave, row, row.closes, dialler, within, score)
 
 
 def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
@@ -152,11 +151,8 @@ def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now:
         told = {"list": pulled.number, "campaign": running.name, "wave": desk.wave.wave, "shift": ask.shift}
         stem = f"{running.name}-{desk.wave.wave}-list-{pulled.number}{'-more' if ask.number else ''}"
         file = new_file(room, stem, FORMATS[dialler.format].layout.ending)
-        named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
-        types = known_attributes(connection, [name for name in named if name not in ALONG])
-        known = details(connection, [entry.customer for entry in pulled.entries], types)
-        rows = (_row(room, entry, told, known[entry.customer], ask.team, now) for entry in pulled.entries)
-        written = FORMATS[dialler.format].write(file, rows, (*ALONG, *types), dialler)
+        rows, extra = rows_of(room, connection, dialler, pulled.entries, told, ask.team, now)
+        written = FORMATS[dialler.format].write(file, rows, extra, dialler)
     return Cut(pulled, file, ask.valid_until, written, sized)
 
 
@@ -165,6 +161,30 @@ def new_file(room: Room, stem: str, ending: str) -> Path:
     folder = room.settings.home / "dial-lists"
     names = chain([f"{stem}{ending}"], (f"{stem}-{n}{ending}" for n in count(2)))
     return next(path for name in names if not (path := folder / name).exists())
+
+
+def scopes_of_list(room: Room, campaign: str, wave: str, dialler: Dialler) -> tuple[str, ...]:
+    """The kill switches that stop lists of a wave for a dialler."""
+    carrying = Sender(sender=dialler.dialler, channel="call_list", provider=dialler.format)
+    within = {*scopes_on(campaign, wave, room.sender("call_list")), *scopes_on(campaign, wave, carrying)}
+    return tuple(sorted(within))
+
+
+def rows_of(
+    room: Room,
+    connection: Any,
+    dialler: Dialler,
+    entries: Sequence[dial_lists.Entry],
+    told: Mapping[str, Any],
+    team: str,
+    now: datetime,
+) -> tuple[Iterator[DialRow], tuple[str, ...]]:
+    """The entries as lines for a dialler, and the names of the further columns they have; `told` is said of each."""
+    named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
+    types = known_attributes(connection, [name for name in named if name not in ALONG])
+    known = details(connection, [entry.customer for entry in entries], types)
+    rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in entries)
+    return rows, (*ALONG, *types)
 
 
 def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:

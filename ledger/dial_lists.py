@@ -109,7 +109,7 @@ def pull(
         raise ValueError("a dry run lists nobody")
     hold_lists(connection)
     keep_out_new_touches(connection, ask.wave)
-    _refuse_unless_open(connection, ask, now)
+    refuse_unless_open(connection, ask.wave, ask.scopes, now)
     cover(connection, gates.rules, now, gates.closes)
     made, dealt, scores = _chosen(connection, ask, gates, types, score, rules, now)
     for reason in {one.stopped_by for one in made.stopped}:
@@ -165,11 +165,12 @@ def _lead(one: Candidate, scores: Mapping[int, float | None]) -> Lead:
     return Lead(1.0 if score is None else score, one.language, one.tier, one.team)
 
 
-def _refuse_unless_open(connection: Connection, ask: Pull, now: datetime) -> None:
+def refuse_unless_open(connection: Connection, wave: int, scopes: Sequence[str], now: datetime) -> None:
+    """CampaignError unless a wave is open, its campaign runs, and none of these kill switches is on."""
     state = connection.execute(
         select(t.wave.c.state, t.wave.c.name, t.wave.c.stopped_at, t.campaign.c.state.label("campaign"))
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
-        .where(t.wave.c.id == ask.wave)
+        .where(t.wave.c.id == wave)
     ).one()
     if state.state != "open" or state.stopped_at or state.campaign != "running":
         raise CampaignError(
@@ -178,7 +179,7 @@ def _refuse_unless_open(connection: Connection, ask: Pull, now: datetime) -> Non
             "a list is cut only from an open wave of a running campaign"
         )
     for switch in switches_on(connection, now):
-        if switch.scope in ask.scopes:
+        if switch.scope in scopes:
             raise CampaignError(f"{switch}; no list is cut while it is on")
 
 

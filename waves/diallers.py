@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from waves.dispositions import Disposition
 from waves.plan import NAME, Duration, Record
@@ -45,6 +45,30 @@ class ListLimits(Record):
     """Column -> characters at most."""
 
 
+class DiallerApi(Record):
+    """A dialler's own program interface: its address, who we are there, and how hard it is driven."""
+
+    url: str
+    user_env: str
+    """The name of the environment variable that holds the user; the user itself is in no file."""
+    password_env: str
+    source: str = Field(default="multiwave", pattern=r"^[A-Za-z0-9_-]{2,20}$")
+    """What the dialler's own log calls us."""
+    campaign: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{2,8}$")
+    """The dialler's campaign that promised calls are scheduled in."""
+    parallel: int = Field(default=4, ge=1, le=16)
+    """Requests in the air at once."""
+    timeout: Duration = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1), le=timedelta(minutes=2))
+    """How long one request may take."""
+
+    @field_validator("user_env", "password_env")
+    @classmethod
+    def _a_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,99}", name):  # what stands there is not shown: it may be the password
+            raise ValueError("write the NAME of an environment variable, such as VICIDIAL_PASS; the value goes in it")
+        return name
+
+
 class Dialler(Record):
     """One connection to a dialler, as `config/diallers.yaml` names it."""
 
@@ -65,6 +89,8 @@ class Dialler(Record):
     limits: ListLimits = ListLimits()
     list_id: int | None = Field(default=None, ge=100, le=99_999_999_999_999)
     """The dialler's own list that entries are loaded into (VICIdial)."""
+    api: DiallerApi | None = None
+    """Its program interface, to load lists and recall entries without a file (VICIdial)."""
     expires: Duration = timedelta(minutes=10)
     """How long after the pull a dial request may still be dialled (Amazon Connect)."""
 

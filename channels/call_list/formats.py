@@ -9,6 +9,7 @@ from typing import Protocol
 
 from channels.call_list import amazon_connect, five9, generic_csv, genesys, twilio_voice, vicidial, xlsx
 from channels.call_list.rows import DialRow, RecallRow, Results, Written
+from channels.call_list.vicidial_api import VicidialApi
 from waves.diallers import Dialler, Layout
 
 
@@ -44,6 +45,8 @@ class Format:
     write: WritesList
     recall: WritesRecall
     read: ReadsResults
+    api: type[VicidialApi] | None = None
+    """Its program interface, where it has one that is driven here."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -51,7 +54,9 @@ FORMATS: Mapping[str, Format] = {
         generic_csv.LAYOUT, generic_csv.write_list, generic_csv.write_recall, generic_csv.read_dispositions
     ),
     "xlsx": Format(xlsx.LAYOUT, xlsx.write_list, xlsx.write_recall, xlsx.read_dispositions),
-    "vicidial": Format(vicidial.LAYOUT, vicidial.write_list, vicidial.write_recall, vicidial.read_dispositions),
+    "vicidial": Format(
+        vicidial.LAYOUT, vicidial.write_list, vicidial.write_recall, vicidial.read_dispositions, VicidialApi
+    ),
     "genesys": Format(genesys.LAYOUT, genesys.write_list, genesys.write_recall, genesys.read_dispositions),
     "five9": Format(five9.LAYOUT, five9.write_list, five9.write_recall, five9.read_dispositions),
     "amazon_connect": Format(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from waves.dispositions import Disposition
 
@@ -91,6 +92,27 @@ class Written:
     rows: int
     shortened: tuple[Shortened, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+Word = Literal["loaded", "there", "unscheduled", "off", "not_there", "on_a_call", "refused", "in_doubt", "not_asked"]
+"""What a dialler's API made of an entry.
+
+loaded        it is there now                       there       ... and was before
+unscheduled   ... and is held: nobody calls it at the time that was promised
+off           nobody dials it any more              not_there   it was never there
+on_a_call     it is in a call, and may be dialled again after that: ask again
+refused       it was not done, and why              in_doubt    nobody knows; nothing was repeated
+not_asked     it was surely not done, for a reason that is none of the entry's
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a dialler's API said of one entry; `why` in its words, without what it echoes of people."""
+
+    token: str
+    word: Word
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,15 +146,15 @@ LAYOUT = Layout(
     lengths=LENGTHS,
     codes=by_code(STATUSES),
     needs_zone=True,
-    options=frozenset({"list_id"}),
+    options=frozenset({"list_id", "api"}),
 )
 
 
 def write_list(path: Path, rows: Iterable[DialRow], extra: Sequence[str], dialler: Dialler) -> Written:
     """The list loader's file: no header, 25 columns, one lead a line; SendRefused, and no file, for what cannot be."""
-    fitting = Fitting(dialler, LAYOUT, columns_of(dialler, LAYOUT, extra))
+    fitting = fitting_of(dialler, extra)
     separator = separator_of(dialler, LAYOUT)
-    lines = [separator.join(_line(fitting, row)) for row in fitting.entries(rows)]
+    lines = [separator.join(lead.values()) for lead in leads_of(fitting, rows)]
     replace_list(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
     notes = [] if dialler.list_id else ["no `list_id` in config/diallers.yaml: choose the list when you load the file"]
     if len(lines) > HIGHEST_RANK:
@@ -162,7 +162,18 @@ def write_list(path: Path, rows: Iterable[DialRow], extra: Sequence[str], dialle
     return Written(fitting.count, tuple(fitting.shortened), tuple(notes))
 
 
-def _line(fitting: Fitting, row: DialRow) -> list[str]:
+def fitting_of(dialler: Dialler, extra: Sequence[str]) -> Fitting:
+    """What fits the entries of one list into VICIdial's fields."""
+    return Fitting(dialler, LAYOUT, columns_of(dialler, LAYOUT, extra))
+
+
+def leads_of(fitting: Fitting, rows: Iterable[DialRow]) -> Iterator[dict[str, str]]:
+    """Each entry as a lead: its 25 fields by name, in the loader's order; SendRefused for what can be none."""
+    for row in fitting.entries(rows):
+        yield dict(zip(fitting.columns, _cells(fitting, row), strict=True))
+
+
+def _cells(fitting: Fitting, row: DialRow) -> list[str]:
     code, number = _split(row.token, row.phones[0])
     others = [_split(row.token, phone) for phone in row.phones[1:]]
     fits = [other for with_code, other in others if with_code == code and len(other) <= LENGTHS["alt_phone"]][:2]
@@ -200,27 +211,28 @@ def _split(token: str, phone: Phone) -> tuple[str, str]:
 
 
 def write_recall(path: Path, rows: Iterable[RecallRow], dialler: Dialler) -> Written:
-    """A call of non_agent_api.php for each lead: a status that is not dialled, and out of the hopper.
-
-    `records`: VICIdial would change the newest lead alone where several have the code.
-    """
-    lines = [
-        urlencode(
-            {
-                "source": "multiwave",
-                "function": "update_lead",
-                "search_method": "VENDOR_LEAD_CODE",
-                "vendor_lead_code": row.token,
-                "records": 100,
-                "status": RECALLED,
-                "remove_from_hopper": "Y",
-            }
-        )
-        for row in rows
-    ]
+    """A call of non_agent_api.php for each lead: a status that is not dialled, and out of the hopper."""
+    lines = [urlencode({"source": "multiwave", **recall_call(row.token)}) for row in rows]
     replace_list(path, "".join(f"{line}\n" for line in lines).encode())
     note = f"{RECALLED} must be a status that no campaign dials; add user= and pass= to each call"
     return Written(len(lines), notes=(note,))
+
+
+def recall_call(token: str) -> dict[str, str]:
+    """The call that takes a lead off: a status that is not dialled, no promised call, and out of the hopper.
+
+    `records`: VICIdial would change the newest lead alone where several have the code. Its hopper and its callbacks are
+    dialled whatever the status of their lead.
+    """
+    return {
+        "function": "update_lead",
+        "search_method": "VENDOR_LEAD_CODE",
+        "vendor_lead_code": token,
+        "records": "100",
+        "status": RECALLED,
+        "callback": "REMOVE",
+        "remove_from_hopper": "Y",
+    }
 
 
 def read_dispositions(path: Path, dialler: Dialler) -> Results:

@@ -336,7 +336,7 @@ RECALLS = {
     ),
     "vicidial": (
         "source=multiwave&function=update_lead&search_method=VENDOR_LEAD_CODE&"
-        f"vendor_lead_code={TOKEN}&records=100&status=RECALL&remove_from_hopper=Y\n"
+        f"vendor_lead_code={TOKEN}&records=100&status=RECALL&callback=REMOVE&remove_from_hopper=Y\n"
     ),
     "genesys": f"inin-outbound-id,ContactCallable,recall_reason\r\n{TOKEN},false,converted\r\n",
     "five9": f"token,number1\r\n{TOKEN},2125550101\r\n",

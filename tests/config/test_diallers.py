@@ -145,3 +145,35 @@ def test_every_layout_can_be_filled_and_found_again(name: str) -> None:
     assert set(layout.lengths) <= set(layout.columns)
     assert all(code == code.upper() for code in layout.codes)
     assert layout.max_columns is None or len(layout.columns) <= layout.max_columns
+
+
+API = "api: {{url: '{url}', user_env: {user}, password_env: {password}}}"
+
+
+@pytest.mark.parametrize(
+    ("url", "user", "password", "says"),
+    [
+        ("http://vici.example.com/x.php", "U", "P", "http:// is for a server on this machine only; write https://"),
+        ("https://me:secret@vici.example.com/x.php", "U", "P", "a name or password is in the address; they go into"),
+        ("https://", "U", "P", "this is no address; write https://vici.example.com/vicidial/non_agent_api.php"),
+        ("https://vici.example.com/x.php", "U", "s3cret-word", "write the NAME of an environment variable"),
+        ("https://vici.example.com/x.php", "6666", "P", "write the NAME of an environment variable"),
+    ],
+)
+def test_an_api_is_reached_safely_and_no_secret_stands_in_a_file(
+    tmp_path: Path, url: str, user: str, password: str, says: str
+) -> None:
+    north = "north: {{format: vicidial, zone: America/New_York, list_id: 998, {}}}"
+    text = north.format(API.format(url=url, user=user, password=password))
+    (problem,) = dialler_problems(write(tmp_path, text), LAYOUTS)
+    assert says in str(problem)
+    assert "s3cret-word" not in str(problem)
+    assert "me:secret" not in str(problem)
+
+
+def test_an_api_is_of_a_format_that_has_one_and_needs_its_list(tmp_path: Path) -> None:
+    api = API.format(url="http://127.0.0.1/vicidial/non_agent_api.php", user="U", password="P")
+    north = write(tmp_path, f"north: {{format: vicidial, zone: America/New_York, {api}}}")
+    assert "write its number beside `api`: list_id: 998" in str(dialler_problems(north, LAYOUTS)[0])
+    partner = write(tmp_path, f"partner: {{format: generic_csv, {api}}}")
+    assert "`api` means nothing to generic_csv" in str(dialler_problems(partner, LAYOUTS)[0])

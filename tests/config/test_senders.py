@@ -130,7 +130,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "plain text over the network": (
         "https://gateway",
         "http://gateway",
-        ["12: `url`: http:// is for a gateway on this machine only; write https://"],
+        ["12: `url`: http:// is for a server on this machine only; write https://"],
     ),
     "a password in the address": (
         "https://gateway",

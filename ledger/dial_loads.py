@@ -1,0 +1,106 @@
+"""A list on its way into a dialler by the dialler's API: who may still be loaded, where it went, who was taken off."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, Integer, Row, case, literal, null, or_, select, true
+
+from ledger import tables as t
+from ledger.audit import record
+from ledger.dial_recall import CALL
+from ledger.gates import Gates, live_members, recheck
+from ledger.legal_hours import open_until
+from ledger.sql import among
+from waves.errors import CampaignError
+from waves.hours import kind_of
+from waves.outcomes import Reason, word
+
+LOAD, LOADED = "dial-list load", "dial-list loaded"
+CALLED, OUTSIDE_HOURS, HALTED = "called", "outside_hours", "halted"
+
+
+def standing(
+    connection: Connection,
+    number: int,
+    gates: Gates,
+    types: Mapping[str, str],
+    now: datetime,
+    entries: Collection[int],
+) -> dict[int, str | None]:
+    """Those of the entries that the list still holds: why each must not be loaded now, None: nothing.
+
+    The word of a Reason, or one of ours. The permitted hours are covered by the caller. pk_dial_entry, ix_call_touch.
+    """
+    e, c, a, k, d = t.dial_entry.c, t.touch.c, t.address.c, t.call.c, t.dial_list.c
+    m = live_members(gates.campaign or 0, types)
+    since = select(k.event).where(k.touch == e.touch, k.at >= d.pulled_at)
+    called = since.correlate(t.dial_entry, t.dial_list).exists()
+    until = open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now)
+    query = (
+        select(
+            e.id,
+            recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
+            case((called, literal(CALLED)), (or_(until.is_(None), e.call_until <= now), literal(OUTSIDE_HOURS))).label(
+                "why"
+            ),
+            (case((gates.halted(e.customer), true()), else_=null()) if gates.halted else null()).label("halted"),
+        )
+        .join_from(t.dial_entry, t.dial_list, d.id == e.list)
+        .join(t.touch, c.id == e.touch)
+        .join(m, m.c.customer == e.customer)
+        .join(t.address, a.id == c.address)
+        .where(among(e.id, entries), e.list == number, e.active, e.recalled_at.is_(None))
+    )
+    return {row.id: _why(row) for row in connection.execute(query)}
+
+
+def _why(row: Row[tuple[int, int, str | None, bool | None]]) -> str | None:
+    if row.stopped_by:
+        return word(Reason(row.stopped_by))
+    return HALTED if row.halted else row.why
+
+
+def gone(connection: Connection, number: int, entries: Collection[int]) -> set[int]:
+    """Those of the entries that the list does not hold any more, or that were recalled."""
+    e = t.dial_entry.c
+    held = select(e.id).where(e.list == number, among(e.id, entries), e.active, e.recalled_at.is_(None))
+    return set(entries) - set(connection.scalars(held))
+
+
+def recalled(connection: Connection, number: int) -> list[int]:
+    """The recalled entries that hold their customer until somebody says that the dialler took them off."""
+    e = t.dial_entry.c
+    query = select(e.id).where(e.list == number, e.active, e.recalled_at.is_not(None))
+    return list(connection.scalars(query.order_by(e.rank)))
+
+
+def begin_load(connection: Connection, number: int, into: str, by: str, now: datetime) -> None:
+    """Note where a list is loaded, before anything is; CampaignError when it went elsewhere before.
+
+    The search for duplicates looks into that one place: loaded elsewhere as well, everybody would be dialled twice.
+    """
+    a = t.audit.c
+    query = select(a.after).where(a.did == LOAD, a.what == f"list {number}").order_by(a.id.desc()).limit(1)
+    before = connection.scalar(query)
+    if before not in (None, into):
+        raise CampaignError(f"dial list {number} was loaded into {before}, and goes nowhere else: {into} is another")
+    record(connection, now, by, LOAD, f"list {number}", after=into)
+
+
+def end_load(connection: Connection, number: int, told: str, by: str, now: datetime) -> None:
+    """Note that a load ended with everybody's place known; one that was killed, or has somebody in doubt, never did."""
+    record(connection, now, by, LOADED, f"list {number}", after=told)
+
+
+def is_open(connection: Connection, number: int) -> bool:
+    """Whether somebody whom the dialler does not have yet may be there at any moment."""
+    a = t.audit.c
+    query = select(a.did).where(a.did.in_([LOAD, LOADED]), a.what == f"list {number}").order_by(a.id.desc()).limit(1)
+    return connection.scalar(query) == LOAD
+
+
+def note_recall(connection: Connection, number: int, told: str, by: str, now: datetime) -> None:
+    """Note what the dialler made of a recall, in counts."""
+    record(connection, now, by, "dial-list recall", f"list {number}", after=told)
