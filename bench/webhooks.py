@@ -67,6 +67,10 @@ def hand_in_on(database: Database, members: int) -> dict[str, Any]:
     return {"database": database.name, "n": n, "rate": n / ours, "limit_rate": n / theirs}
 
 
+def _let_in(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+    """Nothing: what lies in the spool was let in."""
+
+
 def _read(sender: Sender, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Event]:
     """A provider whose body is {"token":, "id":}; signatures are the door's work, and on neither side."""
     said = json.loads(body)
@@ -86,7 +90,7 @@ def _spooled(room: Room, touches: Sequence[int]) -> float:
         for _ in senders.map(lambda record: spool.append(record).result(), records):
             pass
     spool.close()
-    merged = merge_spool(room, NOW, {"http": Callback(_read, ())})
+    merged = merge_spool(room, NOW, {"http": Callback(_let_in, _read, ())})
     seconds = time.perf_counter() - began
     if merged.new != len(touches):
         raise RuntimeError(f"{merged.new} of {len(touches)} reports were merged")

@@ -11,6 +11,7 @@ from console.context import ByOption, DiallerOption, HomeOption, JsonOption, ope
 from console.dial_advice import EXAMPLE, advice
 from console.dial_load import LOAD_HELP, load
 from console.dial_recall import ListArgument, callbacks, recall, show
+from console.dial_stats import stats
 from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
 from waves.errors import InputError
@@ -188,6 +189,7 @@ def add_to(app: typer.Typer) -> None:
     topic.command("extend")(extend)
     topic.command("recall")(recall)
     topic.command("callbacks")(callbacks)
+    topic.command("stats")(stats)
     topic.command("advice", epilog=EXAMPLE)(advice)
     topic.command("abandonment")(abandonment)
     app.add_typer(topic, name="dial-list")

@@ -10,11 +10,9 @@ from sqlalchemy import Connection, case, func, select
 
 from ledger import tables as t
 from waves.abandonment import HANDLED
-from waves.dispositions import EFFECTS, Disposition
+from waves.dispositions import DIALS, Disposition
 
 ANSWERED = HANDLED | {Disposition.ABANDONED}
-DIALS = frozenset(d for d, effect in EFFECTS.items() if effect.rang)
-"""Dispositions of calls that went to the carrier."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from ledger import tables as t
 from ledger.types import later
-from waves.dispositions import Disposition
+from waves.dispositions import DIALS
 from waves.recycling import PUNCTUAL
 
 
@@ -26,15 +26,23 @@ class Promise:
     list: int | None
 
 
+def kept_or_sooner() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Whether the promise of a row of `call` was dialled within 15 minutes of its time, or before that (ix_call_touch).
+
+    What the dialler stopped by itself, at a wrong hour or by a rule, is no dial.
+    """
+    k, next_ = t.call.c, t.call.alias("next_call")
+    mine = (next_.c.touch == k.touch) & (next_.c.at > k.at)
+    made = select(next_.c.event).where(mine, next_.c.disposition.in_([int(d) for d in DIALS])).correlate(t.call)
+    begins, ends = later(k.callback_at, -PUNCTUAL), later(k.callback_at, PUNCTUAL)
+    kept = made.where(next_.c.at >= begins, next_.c.at <= ends).exists()
+    return kept, made.where(next_.c.at < begins).exists()
+
+
 def promises(connection: Connection, now: datetime, hours_past: float, hours_ahead: float) -> list[Promise]:
     """The promises for this span, the soonest first (ix_call_callback_at, ix_call_touch, ix_dial_entry_touch)."""
     k, c, e, p, w = t.call.c, t.touch.c, t.dial_entry.c, t.customer.c, t.wave.c
-    next_ = t.call.alias("next_call")
-    mine = (next_.c.touch == k.touch) & (next_.c.event != k.event)
-    made = select(next_.c.event).where(mine, next_.c.disposition != int(Disposition.NOT_ATTEMPTED))
-    begins, ends = later(k.callback_at, -PUNCTUAL), later(k.callback_at, PUNCTUAL)
-    kept = made.where(next_.c.at >= begins, next_.c.at <= ends).correlate(t.call).exists()
-    sooner = made.where(next_.c.at > k.at, next_.c.at < begins).correlate(t.call).exists()
+    kept, sooner = kept_or_sooner()
     on = select(func.min(e.list)).where(e.touch == k.touch, e.active).correlate(t.call).scalar_subquery()
     query = (
         select(k.callback_at, p.key, t.campaign.c.name, w.name, k.agent, kept, sooner, on)

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from ledger import tables as t
 from ledger.events import DENIALS
 from ledger.words import RANKS, STATE_RANKS, part_column
-from waves.dispositions import EFFECTS, Disposition
+from waves.dispositions import EFFECTS, RIGHT_PARTY, Disposition
 from waves.message import CHANNEL_CODES
 from waves.outcomes import PART_OF_OUTCOME, Action, Outcome, Part, State, Verdict
 
@@ -43,7 +43,6 @@ ARRIVED = [int(o) for o, part in PART_OF_OUTCOME.items() if part is Part.RECEIVE
 RANG = [int(o) for o in (Outcome.NO_ANSWER, Outcome.BUSY, Outcome.MACHINE)]
 CALL = CHANNEL_CODES["call_list"]
 SAYS = {int(d): int(effect.outcome) for d, effect in EFFECTS.items() if effect.outcome}
-RIGHT_PARTY = [int(d) for d, effect in EFFECTS.items() if effect.right_party]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def _counted(wave: OpenedWave, lens: Lens, which: ColumnElement[bool], name: str
         select(
             k.touch,
             case(SAYS, value=k.disposition, else_=None).label("outcome"),
-            _flag(k.disposition.in_(RIGHT_PARTY)).label("right_party"),
+            _flag(k.disposition.in_([int(d) for d in RIGHT_PARTY])).label("right_party"),
             func.row_number().over(partition_by=k.touch, order_by=order).label("place"),
         )
         .join_from(t.call, t.event, ev.id == k.event)

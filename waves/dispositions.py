@@ -118,6 +118,12 @@ LIVE = frozenset(
 )
 """Dispositions of calls that a person answered, whoever it was and whether or not an agent came on the line."""
 
+DIALS = frozenset(d for d, effect in EFFECTS.items() if effect.rang)
+"""Dispositions of calls that went to the carrier."""
+
+RIGHT_PARTY = frozenset(d for d, effect in EFFECTS.items() if effect.right_party)
+"""Dispositions of calls in which an agent spoke with whom the call was for."""
+
 COULD_BE_ANSWERED = frozenset(
     d for d, effect in EFFECTS.items() if effect.rang and d not in (D.AGENT_ERROR, D.TEMPORARY_FAILURE)
 )

@@ -144,6 +144,7 @@ def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> N
         promise(desk, key, 1, until)
     phoned(desk, "call", "c0", Disposition.SALE, T0 + 3 * HOUR + timedelta(minutes=10))
     phoned(desk, "call", "c2", Disposition.NOT_INTERESTED, T0 + 2 * HOUR)
+    phoned(desk, "call", "c1", Disposition.WRONG_TIME, T0 + 3 * HOUR)  # the dialler stopped it
     at(desk, 5 * HOUR)
     found = {one["customer"]: one["state"] for one in told(desk, "callbacks")["callbacks"]}
     assert found == {"c0": "kept", "c1": "missed", "c2": "settled", "c3": "listed"}
@@ -153,3 +154,10 @@ def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> N
     assert "1 of 2 promises that came due were kept" in said(desk, "dial-list", "callbacks")
     at(desk, DAY + 5 * HOUR)
     assert [one["customer"] for one in told(desk, "callbacks", "--ago", "1")["callbacks"]] == ["c4"]
+
+
+def test_a_call_before_the_promise_does_not_keep_it(desk: World) -> None:
+    phoned(desk, "call", "c0", Disposition.BUSY, T0 + 2 * HOUR - timedelta(minutes=5))
+    promise(desk, "c0", 2, 2)
+    at(desk, 3 * HOUR)
+    assert [one["state"] for one in told(desk, "callbacks")["callbacks"]] == ["missed"]
