@@ -17,9 +17,13 @@ from waves.tokens import SEED_BEGINS, read_seed_token
 
 def split_arrivals(room: Room, events: Sequence[Event]) -> tuple[list[Event], Recorded]:
     """The reports about customers, and what became of those about seeds, which are noted."""
-    ours = [(number, event) for number, event in enumerate(events) if event.token[:1] in SEED_BEGINS]
-    named = {number: ident for number, e in ours if (ident := read_seed_token(room.token_key, e.token))}
-    refs = {n: (event.provider, event.ref) for n, event in enumerate(events) if event.ref and not event.token}
+    named, refs = dict[int, int](), dict[int, tuple[str, str]]()
+    for number, event in enumerate(events):
+        if not event.token:
+            if event.ref:
+                refs[number] = event.provider, event.ref
+        elif event.token[0] in SEED_BEGINS and (ident := read_seed_token(room.token_key, event.token)):
+            named[number] = ident
     if refs:
         with room.ledger.read() as connection:
             known = seeds.ids_by_ref(connection, set(refs.values()), min(events[number].at for number in refs))

@@ -90,9 +90,11 @@ def record_early(room: Room, now: datetime) -> None:
 
 def record_came(room: Room, came: Sequence[Came], now: datetime) -> Recorded:
     """Store whatever providers and our own pages told, each kind its own way."""
-    kinds: dict[type[Came], list[Any]] = {Event: [], Inbound: [], Conversion: [], PushChange: []}
-    for one in came:
-        kinds[type(one)].append(one)
+    there = set(map(type, came))
+    kinds: dict[type[Came], Sequence[Any]] = {
+        kind: came if there == {kind} else [one for one in came if type(one) is kind]
+        for kind in (Event, Inbound, Conversion, PushChange)
+    }
     recorded = [
         record_reports(room, kinds[Event], now, watched=True),
         record_inbound(room, kinds[Inbound], now),
