@@ -133,7 +133,7 @@ def candidates(
             Candidate(
                 touch,
                 row.customer,
-                row.zones.split(),
+                (row.zones or "").split(),
                 row.stopped_by,
                 row.call_until,
                 row.over,
@@ -183,9 +183,11 @@ def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: 
         )
         .join_from(t.touch, m, m.c.customer == c.customer)
         .join(t.customer, p.id == c.customer)
-        .join(t.zone_set, t.zone_set.c.id == p.zone_set)
+        .outerjoin(t.zone_set, t.zone_set.c.id == p.zone_set)
         # The number may have died since: the best living one is asked, and with none the dead one says so.
-        .join(t.address, a.id == func.coalesce(best_address(c.customer, c.channel, now, gates.campaign), c.address))
+        .outerjoin(
+            t.address, a.id == func.coalesce(best_address(c.customer, c.channel, now, gates.campaign), c.address)
+        )
         .where(among(c.id, touches))
     )
 

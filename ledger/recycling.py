@@ -42,7 +42,7 @@ def wait_again(connection: Connection, touches: Collection[int], rules: DialRule
             Tried(row.at, Disposition(row.disposition), row.call_id, callback_at=row.callback_at)
         )
         if rules and row.state == "open" and row.stopped_at is None:
-            places[row.id] = row.jurisdictions.split()
+            places[row.id] = (row.jurisdictions or "").split()
     found = {
         touch: again_from(made, rules, places[touch]) if rules and touch in places else None
         for touch, made in calls.items()
@@ -73,6 +73,6 @@ def _calls(touches: Collection[int]) -> Select[Any]:
         .join_from(t.touch, t.call, k.touch == c.id)  # ix_call_touch
         .join(t.wave, w.id == c.wave)
         .join(t.customer, t.customer.c.id == c.customer)
-        .join(t.zone_set, t.zone_set.c.id == t.customer.c.zone_set)
+        .outerjoin(t.zone_set, t.zone_set.c.id == t.customer.c.zone_set)
         .where(among(c.id, touches), c.state.in_(HELD), k.disposition != int(Disposition.NOT_ATTEMPTED))
     )

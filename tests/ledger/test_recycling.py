@@ -219,3 +219,12 @@ def test_imported_calls_count_for_the_caps(world: World) -> None:
         assert record_past_calls(connection, old).new == 3
     cut = list_at(world, HOUR)
     assert ([entry.number for entry in cut.entries], cut.funnel) == ([phone(2)], {"person_cap": 1})
+
+
+def test_who_has_no_number_or_no_zone_any_more_is_left_out_and_told(lite: World) -> None:
+    calling(lite, reachable(1), reachable(2))
+    with lite.ledger.write() as connection:
+        connection.execute(t.address.delete().where(t.address.c.customer == 1))
+        connection.execute(t.customer.update().where(t.customer.c.id == 2).values(zone_set=None))
+    cut = list_at(lite, HOUR)
+    assert (cut.number, cut.funnel) == (0, {"no_number": 1, "outside_hours": 1})
