@@ -20,7 +20,7 @@ LOCALE = "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST'"
 
 
 # A Hypothesis example may take long where several tests share a core.
-settings.register_profile("shared", deadline=None, max_examples=60)
+settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
 
