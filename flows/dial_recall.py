@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import Phone, RecallRow, Written
-from flows.dialling import dial_rules, new_file
+from flows.dialling import dial_rules
 from flows.room import Room
 from flows.running import gates_of, load_running
 from ledger import dial_recall
@@ -78,11 +79,17 @@ def recall(
         if not entries:
             return Taken([], None, Written(0))
         dial_recall.recall(connection, number, entries, by, now)
-        file = new_file(room, f"{shown.campaign}-{shown.wave}-list-{number}-recall", layout.recall_ending)
+        file = _new_file(room, f"{shown.campaign}-{shown.wave}-list-{number}-recall", layout.recall_ending)
         rows = [_row(room, number, one, now) for one in entries]
         # Written before the commit: a recall that no file holds would never reach the dialler.
         written = FORMATS[dialler.format].recall(file, rows, dialler)
     return Taken(entries, file, written)
+
+
+def _new_file(room: Room, stem: str, ending: str) -> Path:
+    """Never over one that a lead may have fetched; one whose commit was cut off takes nobody off by mistake."""
+    folder = room.settings.home / "dial-lists"
+    return next(path for n in count(1) if not (path := folder / f"{stem}-{n}{ending}").exists())
 
 
 def _row(room: Room, number: int, one: Recalled, now: datetime) -> RecallRow:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -147,20 +146,15 @@ def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now:
     gates = replace(gates_of(running, desk.wave, now), halted=halted_segments(connection, running, now))
     pulled = dial_lists.pull(connection, ask, gates, running.types, desk.score, dial_rules(room), now)
     if pulled.entries:
-        # Written before the commit: a list that no file holds would keep its people from everybody else.
+        # Written before the commit: a list that no file holds would keep its people from everybody else. Its name is
+        # the ledger's, so that a file whose commit was cut off is written over by the next one.
         told = {"list": pulled.number, "campaign": running.name, "wave": desk.wave.wave, "shift": ask.shift}
-        stem = f"{running.name}-{desk.wave.wave}-list-{pulled.number}{'-more' if ask.number else ''}"
-        file = new_file(room, stem, FORMATS[dialler.format].layout.ending)
+        part = f"-from-{pulled.entries[0].rank}" if ask.number else ""
+        name = f"{running.name}-{desk.wave.wave}-list-{pulled.number}{part}{FORMATS[dialler.format].layout.ending}"
+        file = room.settings.home / "dial-lists" / name
         rows, extra = rows_of(room, connection, dialler, pulled.entries, told, ask.team, now)
         written = FORMATS[dialler.format].write(file, rows, extra, dialler)
     return Cut(pulled, file, ask.valid_until, written, sized)
-
-
-def new_file(room: Room, stem: str, ending: str) -> Path:
-    """Where the file of a list goes, or its next change: never over one that a lead has fetched."""
-    folder = room.settings.home / "dial-lists"
-    names = chain([f"{stem}{ending}"], (f"{stem}-{n}{ending}" for n in count(2)))
-    return next(path for name in names if not (path := folder / name).exists())
 
 
 def scopes_of_list(room: Room, campaign: str, wave: str, dialler: Dialler) -> tuple[str, ...]:

@@ -275,6 +275,19 @@ def test_a_list_that_no_file_holds_is_no_list(lite: World) -> None:
     assert {touches[0][1] for touches in touch_words(lite, "call").values()} == {"queued"}
 
 
+def test_a_file_whose_list_was_never_committed_is_written_over(lite: World) -> None:
+    """Killed between the file and the commit: nobody must dial from what the ledger does not know."""
+    calling(lite, [reachable(n, value=float(-n)) for n in range(3)])
+    first = lite.pull("call", size=1)
+    with lite.ledger.write() as connection:
+        give_back(connection, first.number, RULES, "lead", T0)
+        connection.execute(t.dial_entry.delete())
+        connection.execute(t.dial_list.delete())  # as if it had never come to the commit
+    again = lite.pull("call", size=2)
+    assert (again.number, again.file) == (first.number, first.file)
+    assert [row["phone"] for row in rows_of(again.file)] == [phone(0), phone(1)]
+
+
 def test_a_dial_entry_and_a_touch_are_not_each_other(lite: World) -> None:
     """Same number, other kind: a report on a dial entry's token, a disposition on a touch's, are of unknown touch."""
     calling(lite, [reachable(1)])
