@@ -39,6 +39,7 @@ from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, add_events, stored
 from ledger.sql import among, named_ids
 from ledger.suppressions import suppress_since
+from waves.dispositions import SAYING
 from waves.message import AddressState, Consent, Event
 from waves.outcomes import DEFAULT_ACTIONS, Action, Outcome, Side, State, word
 
@@ -178,7 +179,8 @@ def _affected() -> Select[tuple[int]]:
 @cache
 def _outcomes() -> Update:
     ev, c = t.event.c, t.touch.c
-    called = select(t.call.c.event).where(t.call.c.touch == ev.touch).exists()
+    k = t.call.c
+    called = select(k.event).where(k.touch == ev.touch, k.disposition.in_([int(d) for d in SAYING])).exists()
     order = (ev.outcome.desc(), ev.action.desc(), ev.at, ev.provider, ev.provider_event_id)
     ranked = (
         select(

@@ -118,6 +118,8 @@ LIVE = frozenset(
 )
 """Dispositions of calls that a person answered, whoever it was and whether or not an agent came on the line."""
 
+SAYING = frozenset(d for d, effect in EFFECTS.items() if effect.outcome is not None)
+"""Dispositions that say something of the touch; what others ended is as if nobody had called."""
 DIALS = frozenset(d for d, effect in EFFECTS.items() if effect.rang)
 """Dispositions of calls that went to the carrier."""
 

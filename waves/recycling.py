@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 
 from waves.call_slots import slot_of
-from waves.dispositions import EFFECTS, Disposition, strength
+from waves.dispositions import EFFECTS, SAYING, Disposition, strength
 from waves.outcomes import word
 from waves.plan import Duration, Record
 
@@ -115,7 +115,7 @@ def again_from(calls: Collection[Tried], rules: DialRules, places: Iterable[str]
 
 
 def _said(calls: Iterable[Tried]) -> list[Tried]:
-    return [call for call in calls if EFFECTS[call.disposition].outcome is not None]
+    return [call for call in calls if call.disposition in SAYING]
 
 
 def _latest(calls: Iterable[Tried]) -> Tried:

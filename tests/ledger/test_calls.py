@@ -148,6 +148,17 @@ def test_a_disposition_is_a_conversion_only_when_the_goal_names_it(
     assert found == [(1, "renewed", T0 + HOUR, "call", "test:one call")] * sales
 
 
+@pytest.mark.parametrize("first", ["the report", "the call"])
+@pytest.mark.parametrize("said", [D.AGENT_ERROR, D.NOT_ATTEMPTED])
+def test_a_call_that_says_nothing_outweighs_no_report(world: World, first: str, said: Disposition) -> None:
+    calling(world)
+    touch = touch_of(world, "call", "c0").id
+    steps = [lambda: world.report(touch, Outcome.CLICKED), lambda: phoned(world, "call", "c0", said, T0)]
+    for step in steps if first == "the report" else steps[::-1]:
+        step()
+    assert touch_of(world, "call", "c0").outcome == Outcome.CLICKED
+
+
 def test_calls_are_kept_once_and_unknown_ones_as_reports(world: World) -> None:
     calling(world)
     touch = touch_of(world, "call", "c0").id
