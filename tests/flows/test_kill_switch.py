@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,19 +97,13 @@ def committed(world: World, scope: str) -> bool:
         return any(switch.scope == scope for switch in kill_switches.switches_on(connection, world.now))
 
 
-def until(said: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if said():
-            return
-        Event().wait(0.05)
-    raise AssertionError("it did not happen")
-
-
 def switched_on(world: World, channel: SlowChannel, scope: str) -> tuple[Halt, float]:
     """What `kill-switch on` found with a chunk in the air, and a moment not before its commit."""
+    looked = Event()
     with sending(world, channel), ThreadPoolExecutor(1) as pool:
-        said: Future[Halt] = pool.submit(halt, world.room, scope, "a wrong text", "ann", lambda done, of: None)
-        until(lambda: committed(world, scope))
+        said: Future[Halt] = pool.submit(halt, world.room, scope, "a wrong text", "ann", lambda done, of: looked.set())
+        assert looked.wait(PATIENCE_S)
+        assert committed(world, scope)
         channel.stopped.set()
         done = said.result(PATIENCE_S)
         ended = time.monotonic()
