@@ -98,15 +98,19 @@ class Standing:
     active: int
     called: int
     recalled: Mapping[str, int]
+    off: int = 0
+    """Those recalled that it holds still."""
 
 
 def standing_of(connection: Connection, number: int) -> Standing:
     """What became of a list's entries (ix_dial_entry_list, ix_call_touch)."""
     e, k = t.dial_entry.c, t.call.c
     dialled = select(k.event).where(k.entry == e.id, k.touch == e.touch).correlate(t.dial_entry).exists()
-    rows = connection.execute(select(e.active, e.recalled_for, dialled.label("called")).where(e.list == number)).all()
+    query = select(e.active, e.recalled_for, dialled.label("called")).where(e.list == number)
+    rows = connection.execute(query).all()
     recalled: dict[str, int] = {}
     for row in rows:
         if row.recalled_for is not None:
             recalled[row.recalled_for] = recalled.get(row.recalled_for, 0) + 1
-    return Standing(len(rows), sum(row.active for row in rows), sum(row.called for row in rows), recalled)
+    off = sum(row.active and row.recalled_for is not None for row in rows)
+    return Standing(len(rows), sum(row.active for row in rows), sum(row.called for row in rows), recalled, off)
