@@ -136,10 +136,13 @@ def _came(connection: Connection, number: int) -> datetime:
 
 def _ended(connection: Connection, number: int) -> list[tuple[int, int]]:
     """(customer, disposition) of the calls after which nobody contacts the customer."""
-    k, c = t.call.c, t.touch.c
-    said = select(c.customer, k.disposition).join_from(t.call, t.touch, c.id == k.touch)
-    said = said.where(k.file == number, k.disposition.in_([int(d) for d in ENDS_ALL_CONTACT])).distinct()
-    return sorted((row.customer, row.disposition) for row in connection.execute(said))
+    k, s, c = t.call.c, spare_call.c, t.touch.c
+    ends = [int(d) for d in ENDS_ALL_CONTACT]
+    counted = select(c.customer, k.disposition).join_from(t.call, t.touch, c.id == k.touch)
+    spare = select(c.customer, s.disposition).join_from(spare_call, t.touch, c.id == s.touch)
+    said = counted.where(k.file == number, k.disposition.in_(ends))
+    said_too = said.union(spare.where(s.file == number, s.disposition.in_(ends)))
+    return sorted((row.customer, row.disposition) for row in connection.execute(said_too))
 
 
 def _said_by_others(connection: Connection, number: int) -> Sequence[Row[Any]]:
@@ -198,13 +201,16 @@ def _end_suppression(connection: Connection, number: int, customer: int, said: i
 
     Calls that came before somebody lifted such an instruction were answered by that.
     """
-    s, k, c, ev = t.suppression.c, t.call.c, t.touch.c, t.event.c
+    s, k, c, ev, p, f = t.suppression.c, t.call.c, t.touch.c, t.event.c, spare_call.c, call_file.c
     reason = word(Disposition(said))
     alike = (s.customer == customer, s.channel == 0, s.value.is_(None), s.source == FROM_CALL, s.reason == reason)
     lifted = connection.scalar(select(func.max(s.until)).where(*alike))  # ix_suppression_customer
-    others = select(func.min(k.at)).join_from(t.touch, t.call, k.touch == c.id).join(t.event, ev.id == k.event)
-    others = others.where(c.customer == customer, k.disposition == said)
-    since = connection.scalar(others if lifted is None else others.where(ev.received_at >= lifted))
+    counted = select(k.at, ev.received_at.label("came")).join_from(t.touch, t.call, k.touch == c.id)
+    counted = counted.join(t.event, ev.id == k.event).where(c.customer == customer, k.disposition == said)
+    spare = select(p.at, f.at).join_from(t.touch, spare_call, p.touch == c.id).join(call_file, f.id == p.file)
+    told = counted.union_all(spare.where(c.customer == customer, p.disposition == said)).subquery()
+    others = select(func.min(told.c.at))
+    since = connection.scalar(others if lifted is None else others.where(told.c.came >= lifted))
     ended_here = {"until": now, "source": FROM_CALL + _undone(number)}  # not to be taken for lifted by somebody
     change = ended_here if since is None else {"since": since}
     ended = connection.execute(update(t.suppression).where(*alike, s.until.is_(None)).values(change)).rowcount

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger import tables as t
 from ledger.call_files import keep_spares
 from ledger.called_addresses import drop_numbers, remember_addresses
+from ledger.dial_tables import spare_call
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, stored
 from ledger.events import CHUNK, Recorded, fold, insert_events, standing
@@ -67,7 +68,7 @@ def record_calls(
     hold_lists(connection)
     touches = {call.touch for call in calls if call.touch is not None}
     keep_waves_open(connection, touches)
-    calls = _placed(connection, calls)
+    said, calls = len(calls), _placed(connection, _one_each(calls))
     reports = [_event_row(call, now) for call in calls]
     found = standing(connection, touches)
     mark = insert_events(connection, reports)
@@ -84,6 +85,7 @@ def record_calls(
             rows[event] = _call_row(call, event) | {"file": file}
     if rows:
         connection.execute(insert(t.call), list(rows.values()))
+    noes = _further_noes(connection, calls, new)
     if file is not None:
         keep_spares(connection, file, calls, new)
         remember_addresses(connection, file, mark, now)
@@ -91,11 +93,39 @@ def record_calls(
     fold(connection, mark, reports, found.unsettled)
     drop_numbers(connection, t.call.c.event > mark)
     wait_again(connection, touches, rules)
-    _suppress(connection, mark, now)
+    _suppress(connection, mark, noes)
     _convert(connection, mark)
     forget_late(connection, mark)
     late = sum(row["late"] is True for row in rows.values())
-    return Recorded(len(new), len(calls) - len(new), sum(call.touch is None for call in calls), late)
+    return Recorded(len(new), said - len(new), sum(call.touch is None for call in calls), late)
+
+
+def _one_each(calls: Sequence[Call]) -> list[Call]:
+    """Of what is said of one call the first, but for one that ends all contact: a no is never lost."""
+    found: dict[tuple[str, str], Call] = {}
+    for call in calls:
+        first = found.setdefault((call.provider, call.call_id), call)
+        if call.disposition in ENDS_ALL_CONTACT and first.disposition not in ENDS_ALL_CONTACT:
+            found[call.provider, call.call_id] = call
+    return list(found.values())
+
+
+def _further_noes(connection: Connection, calls: Sequence[Call], new: Collection[tuple[str, str]]) -> list[Call]:
+    """What ends all contact and is said now, for the first time, of calls that were known (another word counts there).
+
+    A dialler's report of the middle of a call, and an agent's word after it, come under one id.
+    """
+    ends = [call for call in calls if call.disposition in ENDS_ALL_CONTACT and (call.provider, call.call_id) not in new]
+    k, ev, s, ids = t.call.c, t.event.c, spare_call.c, {call.call_id for call in ends}
+    counted = select(ev.provider, ev.provider_event_id, k.disposition).join(t.call, k.event == ev.id)
+    counted = counted.where(ev.provider.in_({call.provider for call in ends}), among(ev.provider_event_id, ids))
+    spare = select(s.provider, s.call_id, s.disposition).where(among(s.call_id, ids))
+    known = {tuple(row) for query in (counted, spare) for row in connection.execute(query)} if ends else set()
+    return [
+        call
+        for call in ends
+        if call.touch is not None and (call.provider, call.call_id, int(call.disposition)) not in known
+    ]
 
 
 def _placed(connection: Connection, calls: Sequence[Call]) -> list[Call]:
@@ -185,23 +215,31 @@ def fold_dispositions(connection: Connection, touches: Collection[int]) -> None:
     )
 
 
-def _suppress(connection: Connection, mark: int, now: datetime) -> None:
+def _suppress(connection: Connection, mark: int, noes: Sequence[Call]) -> None:
     """Who asked never to be called, or died, is suppressed on every channel in the same commit."""
-    k = t.call.c
+    k, c = t.call.c, t.touch.c
     reasons = {int(d): word(d) for d in ENDS_ALL_CONTACT}
     rows = (
         select(
-            t.touch.c.customer,
+            c.customer,
             literal(0, Integer).label("channel"),
             cast(case(reasons, value=k.disposition), Text).label("reason"),
             literal(FROM_CALL).label("source"),
             func.min(k.at).label("since"),
         )
-        .join_from(t.call, t.touch, t.touch.c.id == k.touch)
+        .join_from(t.call, t.touch, c.id == k.touch)
         .where(k.event > mark, k.disposition.in_(reasons))
-        .group_by(t.touch.c.customer, k.disposition)
+        .group_by(c.customer, k.disposition)
     )
     suppress_since(connection, rows)
+    for call in noes:
+        row = (
+            literal(0, Integer).label("channel"),
+            literal(word(call.disposition), Text).label("reason"),
+            literal(FROM_CALL).label("source"),
+            literal(call.at, k.at.type).label("since"),
+        )
+        suppress_since(connection, select(c.customer, *row).where(c.id == call.touch))
 
 
 def _convert(connection: Connection, mark: int) -> None:

@@ -234,6 +234,37 @@ def test_a_no_of_two_files_stands_while_either_counts(world: World) -> None:
     assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
 
 
+@pytest.mark.parametrize("said", [D.DNC_REQUEST, D.DECEASED])
+def test_a_no_that_comes_later_of_a_known_call_is_not_lost(world: World, said: D) -> None:
+    """A report of the middle of the call came first; its word counts for the call, and nobody asks them again."""
+    bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
+    later = bring(world, "evening.csv", [(0, said, T0, "1")])
+    assert live(world)["suppressions"] == [(1, word(said), T0)]
+    at(world, 2 * HOUR)
+    with world.ledger.write() as connection:
+        assert suppressions.unsuppress(connection, 1, None, None, "anna", world.now) == 1
+    bring(world, "evening.csv", [(0, said, T0, "1")])
+    assert live(world)["suppressions"] == [], "the same again is no new word"
+    again = bring(world, "morning.csv", [(0, said, T0 + 2 * HOUR, "7")])
+    bring(world, "noon too.csv", [(1, D.BUSY, T0, "8"), (1, said, T0, "8")])
+    assert live(world)["suppressions"] == [(1, word(said), T0 + 2 * HOUR), (2, word(said), T0)]
+    undo_file(world.room, again, "lead", world.now)
+    assert live(world)["suppressions"] == [(2, word(said), T0)]
+    undo_file(world.room, later, "lead", world.now)
+    assert world.touches("call")[0].disposition == D.CONNECTED_OTHER
+
+
+def test_a_further_no_of_a_known_call_goes_with_its_file(world: World) -> None:
+    bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
+    no: Line = (0, D.DNC_REQUEST, T0, "1")
+    wrong, right = bring(world, "wrong.csv", [no]), bring(world, "right.csv", [no, (1, D.BUSY, T0, "5")])
+    at(world, 2 * HOUR)
+    assert undo_file(world.room, wrong, "lead", world.now).suppressions == 0
+    assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
+    assert undo_file(world.room, right, "lead", world.now).suppressions == 1
+    assert live(world)["suppressions"] == []
+
+
 def test_a_no_that_somebody_lifted_does_not_come_back(world: World) -> None:
     bring(world, "right.csv", [(0, D.DNC_REQUEST, T0, "1")])
     at(world, 2 * HOUR)
