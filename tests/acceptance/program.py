@@ -27,7 +27,9 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("multiwave")
 COMMAND = [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-c", "from console.cli import main; main()"]
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["console.cli", "flows.starting", "flows.reports", "segments.customers"])
+FORKS.set_forkserver_preload(
+    ["console.cli", "flows.starting", "flows.reports", "flows.dial_recall", "flows.dial_results", "segments.customers"]
+)
 ALWAYS_SPAWNED = ("advance", "plan", "start")
 PATIENCE_S = 300.0
 """After this long a command that says nothing counts as broken; a busy machine takes 30 s for the slowest."""
