@@ -264,7 +264,9 @@ def waiting(connection: Connection, wave: int, now: datetime) -> dict[str, int]:
 def why_none_waits(connection: Connection, wave: int, key: str, now: datetime) -> str:
     """Why no call of a wave waits for a list to this customer now, in a few words (uq_touch_wave_customer_channel)."""
     c, e, p = t.touch.c, t.dial_entry.c, t.customer.c
-    on = select(func.min(e.list)).where(e.touch == c.id, e.active).correlate(t.touch).scalar_subquery()  # ix_dial_entry_touch
+    on = (
+        select(func.min(e.list)).where(e.touch == c.id, e.active).correlate(t.touch).scalar_subquery()
+    )  # ix_dial_entry_touch
     mine = (c.wave == wave) & (c.customer == p.id) & (c.channel == CALL)
     query = select(c.id, c.state, c.not_before, on.label("on")).select_from(t.customer).outerjoin(t.touch, mine)
     row = connection.execute(query.where(p.key == key)).one_or_none()

@@ -303,15 +303,16 @@ class Freed:
 def free(connection: Connection, which: Sequence[ColumnElement[bool]], rules: DialRules) -> Freed:
     """Let go of the entries of live lists that `which` says; the caller holds the lists and keeps the wave open."""
     e, c = t.dial_entry.c, t.touch.c
-    mine = connection.scalars(select(e.touch).where(*which, e.active)).all()
-    again = connection.execute(
+    mine = connection.execute(select(e.touch, called_from().label("called")).where(*which, e.active)).all()
+    touches = [row.touch for row in mine]
+    connection.execute(
         update(t.touch)
-        .where(among(c.id, mine), c.state == int(State.LISTED), ~_called(c.id))
+        .where(among(c.id, touches), c.state == int(State.LISTED), ~_called(c.id))
         .values(state=int(State.QUEUED), claimed_at=null(), claimed_by=null())
-    ).rowcount
-    entries = connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False)).rowcount
-    wait_again(connection, mine, rules)
-    return Freed(int(entries), int(again))
+    )
+    connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False))
+    wait_again(connection, touches, rules)
+    return Freed(len(mine), sum(not row.called for row in mine))
 
 
 def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:
@@ -321,12 +322,18 @@ def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:
     return tried.correlate_except(t.call).exists()
 
 
+def called_from() -> ColumnElement[bool]:
+    """Whether the dialler tried a customer from this entry of a list, not from an earlier one (ix_call_touch)."""
+    k, e = t.call.c, t.dial_entry.c
+    tried = select(k.event).where(k.entry == e.id, k.touch == e.touch, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    return tried.correlate(t.dial_entry).exists()
+
+
 def lists(connection: Connection, campaign: int | None = None) -> Sequence[Row[Any]]:
     """Every dial list with its wave, campaign, size and how many of its entries were called."""
     d, e = t.dial_list.c, t.dial_entry.c
-    called = _called(e.touch)
     size = select(func.count()).where(e.list == d.id).scalar_subquery()
-    done = select(func.count()).where(e.list == d.id, called).correlate(t.dial_list).scalar_subquery()
+    done = select(func.count()).where(e.list == d.id, called_from()).correlate(t.dial_list).scalar_subquery()
     query = (
         select(
             d.id,

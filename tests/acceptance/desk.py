@@ -1,4 +1,4 @@
-"""A call centre of two teams and what it is told to dial: its files, its diallers' own results, and a ledger by hand."""
+"""A call centre of two teams: its files, its diallers' lists and results in their layouts, and books kept by hand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from channels.call_list.vicidial import COLUMNS
+from tests.acceptance.books import BUCKETS, ticket
 from tests.acceptance.program import Program
 from tests.hours_rows import NINE, hours_yaml
 
@@ -85,14 +86,20 @@ CODES = {
     "machine": ("A", "machine"),
     "abandoned": ("DROP", "abandoned"),
 }
+PART = {
+    **dict.fromkeys(("sale", "callback_agreed"), "engaged"),
+    **dict.fromkeys(("not_interested", "dnc_request"), "declined"),
+    **dict.fromkeys(("wrong_number", "no_answer", "busy", "machine", "abandoned"), "missed"),
+}
 TAKEN = ("sale", "not_interested", "dnc_request", "wrong_number", "callback_agreed")
 """An agent was on the line."""
 RIGHT = ("sale", "not_interested", "dnc_request", "callback_agreed")
 FINAL = ("sale", "not_interested", "dnc_request", "wrong_number")
-REPORT = (
-    "call_date phone_number_dialed status user vendor_lead_code phone_code phone_number length_in_sec uniqueid "
-    "wrapup_time dial_time answered_time hangup_cause dialstatus"
-).split()
+REPORT = [
+    *("call_date", "phone_number_dialed", "status", "user", "vendor_lead_code", "phone_code", "phone_number"),
+    *("length_in_sec", "uniqueid", "wrapup_time", "dial_time", "answered_time", "hangup_cause", "dialstatus"),
+]
+ANSWER = ["LeadID", "Outcome", "When", "Call", "Agent", "Ring", "Talk", "Wrap", "Later"]
 
 
 def customers() -> list[dict[str, str]]:
@@ -123,7 +130,8 @@ def write_home(program: Program) -> None:
     (config / "diallers.yaml").write_text(DIALLERS)
     (config / "segments" / "everybody.yaml").write_text("segment: everybody\ntitle: All\nwhere: value > 0\n")
     (config / "plans" / "desk.yaml").write_text(PLAN)
-    (config / "rules" / "hours.yaml").write_text(hours_yaml(calls=f"{{mon_fri: {NINE}, sat: {NINE}, sun: null, holiday: null}}"))
+    nine = f"{{mon_fri: {NINE}, sat: {NINE}, sun: null, holiday: null}}"
+    (config / "rules" / "hours.yaml").write_text(hours_yaml(calls=nine))
     (config / "templates" / "sorry.sms.j2").write_text("Sorry that we missed you.")
 
 
@@ -185,7 +193,7 @@ def write_results(path: Path, calls: Iterable[Called], team: str) -> Path:
     """A file of results as the team's dialler exports it."""
     lines = [_report(call) if team == "north" else _partners(call) for call in calls]
     separator, end = ("\t", "\r\n") if team == "north" else (";", "\n")
-    head = REPORT if team == "north" else "LeadID Outcome When Call Agent Ring Talk Wrap Later".split()
+    head = REPORT if team == "north" else ANSWER
     path.write_text("".join(separator.join(cells) + end for cells in [head, *lines]), encoding="utf-8", newline="")
     return path
 
@@ -211,38 +219,76 @@ def _partners(call: Called) -> list[str]:
 
 @dataclass
 class DeskBooks:
-    """What the desk was told and told us, kept by hand: lists and the calls that count."""
+    """What the desk was handed and what became of it, kept by hand from the files alone."""
 
+    rows: list[dict[str, str]]
     lines: list[Line] = field(default_factory=list)
     calls: list[Called] = field(default_factory=list)
+    bought: set[str] = field(default_factory=set)
+    """In the shop."""
+    stopped: set[str] = field(default_factory=set)
+    """By a standing instruction."""
 
-    def of(self, **which: object) -> list[Called]:
-        """The calls of lines with these marks."""
-        return [call for call in self.calls if all(getattr(call.line, k) == v for k, v in which.items())]
-
-    def to(self, customer: str) -> list[Called]:
-        return sorted(self.of(customer=customer), key=lambda call: call.at)
+    @property
+    def called(self) -> list[str]:
+        """Whom the call wave is for: who consents and is not among the tenth that the campaign leaves alone."""
+        keys = [row["customer_id"] for row in self.rows if row["ok"] == "yes"]
+        return [key for key in keys if ticket(key, "campaign", CAMPAIGN, "holdout") >= round(0.1 * BUCKETS)]
 
     def said(self, *dispositions: str) -> set[str]:
         """Customers of whom a call said one of these."""
         return {call.line.customer for call in self.calls if call.disposition in dispositions}
 
-    def last(self, customer: str) -> Called | None:
-        return next(iter(reversed(self.to(customer))), None)
+    @property
+    def ended(self) -> dict[str, Called]:
+        """Customer to the call that counts: a sale or a never again, then a right party, of equals the latest."""
+        weight = {"dnc_request": 3, "sale": 2, "not_interested": 1, "callback_agreed": 1}
+        ordered = sorted(self.calls, key=lambda call: (weight.get(call.disposition, 0), call.at))
+        return {call.line.customer: call for call in ordered}
+
+    def parts(self) -> Counter[str]:
+        """Everybody of the call wave in one part."""
+        ended = self.ended
+        return Counter(PART[ended[key].disposition] if key in ended else "untried" for key in self.called)
+
+    def callable(self, at: datetime) -> set[str]:
+        """Who may be called again at a moment of the next morning, by the table of rules/dialling.yaml."""
+        over = self.said(*FINAL) | self.bought | self.stopped
+        east = {row["customer_id"] for row in self.rows if row["zone"] == str(NEW_YORK)}
+        last = {call.line.customer: call for call in sorted(self.calls, key=lambda call: call.at)}
+        return {
+            key for key in self.called if key in east and key not in over and (key not in last or _again(last[key], at))
+        }
+
+    def sums(self, lists: Collection[int]) -> dict[str, tuple[float, float]]:
+        """Numerator and denominator of each rate of these lists."""
+        calls = [call for call in self.calls if call.line.list in lists]
+        ended = Counter(call.disposition for call in calls)
+        taken, right = (sum(ended[word] for word in words) for words in (TAKEN, RIGHT))
+        loaded = len({line.customer for line in self.lines if line.list in lists})
+        dialled, reached, sold = (
+            len({call.line.customer for call in calls if call.disposition in words})
+            for words in (CODES, TAKEN, ["sale"])
+        )
+        seconds = sum(sum(call.seconds) for call in calls if call.disposition in TAKEN)
+        return {
+            "hit": (taken + ended["abandoned"], len(calls)),
+            "contact": (taken, len(calls)),
+            "contact_by_person": (reached, dialled),
+            "right_party": (right, len(calls)),
+            "conversion_per_right_party": (ended["sale"], right),
+            "conversion_per_record": (sold, loaded),
+            "conversions_per_agent_hour": (ended["sale"], seconds / 3600),
+            "penetration": (dialled, loaded),
+            "depth": (len(calls), loaded),
+        }
 
 
-def sums(calls: Collection[Called]) -> dict[str, tuple[float, float]]:
-    """Numerator and denominator of each rate of calls."""
-    ended = Counter(call.disposition for call in calls)
-    taken, right = (sum(ended[word] for word in words) for words in (TAKEN, RIGHT))
-    agents = [call for call in calls if call.disposition in TAKEN]
-    return {
-        "hit": (taken + ended["abandoned"], len(calls)),
-        "contact": (taken, len(calls)),
-        "right_party": (right, len(calls)),
-        "conversion_per_right_party": (ended["sale"], right),
-        "conversions_per_agent_hour": (ended["sale"], sum(sum(call.seconds) for call in agents) / 3600),
-    }
+def _again(last: Called, at: datetime) -> bool:
+    """Busy after 20 minutes; no answer and machines after hours, in another part of the day; a promise at its time."""
+    if last.disposition in ("no_answer", "machine"):
+        return last.at.astimezone(NEW_YORK).hour >= 12 > at.astimezone(NEW_YORK).hour
+    return last.disposition in ("busy", "abandoned", "callback_agreed")
 
 
 def eastern(day: int, clock: str) -> datetime:
