@@ -54,6 +54,35 @@ def load(
         raise typer.Exit(1)
 
 
+def loaded(
+    number: Annotated[
+        int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
+    ],
+    entries: Annotated[
+        int, typer.Option(help="How many entries the dialler says it took.", min=0, max=100_000_000, show_default=False)
+    ],
+    home: HomeOption = None,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how many entries of a list its dialler took when its file was loaded by hand; the last count stands."""
+    from ledger.dial_loads import acknowledge
+
+    room = open_home(home)
+    with room.ledger.write() as connection:
+        of = acknowledge(connection, number, entries, who(by), room.ledger.now())
+    if as_json:
+        print_json({"list": number, "loaded": entries, "entries": of})
+        return
+    say(f"list {number}: {entries:,} of {of:,} loaded")
+    if entries < of:
+        say(
+            f"the other {of - entries:,} are held and not dialled: see the dialler's import log for why and load them "
+            f"again, or take each off: multiwave dial-list recall {number} --customer KEY; whoever is left waits for "
+            "another list when this one is returned"
+        )
+
+
 def _as_json(made: Loaded) -> dict[str, Any]:
     return {
         "list": made.number,

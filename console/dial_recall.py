@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,8 +30,12 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
         print_json({**asdict(found), "stale": dict(stale)})
         return
     standing = found.standing
-    out = f"returned {clock(found.returned_at)}" if found.returned_at else f"out, pulled {clock(found.pulled_at)}"
-    say(f"list {number}: {found.campaign}, wave {found.wave}, team {found.team}, shift {found.shift}; {out}")
+    say(f"list {number}: {found.campaign}, wave {found.wave}, team {found.team}, shift {found.shift}")
+    say(f"{found.life}: pulled {clock(found.pulled_at)}, {where(asdict(found))}")
+    if found.loaded is not None:
+        say(f"{found.loaded:,} of {standing.entries:,} loaded, said {clock(found.loaded_at)}")
+    elif found.life in ("leased", "attempted"):
+        say(f"nobody said how many entries the dialler took; run: multiwave dial-list loaded {number} --entries N")
     say(f"{standing.entries:,} entries, {standing.called:,} called, {standing.active:,} still hold their customer")
     if standing.recalled:
         say(f"recalled: {_counted(standing.recalled)}")
@@ -38,6 +43,17 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
         say(f"since the download: {_counted(stale)}; run: multiwave dial-list recall {number}")
     elif standing.active:
         say("fresh: nobody on it is to be left alone by what is known now")
+
+
+def where(found: Mapping[str, Any]) -> str:
+    """Where a list is, by its times: with its team, over and held, let go of, or returned."""
+    if found["let_go_at"]:
+        return f"let go {clock(found['let_go_at'])}, not returned"
+    if found["returned_at"]:
+        return f"returned {clock(found['returned_at'])}"
+    if found["life"] == "expired":
+        return f"over since {clock(found['valid_until'])}, holds its people until {clock(found['held_until'])}"
+    return f"out until {clock(found['valid_until'])}"
 
 
 def _counted(reasons: Counter[str] | dict[str, int]) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
 from console.dial_advice import EXAMPLE, advice
-from console.dial_load import LOAD_HELP, load
-from console.dial_recall import ListArgument, callbacks, recall, show
+from console.dial_load import LOAD_HELP, load, loaded
+from console.dial_recall import ListArgument, callbacks, recall, show, where
 from console.dial_stats import stats
 from console.dial_watch import abandonment
 from console.show import clock, print_json, say, table
+from waves.dial_lease import Lease, held_until, life
 from waves.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ def pull(
         typer.Option(help="How long the list may be dialled, instead of the plan's shift.", min=0.25, max=72),
     ] = None,
     dialler: DiallerOption = None,
+    keep_last: Annotated[
+        bool,
+        typer.Option("--keep-last", help="Though the team's last list is over and not returned; it keeps its people."),
+    ] = False,
     home: HomeOption = None,
     by: ByOption = None,
     as_json: JsonOption = False,
@@ -47,7 +53,8 @@ def pull(
     from flows import dialling
 
     room = open_home(home)
-    cut = dialling.pull(room, campaign, wave, team, shift, size, hours, who(by), room.ledger.now(), dialler, agents)
+    asked = (campaign, wave, team, shift, size, hours, who(by), room.ledger.now(), dialler, agents, keep_last)
+    cut = dialling.pull(room, *asked)
     if as_json:
         _print_cut(cut)
         return
@@ -152,12 +159,13 @@ def give_back(
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Every dial list: whose it is, how much of it was called, and whether it is still out."""
+    """Every dial list: whose it is, how much of it was loaded and called, and whether it is still out."""
     from ledger import dial_lists
 
     room = open_home(home)
+    now = room.ledger.now()
     with room.ledger.read() as connection:
-        rows = [dict(row._mapping) for row in dial_lists.lists(connection)]
+        rows = [_stands(row, now) for row in dial_lists.lists(connection)]
     if as_json:
         print_json({"lists": rows})
         return
@@ -172,14 +180,22 @@ def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:
             r["team"],
             r["shift"],
             r["entries"],
+            "" if r["loaded"] is None else f"{r['loaded']:,} of {r['entries']:,}",
             r["called"],
             clock(r["pulled_at"]),
-            f"returned {clock(r['returned_at'])}" if r["returned_at"] else f"out until {clock(r['lease_until'])}",
+            r["life"],
+            where(r),
         )
         for r in rows
     ]
-    columns = ("list", "campaign", "wave", "team", "shift", "entries", "called", "pulled", "where")
-    table("dial lists", columns, cells, ("list", "entries", "called"))
+    columns = ("list", "campaign", "wave", "team", "shift", "entries", "loaded", "called", "pulled", "life", "where")
+    table("dial lists", columns, cells, ("list", "entries", "loaded", "called"))
+
+
+def _stands(row: Any, now: datetime) -> dict[str, Any]:
+    at = (row.valid_until, row.returned_at, row.let_go_at, row.loaded_at)
+    stands = life(Lease(*at, row.held, row.recalled, row.called), now)
+    return {**row._mapping, "held_until": held_until(row.pulled_at, row.valid_until), "life": stands}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -187,6 +203,7 @@ def add_to(app: typer.Typer) -> None:
     topic = typer.Typer(help="Dial lists for call-centre leads.", no_args_is_help=True)
     topic.command("pull")(pull)
     topic.command("load", epilog=LOAD_HELP)(load)
+    topic.command("loaded")(loaded)
     topic.command("return")(give_back)
     topic.command("ls")(ls)
     topic.command("show")(show)

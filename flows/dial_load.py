@@ -23,7 +23,7 @@ from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import Running, gates_of, load_running
 from ledger import dial_loads
-from ledger.dial_lists import entries_of, refuse_unless_open
+from ledger.dial_lists import entries_of, refuse_if_back, refuse_unless_open
 from ledger.dial_recall import list_of
 from ledger.legal_hours import cover
 from waves.diallers import Dialler
@@ -123,11 +123,12 @@ def load(
         leads = _begin(loading, api, dialler, list_id, by, now)
         made = Loaded(number, dialler.dialler, list_id, len(leads))
         _each(loading, api, leads, made)
-        if not made.words["in_doubt"]:
-            with room.ledger.write() as connection:
-                there = sum(made.words[word] for word in IS_THERE)
+        with room.ledger.write() as connection:
+            there, ended = sum(made.words[word] for word in IS_THERE), room.ledger.now()
+            dial_loads.note_loaded(connection, number, there, ended)
+            if not made.words["in_doubt"]:
                 told = f"{there} of {made.entries} in list {list_id} of {made.dialler}"
-                dial_loads.end_load(connection, number, told, by, room.ledger.now())
+                dial_loads.end_load(connection, number, told, by, ended)
     return made
 
 
@@ -216,8 +217,7 @@ def _blocks(all_: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def _refuse_if_over(row: Any, now: datetime) -> None:
-    if row.returned_at is not None:
-        raise CampaignError(f"dial list {row.id} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
+    refuse_if_back(row.id, row)
     if row.valid_until is not None and row.valid_until <= now:
         raise CampaignError(f"dial list {row.id} was to be dialled until {row.valid_until:%Y-%m-%d %H:%M} UTC")
 

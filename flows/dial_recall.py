@@ -14,9 +14,10 @@ from flows.dialling import dial_rules
 from flows.room import Room
 from flows.running import gates_of, load_running
 from ledger import dial_recall
-from ledger.dial_lists import list_of
+from ledger.dial_lists import list_of, refuse_if_back
 from ledger.dial_recall import Recalled, Standing
-from waves.errors import CampaignError
+from waves.dial_lease import Lease, held_until, life
+from waves.diallers import Dialler
 from waves.tokens import Kind, make_token
 
 
@@ -31,8 +32,19 @@ class Shown:
     shift: str
     dialler: str
     pulled_at: datetime
-    valid_until: datetime | None
+    valid_until: datetime
     returned_at: datetime | None
+    expired_at: datetime | None
+    """When its recall for being over was written; None: it is not over, or came back before that."""
+    let_go_at: datetime | None
+    """When it let go of its people without having been returned."""
+    held_until: datetime
+    """When it lets go of its people if nobody returns it."""
+    loaded: int | None
+    """How many of its entries its dialler took; None: nobody said."""
+    loaded_at: datetime | None
+    life: str
+    """Where it stands, as waves.dial_lease.life says."""
     standing: Standing
     stale: Sequence[Recalled]
     """Whom it should not dial any more, and no recall has named yet."""
@@ -57,7 +69,10 @@ def show(room: Room, number: int, now: datetime) -> Shown:
         standing = dial_recall.standing_of(connection, number)
         stale = dial_recall.stale(connection, number, gates, running.types) if standing.active else []
     told = (row.campaign, row.wave_name, row.team, row.shift, row.format, row.pulled_at, row.valid_until)
-    return Shown(number, *told, row.returned_at, standing, stale)
+    ends = (row.returned_at, row.expired_at, row.let_go_at, held_until(row.pulled_at, row.valid_until))
+    at = (row.valid_until, row.returned_at, row.let_go_at, row.loaded_at)
+    stands = life(Lease(*at, standing.active, standing.off, standing.called), now)
+    return Shown(number, *told, *ends, row.loaded, row.loaded_at, stands, standing, stale)
 
 
 def recall(
@@ -68,8 +83,7 @@ def recall(
     They go on holding their customer and number until `acknowledge`, or until the list comes back.
     """
     shown = show(room, number, now)
-    if shown.returned_at is not None:
-        raise CampaignError(f"dial list {number} was returned at {shown.returned_at:%Y-%m-%d %H:%M} UTC already")
+    refuse_if_back(number, shown)
     dialler = room.dialler(shown.dialler)
     layout = FORMATS[dialler.format].layout
     with room.ledger.write() as connection:
@@ -80,10 +94,16 @@ def recall(
             return Taken([], None, Written(0))
         dial_recall.recall(connection, number, entries, by, now)
         file = _new_file(room, f"{shown.campaign}-{shown.wave}-list-{number}-recall", layout.recall_ending)
-        rows = [_row(room, number, one, now) for one in entries]
         # Written before the commit: a recall that no file holds would never reach the dialler.
-        written = FORMATS[dialler.format].recall(file, rows, dialler)
+        written = write_recall(room, dialler, file, number, entries, now)
     return Taken(entries, file, written)
+
+
+def write_recall(
+    room: Room, dialler: Dialler, file: Path, number: int, entries: Sequence[Recalled], now: datetime
+) -> Written:
+    """The file that takes these entries of a list off, in the dialler's own layout; SendRefused."""
+    return FORMATS[dialler.format].recall(file, [_row(room, number, one, now) for one in entries], dialler)
 
 
 def _new_file(room: Room, stem: str, ending: str) -> Path:

@@ -21,6 +21,7 @@ from flows.running import Running, gates_of, load_running
 from ledger import dial_lists
 from ledger.dial_candidates import why_none_waits
 from ledger.dial_details import Detail, details, known_attributes
+from ledger.dial_expiry import refuse_unreturned
 from ledger.dial_lists import Pull
 from waves.diallers import Dialler
 from waves.errors import CampaignError
@@ -69,20 +70,23 @@ def pull(
     now: datetime,
     dialler_name: str | None = None,
     agents: int | None = None,
+    keep_last: bool = False,
 ) -> Cut:
     """A team's share of the best callable members of a call wave as a file for a dialler.
 
     Without a `size` the plan's capacity says how long it is, for so many `agents` where they are given; `hours` (the
     plan's shift) is how long the list may be dialled.
 
-    CampaignError when the wave is none, or not open, or while the campaign abandons more calls than
-    rules/abandonment.yaml lets it; InputError for an unknown dialler, SendRefused for an entry that
-    it cannot take.
+    CampaignError when the wave is none, or not open, when the team's last list of it is over and not returned unless
+    they `keep_last`, or while the campaign abandons more calls than rules/abandonment.yaml lets it; InputError for an
+    unknown dialler, SendRefused for an entry that it cannot take.
     """
     desk = _desk(room, campaign, wave_name, dialler_name, by, now)
     capacity = desk.wave.capacity
     ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
     with room.ledger.write() as connection:
+        if not keep_last:
+            refuse_unreturned(connection, desk.row.id, team, now)
         sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, size, agents)
         lease = (ends, ends + GRACE, desk.scopes)
         ask = Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from channels import spool
+from flows.dial_expiry import keep_leases
 from flows.doubting import clear_doubts
 from flows.reports import record_early
 from flows.room import Room
@@ -18,7 +19,7 @@ from ledger.touches import sweep
 
 
 def upkeep(room: Room, now: datetime) -> int:
-    """Merge, sweep, clear doubts, keep lists; how many touches of lost workers are in doubt or proved sent.
+    """Merge, sweep, clear doubts, keep stops and leases; how many touches of lost workers are in doubt or proved sent.
 
     The spool comes first: what providers said decides what a lost worker's touch is, and who may be contacted now.
     """
@@ -32,6 +33,7 @@ def upkeep(room: Room, now: datetime) -> int:
         swept = sweep(connection, now, gone)
     clear_doubts(room, now)
     keep_stops(room, now)
+    keep_leases(room, now)
     _keep_worklists(room, now)
     spool.drop_old(room.settings.spool_folder, room.settings.keep_raw)
     drop_old_raw(room.ledger, now - room.settings.keep_raw)

@@ -122,7 +122,10 @@ def may_close(connection: Connection, wave: int, now: datetime, aborted: bool = 
 
 
 def list_out(connection: Connection, wave: int, now: datetime) -> bool:
-    """Whether a dial list of the wave is out, inside its lease (ix_dial_list_wave)."""
+    """Whether a dial list of the wave is out, inside the time its results are waited for (ix_dial_list_wave).
+
+    Its people it holds for longer, whether the wave has closed or not: waves.dial_lease.
+    """
     d = t.dial_list.c
     out = select(d.id).where(d.wave == wave, d.returned_at.is_(None), d.lease_until > now).limit(1)
     return connection.scalar(out) is not None
@@ -144,11 +147,6 @@ def begin_close(connection: Connection, wave: int, now: datetime, quiet: tuple[s
     begun = connection.execute(
         update(t.wave).where(t.wave.c.id == wave, t.wave.c.state == "open").values(state=CLOSING)
     ).rowcount
-    if begun:
-        overdue = select(t.dial_list.c.id).where(t.dial_list.c.wave == wave, t.dial_list.c.returned_at.is_(None))
-        connection.execute(
-            update(t.dial_entry).where(t.dial_entry.c.list.in_(overdue), t.dial_entry.c.active).values(active=False)
-        )
     return begun > 0
 
 

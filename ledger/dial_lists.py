@@ -266,6 +266,17 @@ def list_of(connection: Connection, number: int) -> Row[Any]:
     return row
 
 
+def refuse_if_back(number: int, row: Row[Any]) -> None:
+    """CampaignError when a list is not out any more: it was returned, or let go of its people after its grace."""
+    if row.let_go_at is not None:
+        raise CampaignError(
+            f"dial list {number} was over and not returned, and let go of its people at {row.let_go_at:%Y-%m-%d %H:%M} "
+            "UTC; its results can still be imported"
+        )
+    if row.returned_at is not None:
+        raise CampaignError(f"dial list {number} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
+
+
 def teams_of_shift(connection: Connection, wave: int, shift: str, since: datetime) -> set[str]:
     """The teams that have pulled a list of this shift (ix_dial_list_wave)."""
     d = t.dial_list.c
@@ -279,11 +290,11 @@ def give_back(connection: Connection, number: int, rules: DialRules, by: str, no
     """
     hold_lists(connection)
     d, e = t.dial_list.c, t.dial_entry.c
-    row = connection.execute(select(d.wave, d.returned_at).where(d.id == number).with_for_update()).one_or_none()
+    query = select(d.wave, d.returned_at, d.let_go_at).where(d.id == number)
+    row = connection.execute(query.with_for_update()).one_or_none()
     if row is None:
         raise CampaignError(f"there is no dial list {number}; see: multiwave dial-list ls")
-    if row.returned_at is not None:
-        raise CampaignError(f"dial list {number} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
+    refuse_if_back(number, row)
     keep_open(connection, [row.wave])
     freed = free(connection, [e.list == number], rules)
     connection.execute(update(t.dial_list).where(d.id == number).values(returned_at=now))
@@ -300,14 +311,20 @@ class Freed:
     not_called: int
 
 
-def free(connection: Connection, which: Sequence[ColumnElement[bool]], rules: DialRules) -> Freed:
-    """Let go of the entries of live lists that `which` says; the caller holds the lists and keeps the wave open."""
-    e, c = t.dial_entry.c, t.touch.c
+def free(
+    connection: Connection, which: Sequence[ColumnElement[bool]], rules: DialRules, until: datetime | None = None
+) -> Freed:
+    """Let go of the entries of live lists that `which` says; the caller holds the lists and keeps the wave open.
+
+    Who was not called waits for a list again while the wave is open, and closes later than `until`; else stays listed.
+    """
+    e, c, w = t.dial_entry.c, t.touch.c, t.wave.c
     mine = connection.execute(select(e.touch, called_from().label("called")).where(*which, e.active)).all()
     touches = [row.touch for row in mine]
+    taking = select(w.id).where(w.state == "open", *([] if until is None else [w.closes > until]))
     connection.execute(
         update(t.touch)
-        .where(among(c.id, touches), c.state == int(State.LISTED), ~_called(c.id))
+        .where(among(c.id, touches), c.state == int(State.LISTED), ~_called(c.id), c.wave.in_(taking))
         .values(state=int(State.QUEUED), claimed_at=null(), claimed_by=null())
     )
     connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False))
@@ -332,7 +349,7 @@ def called_from() -> ColumnElement[bool]:
 def lists(connection: Connection, campaign: int | None = None) -> Sequence[Row[Any]]:
     """Every dial list with its wave, campaign, size and how many of its entries were called."""
     d, e = t.dial_list.c, t.dial_entry.c
-    size = select(func.count()).where(e.list == d.id).scalar_subquery()
+    size = select(func.count()).where(e.list == d.id).correlate(t.dial_list)
     done = select(func.count()).where(e.list == d.id, called_from()).correlate(t.dial_list).scalar_subquery()
     query = (
         select(
@@ -344,10 +361,14 @@ def lists(connection: Connection, campaign: int | None = None) -> Sequence[Row[A
             d.format,
             d.pulled_at,
             d.pulled_by,
+            d.valid_until,
             d.lease_until,
             d.returned_at,
-            size.label("entries"),
+            *(d.expired_at, d.let_go_at, d.loaded_at, d.loaded),
+            size.scalar_subquery().label("entries"),
             done.label("called"),
+            size.where(e.active).scalar_subquery().label("held"),
+            size.where(e.active, e.recalled_at.is_not(None)).scalar_subquery().label("recalled"),
         )
         .join(t.wave, t.wave.c.id == d.wave)
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)

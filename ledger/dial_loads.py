@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, Row, case, literal, null, or_, select, true
+from sqlalchemy import Connection, Integer, Row, case, func, literal, null, or_, select, true, update
 
 from ledger import tables as t
 from ledger.audit import record
+from ledger.dial_lists import list_of, refuse_if_back
 from ledger.dial_recall import CALL
 from ledger.gates import Gates, live_members, recheck
 from ledger.legal_hours import open_until
 from ledger.sql import among
-from waves.errors import CampaignError
+from waves.errors import CampaignError, InputError
 from waves.hours import kind_of
 from waves.outcomes import Reason, word
 
@@ -87,6 +88,26 @@ def begin_load(connection: Connection, number: int, into: str, by: str, now: dat
     if before not in (None, into):
         raise CampaignError(f"dial list {number} was loaded into {before}, and goes nowhere else: {into} is another")
     record(connection, now, by, LOAD, f"list {number}", after=into)
+
+
+def acknowledge(connection: Connection, number: int, loaded: int, by: str, now: datetime) -> int:
+    """Note how many entries of a list that is out its dialler took, as counted last; how many it has.
+
+    InputError for more than it has, CampaignError for a list that is none, or not out any more.
+    """
+    e = t.dial_entry.c
+    refuse_if_back(number, list_of(connection, number))
+    entries = connection.scalar(select(func.count()).where(e.list == number)) or 0  # ix_dial_entry_list
+    if loaded > entries:
+        raise InputError(f"dial list {number} has {entries:,} entries; {loaded:,} of them cannot be loaded")
+    note_loaded(connection, number, loaded, now)
+    record(connection, now, by, "dial-list acknowledge", f"list {number}", after=f"{loaded} of {entries} loaded")
+    return entries
+
+
+def note_loaded(connection: Connection, number: int, loaded: int, now: datetime) -> None:
+    """Keep how many entries of a list are in its dialler."""
+    connection.execute(update(t.dial_list).where(t.dial_list.c.id == number).values(loaded_at=now, loaded=loaded))
 
 
 def end_load(connection: Connection, number: int, told: str, by: str, now: datetime) -> None:

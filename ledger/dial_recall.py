@@ -98,6 +98,8 @@ class Standing:
     active: int
     called: int
     recalled: Mapping[str, int]
+    off: int = 0
+    """Those recalled that it holds still."""
 
 
 def standing_of(connection: Connection, number: int) -> Standing:
@@ -109,4 +111,5 @@ def standing_of(connection: Connection, number: int) -> Standing:
     for row in rows:
         if row.recalled_for is not None:
             recalled[row.recalled_for] = recalled.get(row.recalled_for, 0) + 1
-    return Standing(len(rows), sum(row.active for row in rows), sum(row.called for row in rows), recalled)
+    off = sum(row.active and row.recalled_for is not None for row in rows)
+    return Standing(len(rows), sum(row.active for row in rows), sum(row.called for row in rows), recalled, off)

@@ -326,8 +326,8 @@ dial_list = _table(
     Column("pulled_at", Moment, nullable=False),
     Column("pulled_by", Text, nullable=False),
     Column("lease_until", Moment, nullable=False),
-    Column("returned_at", Moment),
-    Column("valid_until", Moment),
+    *(Column(name, Moment) for name in ("returned_at", "valid_until", "expired_at", "let_go_at", "loaded_at")),
+    Column("loaded", Integer),
     Index("ix_dial_list_wave", "wave"),
 )
 
@@ -356,6 +356,7 @@ for _name, _column, _rare in (
     ("ix_event_filtered", event.c.touch, event.c.reason == int(Reason.FILTERED)),
     ("ix_event_unknown", event.c.received_at, event.c.outcome == int(Side.UNKNOWN)),
     ("ix_call_callback_at", call.c.callback_at, call.c.callback_at.is_not(None)),
+    ("ix_dial_list_out", dial_list.c.valid_until, dial_list.c.returned_at.is_(None)),
 ):
     Index(_name, _column, sqlite_where=_rare, postgresql_where=_rare)
 for _name in ("customer", "number", "household"):

@@ -301,8 +301,8 @@ class World:
             return record_calls(connection, [call], RULES, self.now)
 
     def pull(self, wave: str, size: int = 1000, name: str = "test", team: str = "north") -> Any:
-        """Cut a dial list."""
-        return pull(self.room, name, wave, team, "today", size, 8, "tester", self.now)
+        """Cut a dial list; one of the team's that is over and not returned is kept."""
+        return pull(self.room, name, wave, team, "today", size, 8, "tester", self.now, keep_last=True)
 
 
 def make_world(home: Path, url: str | None = None, where: str = "age >= 0", **settings: Any) -> World:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -33,6 +34,11 @@ class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
         return "story" if Path(path).stem in STORY else path
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Three processes on two cores: a good part of the time a test waits for a program that it started."""
+    return max(2, (os.cpu_count() or 2) * 3 // 2)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:

@@ -128,6 +128,27 @@ def test_a_list_is_loaded_once_however_often_it_is_run(desk: Desk) -> None:
     assert desk.standin.exchanges == []
 
 
+def test_a_load_says_how_much_of_the_list_is_there(desk: Desk) -> None:
+    suppress(desk.world, "c1")
+    desk.run("load", "1")
+    (found,) = desk.told("ls")["lists"]
+    assert (found["loaded"], found["entries"], found["life"]) == (4, 5, "acknowledged")
+    assert "4 of 5 loaded" in desk.run("show", "1")
+
+
+def test_a_list_that_is_over_is_taken_off_by_the_api_it_went_by(desk: Desk) -> None:
+    desk.run("load", "1")
+    told: list[str] = []
+    desk.world.room.tell = told.append
+    desk.world.advance(T0 + 8 * HOUR)
+    (line,) = told
+    assert "or run: multiwave dial-list recall 1 --by-api" in line
+    assert desk.dialable() == set(everybody()), "a person decides, or the file does"
+    desk.world.ledger.set_now(T0 + 8 * HOUR)
+    assert "5 of 5 taken off" in desk.run("recall", "1", "--by-api")
+    assert desk.dialable() == set()
+
+
 def test_it_goes_where_the_lead_says(desk: Desk) -> None:
     assert desk.told("load", "1", "--into", "999")["into"] == 999
     assert {lead.list for lead in desk.there.leads} == {"999"}

@@ -276,7 +276,7 @@ class Machine(Steering):
         waves, now = self.books.callable_waves(), self.world.now
         wave = waves[pick % len(waves)]
         name = self.books.campaigns[wave.campaign].name
-        cut = pull(self.room, name, wave.name, "north", "today", size, hours, "tester", now)
+        cut = pull(self.room, name, wave.name, "north", "today", size, hours, "tester", now, keep_last=True)
         books = self.read()
         touch_of = {row.id: row.touch for row in books.entries}
         self.desk.judge([touch_of[e.id] for e in cut.entries], now)
