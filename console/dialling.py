@@ -11,6 +11,7 @@ import typer
 from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
 from console.dial_advice import EXAMPLE, advice
 from console.dial_load import LOAD_HELP, load, loaded
+from console.dial_plan import plan, say_left_out
 from console.dial_recall import ListArgument, callbacks, recall, show, where
 from console.dial_stats import stats
 from console.dial_watch import abandonment
@@ -116,14 +117,7 @@ def _say_cut(cut: Cut, what: str, dialler: str | None) -> None:
         _say_shortened(cut.written)
         by_name = f" --dialler {dialler}" if dialler else ""
         say(f"after the shift: multiwave dispositions import FILE{by_name}, then: multiwave dial-list return LIST")
-    if cut.pulled.funnel:
-        left_out = sorted(cut.pulled.funnel.items(), key=lambda each: -each[1])
-        table("left out", ("why", "customers"), left_out, ("customers",))
-    waiting = cut.pulled.waiting
-    say(
-        f"of the wave's other calls {waiting['due']:,} are due, {waiting['later']:,} wait for their time, "
-        f"{waiting['on_a_list']:,} are on a list, {waiting['done']:,} are over"
-    )
+    say_left_out("left out", cut.pulled.funnel, cut.pulled.waiting)
 
 
 def _say_shortened(written: Written) -> None:
@@ -201,6 +195,7 @@ def _stands(row: Any, now: datetime) -> dict[str, Any]:
 def add_to(app: typer.Typer) -> None:
     """Give the program these commands."""
     topic = typer.Typer(help="Dial lists for call-centre leads.", no_args_is_help=True)
+    topic.command("plan")(plan)
     topic.command("pull")(pull)
     topic.command("load", epilog=LOAD_HELP)(load)
     topic.command("loaded")(loaded)

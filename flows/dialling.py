@@ -13,7 +13,7 @@ from channels.call_list.rows import DialRow, Phone, Written
 from config.dialling import load_dialling
 from flows.abandonment import keep_below
 from flows.call_scores import call_rank
-from flows.dial_sizing import Sized, size_for
+from flows.dial_sizing import SHIFT, Sized, size_for
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
@@ -23,6 +23,7 @@ from ledger.dial_candidates import why_none_waits
 from ledger.dial_details import Detail, details, known_attributes
 from ledger.dial_expiry import refuse_unreturned
 from ledger.dial_lists import Pull
+from ledger.gates import Gates
 from waves.diallers import Dialler
 from waves.errors import CampaignError
 from waves.plan import Wave
@@ -82,15 +83,77 @@ def pull(
     unknown dialler, SendRefused for an entry that it cannot take.
     """
     desk = _desk(room, campaign, wave_name, dialler_name, by, now)
-    capacity = desk.wave.capacity
-    ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
     with room.ledger.write() as connection:
         if not keep_last:
             refuse_unreturned(connection, desk.row.id, team, now)
-        sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, size, agents)
-        lease = (ends, ends + GRACE, desk.scopes)
-        ask = Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
+        sized, ask = _ask(connection, desk, team, shift, size, hours, by, now, agents)
         return _cut(room, connection, desk, ask, sized, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The list that a team would get now."""
+
+    team: str
+    sized: Sized
+    pulled: dial_lists.Pulled
+
+
+def plan(
+    room: Room,
+    campaign: str,
+    wave_name: str,
+    shift: str,
+    hours: float | None,
+    by: str,
+    now: datetime,
+    team: str | None = None,
+    size: int | None = None,
+    agents: int | None = None,
+    dialler_name: str | None = None,
+) -> list[Planned]:
+    """The lists that `pull` would cut now for this team, or one after the other for those of the shift without one.
+
+    They are cut and taken back in one transaction: nobody is listed, withdrawn or held, and no file is written.
+    CampaignError as `pull`, and when there is no team to plan for.
+    """
+    desk = _desk(room, campaign, wave_name, dialler_name, by, now)
+    with room.ledger.write() as connection:
+        capacity, rules = desk.wave.capacity, dial_rules(room)
+        done = dial_lists.teams_of_shift(connection, desk.row.id, shift, now - SHIFT)
+        teams = [team] if team else [name for name in (capacity.teams if capacity else ()) if name not in done]
+        if not teams:
+            raise CampaignError(
+                f"every team has a list of the shift {shift}; write another --shift, or --team"
+                if done
+                else "the plan names no team in `capacity`; write --team and --size"
+            )
+        dry, made = connection.begin_nested(), []
+        for name in teams:
+            sized, ask = _ask(connection, desk, name, shift, size, hours, by, now, agents)
+            gates = _gates(connection, desk, now)
+            pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.score, rules, now)
+            made.append(Planned(name, sized, pulled))
+        dry.rollback()
+    return made
+
+
+def _ask(
+    connection: Any,
+    desk: _Desk,
+    team: str,
+    shift: str,
+    size: int | None,
+    hours: float | None,
+    by: str,
+    now: datetime,
+    agents: int | None,
+) -> tuple[Sized, Pull]:
+    capacity = desk.wave.capacity
+    ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
+    sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, size, agents)
+    lease = (ends, ends + GRACE, desk.scopes)
+    return sized, Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
 
 
 def extend(room: Room, number: int, size: int, by: str, now: datetime, customer: str | None = None) -> Cut:
@@ -148,7 +211,7 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
 
 def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
     running, dialler, file, written = desk.running, desk.dialler, None, Written(0)
-    gates = replace(gates_of(running, desk.wave, now), halted=halted_segments(connection, running, now))
+    gates = _gates(connection, desk, now)
     pulled = dial_lists.pull(connection, ask, gates, running.types, desk.score, dial_rules(room), now)
     if pulled.entries:
         # Written before the commit: a list that no file holds would keep its people from everybody else. Its name is
@@ -160,6 +223,11 @@ def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now:
         rows, extra = rows_of(room, connection, dialler, pulled.entries, told, ask.team, now)
         written = FORMATS[dialler.format].write(file, rows, extra, dialler)
     return Cut(pulled, file, ask.valid_until, written, sized)
+
+
+def _gates(connection: Any, desk: _Desk, now: datetime) -> Gates:
+    halted = halted_segments(connection, desk.running, now)
+    return replace(gates_of(desk.running, desk.wave, now), halted=halted)
 
 
 def scopes_of_list(room: Room, campaign: str, wave: str, dialler: Dialler) -> tuple[str, ...]:

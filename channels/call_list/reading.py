@@ -25,6 +25,8 @@ from waves.outcomes import word
 DISPOSITIONS = {word(code): code for code in Disposition}
 SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
 CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9]):([0-5][0-9])")
+NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+"""What an escape of JSON may say, and no database can keep."""
 SHOWN = 40
 DOUBT = {
     "twice": "times in the hour that came twice when the clocks of {zone} went back, read as the later one",
@@ -157,8 +159,11 @@ Rows = Callable[[Reading], Iterator[DispositionRow]]
 def read_results(path: Path, dialler: Dialler, layout: Layout, rows: Rows) -> Results:
     """The calls of a file that was read through once before: InputError, and no call, when anything is wrong in it."""
     reading = Reading(Findings(path), dialler, layout)
-    for _ in rows(reading):
-        pass
+    for row in rows(reading):
+        texts = {"token": row.token, "call id": row.call_id, "number": row.number, "agent": row.agent}
+        for what, text in texts.items():
+            if text and NO_TEXT.search(text):
+                reading.found.add(row.line, f"a character in the {what} that no text may hold")
     reading.stop_if_any()
     said = tuple(f"{what}: {count:,}" for what, count in reading.notes.items())
     return Results(rows(Reading(Findings(path), dialler, layout)), said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -221,6 +222,18 @@ def test_what_is_no_record_is_said_with_its_line(tmp_path: Path, text: str, line
     path.write_text(text)
     with pytest.raises(InputError, match=f"records.json:{line}: no JSON record"):
         read(path, "amazon_connect")
+
+
+@pytest.mark.parametrize("escape", ["\\u0000", "\\ud800"])
+@pytest.mark.parametrize(
+    ("field", "what"), [("ContactId", "call id"), ("Username", "agent"), ("Address", "number"), ("token", "token")]
+)
+def test_a_character_that_no_database_keeps_is_said(tmp_path: Path, escape: str, field: str, what: str) -> None:
+    first = CONNECT.read_text().splitlines()[0]
+    path = tmp_path / "records.json"
+    path.write_text(re.sub(rf'("{field}": ?")[^"]*', lambda found: found[1] + "a" + escape, first, count=1))
+    with pytest.raises(InputError, match=f"records.json:1: a character in the {what} that no text may hold"):
+        read(path, "amazon_connect", wrap_ups={"sold": "sale"})
 
 
 def test_records_in_a_list_and_attributes_of_other_names(tmp_path: Path) -> None:

@@ -144,7 +144,8 @@ def test_without_goal_dispositions_a_conversion_soon_after_counts(world: World) 
     convert(world, "c2", T0 - 2 * DAY)  # too late
     assert [row.converted for row in read(world, goal, T0)] == [True, False, None]
     convert(world, "c3", T0 - HOUR)
-    assert [row.converted for row in read(world, goal, T0)] == [True, False, True]
+    assert [row.converted for row in read(world, goal, T0)] == [True, False, None]  # a no in time could not tell yet
+    assert [row.converted for row in read(world, goal, T0 + 2 * DAY)] == [True, False, True]
 
 
 def test_calls_of_another_goal_say_who_answers_and_not_who_converts(world: World) -> None:
