@@ -142,10 +142,14 @@ def give_back(
 ) -> None:
     """Return a list after its dispositions are imported: who was not called may be listed again."""
     from flows import dialling
+    from ledger.dial_recall import standing_of
 
     room = open_home(home)
     called, rest = dialling.give_back(room, number, who(by), room.ledger.now())
-    say(f"list {number} returned: {called:,} called, {rest:,} not, who may be listed again at once")
+    with room.ledger.read() as connection:
+        before = standing_of(connection, number).entries - called - rest
+    taken_off = f"; {before:,} more had been taken off it before" if before else ""
+    say(f"list {number} returned: {called:,} called, {rest:,} not, who may be listed again at once{taken_off}")
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:

@@ -19,6 +19,7 @@ from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import Running, gates_of, load_running
 from ledger import dial_lists
+from ledger.dial_candidates import why_none_waits
 from ledger.dial_details import Detail, details, known_attributes
 from ledger.dial_expiry import refuse_unreturned
 from ledger.dial_lists import Pull
@@ -171,7 +172,7 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
         ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, number=number, only=customer)
         cut = _cut(room, connection, desk, ask, Sized(size, {}, "as asked for"), now)
         if customer is not None and not cut.entries:
-            why = ", ".join(cut.pulled.funnel) or "no call of this wave waits for them"
+            why = ", ".join(cut.pulled.funnel) or why_none_waits(connection, row.wave, customer, now)
             raise CampaignError(f"customer {customer} cannot be put on list {number} now: {why}")
         return cut
 

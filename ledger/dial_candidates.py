@@ -259,3 +259,23 @@ def waiting(connection: Connection, wave: int, now: datetime) -> dict[str, int]:
     counts = [func.count().filter(kind).label(name) for name, kind in kinds.items()]
     row = connection.execute(select(func.count().label("all"), *counts).where(c.wave == wave, c.channel == CALL)).one()
     return {**{name: getattr(row, name) for name in kinds}, "done": row.all - row.due - row.later - row.on_a_list}
+
+
+def why_none_waits(connection: Connection, wave: int, key: str, now: datetime) -> str:
+    """Why no call of a wave waits for a list to this customer now, in a few words (uq_touch_wave_customer_channel)."""
+    c, e, p = t.touch.c, t.dial_entry.c, t.customer.c
+    on = (
+        select(func.min(e.list)).where(e.touch == c.id, e.active).correlate(t.touch).scalar_subquery()
+    )  # ix_dial_entry_touch
+    mine = (c.wave == wave) & (c.customer == p.id) & (c.channel == CALL)
+    query = select(c.id, c.state, c.not_before, on.label("on")).select_from(t.customer).outerjoin(t.touch, mine)
+    row = connection.execute(query.where(p.key == key)).one_or_none()
+    if row is None:
+        return "there is no such customer"
+    if row.id is None:
+        return "this wave does not call them"
+    if row.on is not None:
+        return f"they are on list {row.on}"
+    if row.state == int(State.QUEUED) and row.not_before > now:
+        return f"their next call is due at {row.not_before:%Y-%m-%d %H:%M} UTC"
+    return "no call of this wave waits for them"

@@ -319,18 +319,17 @@ def free(
     Who was not called waits for a list again while the wave is open, and closes later than `until`; else stays listed.
     """
     e, c, w = t.dial_entry.c, t.touch.c, t.wave.c
-    mine = connection.scalars(select(e.touch).where(*which, e.active)).all()
-    listed = select(c.id).where(among(c.id, mine), c.state == int(State.LISTED), ~_called(c.id))
-    not_called = connection.scalars(listed).all()
+    mine = connection.execute(select(e.touch, called_from().label("called")).where(*which, e.active)).all()
+    touches = [row.touch for row in mine]
     taking = select(w.id).where(w.state == "open", *([] if until is None else [w.closes > until]))
     connection.execute(
         update(t.touch)
-        .where(among(c.id, not_called), c.wave.in_(taking))
+        .where(among(c.id, touches), c.state == int(State.LISTED), ~_called(c.id), c.wave.in_(taking))
         .values(state=int(State.QUEUED), claimed_at=null(), claimed_by=null())
     )
-    entries = connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False)).rowcount
-    wait_again(connection, mine, rules)
-    return Freed(int(entries), len(not_called))
+    connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False))
+    wait_again(connection, touches, rules)
+    return Freed(len(mine), sum(not row.called for row in mine))
 
 
 def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:
@@ -340,12 +339,18 @@ def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:
     return tried.correlate_except(t.call).exists()
 
 
+def called_from() -> ColumnElement[bool]:
+    """Whether the dialler tried a customer from this entry of a list, not from an earlier one (ix_call_touch)."""
+    k, e = t.call.c, t.dial_entry.c
+    tried = select(k.event).where(k.entry == e.id, k.touch == e.touch, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    return tried.correlate(t.dial_entry).exists()
+
+
 def lists(connection: Connection, campaign: int | None = None) -> Sequence[Row[Any]]:
     """Every dial list with its wave, campaign, size and how many of its entries were called."""
     d, e = t.dial_list.c, t.dial_entry.c
-    called = _called(e.touch)
     size = select(func.count()).where(e.list == d.id).correlate(t.dial_list)
-    done = select(func.count()).where(e.list == d.id, called).correlate(t.dial_list).scalar_subquery()
+    done = select(func.count()).where(e.list == d.id, called_from()).correlate(t.dial_list).scalar_subquery()
     query = (
         select(
             d.id,

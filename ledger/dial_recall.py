@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Integer, bindparam, literal, select, update
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_lists import free, list_of
+from ledger.dial_lists import called_from, free, list_of
 from ledger.gates import Gates, live_members, recheck
 from ledger.recycling import hold_lists
 from ledger.store import keep_open
@@ -104,9 +104,8 @@ class Standing:
 
 def standing_of(connection: Connection, number: int) -> Standing:
     """What became of a list's entries (ix_dial_entry_list, ix_call_touch)."""
-    e, k = t.dial_entry.c, t.call.c
-    dialled = select(k.event).where(k.entry == e.id, k.touch == e.touch).correlate(t.dial_entry).exists()
-    query = select(e.active, e.recalled_for, dialled.label("called")).where(e.list == number)
+    e = t.dial_entry.c
+    query = select(e.active, e.recalled_for, called_from().label("called")).where(e.list == number)
     rows = connection.execute(query).all()
     recalled: dict[str, int] = {}
     for row in rows:

@@ -31,6 +31,7 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.events import DENIALS
+from ledger.suppressions import FROM_CALL
 from ledger.words import RANKS, STATE_RANKS, part_column
 from waves.dispositions import EFFECTS, RIGHT_PARTY, Disposition
 from waves.message import CHANNEL_CODES
@@ -218,7 +219,10 @@ def _touches(wave: OpenedWave, lens: Lens) -> Subquery:
 
 
 def known_conversions(lens: Lens, start: datetime) -> ColumnElement[bool]:
-    """Conversions of the goal in the window from `start` that had happened by then; a call's since its report came."""
+    """Conversions of the goal in the window from `start` that had happened by then; a call's since its report came.
+
+    The sale of a file of results that was undone never was: no conversion, and no refund.
+    """
     v, c, ev = t.conversion.c, t.touch.alias("of_call"), t.event.c
     later = (
         select(ev.id)
@@ -232,7 +236,7 @@ def known_conversions(lens: Lens, start: datetime) -> ColumnElement[bool]:
         & (v.at >= start)
         & (v.at < start + lens.within)
         & (v.at <= lens.as_of)
-        & or_(v.source != "call", ~later.exists())
+        & or_(v.source != FROM_CALL, ~later.exists() & or_(v.reversed_at.is_(None), v.reversed_at > v.at))
     )
 
 

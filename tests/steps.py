@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from flows.room import Room
 from flows.running import Running
@@ -73,12 +73,20 @@ def touch_of(world: World, wave: str, key: str, channel: str | None = None) -> A
 
 
 def phoned(
-    world: World, wave: str, key: str, said: Disposition, at: datetime, number: str | None = None, ident: str = ""
+    world: World,
+    wave: str,
+    key: str,
+    said: Disposition,
+    at: datetime,
+    number: str | None = None,
+    ident: str = "",
+    listed: bool = False,
 ) -> Recorded:
-    """One call to a customer of a wave, on a number of the dialler's choice."""
-    touch = touch_of(world, wave, key, "call_list").id
-    call = Call(said, at, ident or f"{key} {said} {at}", "test", touch, number=number)
+    """One call to a customer of a wave, on a number of the dialler's choice; `listed`: from the last list of them."""
+    touch, e = touch_of(world, wave, key, "call_list").id, t.dial_entry.c
     with world.ledger.write() as connection:
+        entry = connection.scalar(select(func.max(e.id)).where(e.touch == touch)) if listed else None
+        call = Call(said, at, ident or f"{key} {said} {at}", "test", touch, number=number, entry=entry)
         return record_calls(connection, [call], RULES, world.now)
 
 

@@ -52,17 +52,23 @@ class Dealt:
 
 
 def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:
-    """Deal the leads, best first, until each team has its size or nobody is left whom it can serve."""
+    """Deal the leads, best first, until each team has its size or nobody is left whom it can serve.
+
+    A promised call goes to the team that promised it while that has room, whatever its quota: they know whom to ring.
+    """
     strata: dict[tuple[int, int, tuple[str, ...]], list[int]] = {}
+    places: dict[str, list[int]] = {name: [] for name in teams}
+    worth = dict.fromkeys(teams, 0.0)
     for place, lead in enumerate(leads):
         able = tuple(
             name for name, team in teams.items() if lead.language in {*team.languages, None} or not team.languages
         )
-        if able:
+        if lead.tier == TIERS[0] and lead.team in able and len(places[lead.team]) < teams[lead.team].size:
+            places[lead.team].append(place)
+            worth[lead.team] += max(0.0, lead.worth)
+        elif able:
             strata.setdefault((len(able), TIERS.index(lead.tier), able), []).append(place)
-    places: dict[str, list[int]] = {name: [] for name in teams}
-    worth = dict.fromkeys(teams, 0.0)
-    for (_, tier, able), stratum in sorted(strata.items()):
+    for (_, _, able), stratum in sorted(strata.items()):
         room = {name: teams[name].size - len(places[name]) for name in able}
         quota = _quotas(len(stratum), {name: teams[name].hours for name in able if room[name] > 0}, room)
         for place in stratum:
@@ -72,7 +78,7 @@ def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:
             poorest = min(free, key=lambda name: (worth[name] / teams[name].hours, name))
             known = leads[place].team
             fair = sum(worth[name] for name in free) / sum(teams[name].hours for name in free)
-            stays = known in free and (tier == 0 or worth[known] / teams[known].hours <= fair * (1 + AHEAD))
+            stays = known in free and worth[known] / teams[known].hours <= fair * (1 + AHEAD)
             to = known if stays and known is not None else poorest
             quota[to] -= 1
             places[to].append(place)
@@ -80,10 +86,6 @@ def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:
     for found in places.values():
         found.sort()
     return Dealt(places, {name: worth[name] / team.hours for name, team in teams.items()})
-
-
-def _speaks(team: Share, language: str | None) -> bool:
-    return language is None or not team.languages or language in team.languages
 
 
 def _quotas(count: int, hours: Mapping[str, float], room: Mapping[str, int]) -> dict[str, int]:

@@ -27,7 +27,10 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("multiwave")
 COMMAND = [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-c", "from console.cli import main; main()"]
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["console.cli", "flows.starting", "flows.reports", "segments.customers"])
+FORKS.set_forkserver_preload(
+    [__name__, "flows.starting", "flows.reports", "flows.dial_recall", "flows.dial_results", "segments.customers"]
+)
+"""This module too, or each fork would import it, and pandas with it, once more."""
 ALWAYS_SPAWNED = ("advance", "plan", "start")
 PATIENCE_S = 300.0
 """After this long a command that says nothing counts as broken; a busy machine takes 30 s for the slowest."""

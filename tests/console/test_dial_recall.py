@@ -77,6 +77,9 @@ def test_the_recalled_hold_their_customer_until_the_dialler_took_them_off(desk: 
     assert told(desk, "recall", "1", "--done") == {"list": 1, "taken_off": 0}
     assert [entry.number for entry in desk.pull("call").entries] == [phone(0)]
     assert told(desk, "show", "1")["standing"]["recalled"] == {"by_lead": 1}
+    assert "1 returned: 0 called, 4 not, who may be listed again at once; 1 more had" in said(
+        desk, "dial-list", "return", "1"
+    )
 
 
 def test_a_late_result_of_a_recalled_entry_counts(desk: World) -> None:
@@ -107,7 +110,7 @@ def test_a_list_is_made_longer_and_one_customer_put_on_it_at_once(desk: World) -
     assert [(row["phone"], row["rank"], row["list"]) for row in rows] == [
         (n, str(r + 1), "2") for r, n in enumerate(numbers)
     ]
-    for who, why in (("c4", "no call of this wave waits"), ("nobody", "no call of this wave waits")):
+    for who, why in (("c4", "they are on list 2"), ("nobody", "there is no such customer")):
         with pytest.raises(CampaignError, match=f"customer {who} cannot be put on list 2 now: {why}"):
             said(desk, "dial-list", "extend", "2", "--customer", who)
     suppress(desk, "c3")

@@ -333,7 +333,11 @@ def test_the_lead_sees_files_undoes_one_and_may_insist(desk: World) -> None:
         said(desk, "dispositions", "import", str(path))
     with pytest.raises(CampaignError, match="there is no file 7"):
         said(desk, "dispositions", "undo", "7")
+    assert json.loads(said(desk, "report", "test", "--json"))["value"] == [], "a sale that never was is no refund"
     assert "file 2: 4 new calls" in said(desk, "dispositions", "import", str(path), "--again")
+    assert [(w["conversions"], w["refunded"]) for w in json.loads(said(desk, "report", "test", "--json"))["value"]] == [
+        (1, 0)
+    ]
     files = json.loads(said(desk, "dispositions", "files", "--json"))["files"]
     assert [(f["id"], f["name"], f["calls"], f["counted"], f["undone_by"]) for f in files] == [
         (2, "monday.csv", 4, 4, None),

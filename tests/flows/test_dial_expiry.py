@@ -88,8 +88,8 @@ def the_list(world: World, number: int = 1) -> Any:
 
 
 def test_who_has_no_result_is_recalled_once_and_it_is_told_once(world: World) -> None:
-    phoned(world, "call", "c1", Disposition.NO_ANSWER, T0 + HOUR)
-    phoned(world, "call", "c2", Disposition.NOT_ATTEMPTED, T0 + HOUR)
+    phoned(world, "call", "c1", Disposition.NO_ANSWER, T0 + HOUR, listed=True)
+    phoned(world, "call", "c2", Disposition.NOT_ATTEMPTED, T0 + HOUR, listed=True)
     world.advance(OVER - timedelta(seconds=1))
     assert (told, files(world)) == ([], [])
     for _ in range(3):
@@ -105,7 +105,7 @@ def test_who_has_no_result_is_recalled_once_and_it_is_told_once(world: World) ->
 
 
 def test_after_a_shift_of_grace_it_lets_go_and_nobody_is_on_two_lists(world: World) -> None:
-    phoned(world, "call", "c1", Disposition.NOT_INTERESTED, T0 + HOUR)
+    phoned(world, "call", "c1", Disposition.NOT_INTERESTED, T0 + HOUR, listed=True)
     world.advance(LET_GO - timedelta(seconds=1))
     assert len(on_live_lists(world)) == 4
     assert len(told) == 1
@@ -261,7 +261,7 @@ def test_a_lead_says_how_much_the_dialler_took(desk: World) -> None:
     refused = CliRunner().invoke(app, ["dial-list", "loaded", "1", "--entries", "5", "--home", home])
     assert "4 entries; 5 of them cannot be loaded" in str(refused.exception)
     assert the_list(desk)["loaded"] == 4
-    phoned(desk, "call", "c0", Disposition.NO_ANSWER, T0 + HOUR)
+    phoned(desk, "call", "c0", Disposition.NO_ANSWER, T0 + HOUR, listed=True)
     assert the_list(desk)["life"] == "attempted"
     said(desk, "dial-list", "recall", "1", "--all")
     assert the_list(desk)["life"] == "recalled"

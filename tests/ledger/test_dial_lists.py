@@ -82,7 +82,7 @@ def test_one_at_a_time_of_a_number_and_of_a_household(world: World) -> None:
     first = world.pull("call")
     assert [entry.number for entry in first.entries] == [phone(2), phone(4), phone(3)]
     assert pulled(world) == []
-    phoned(world, "call", "c2", D.NO_ANSWER, T0 + HOUR)
+    phoned(world, "call", "c2", D.NO_ANSWER, T0 + HOUR, listed=True)
     with world.ledger.write() as connection:
         assert give_back(connection, first.number, RULES, "lead", T0 + HOUR) == (1, 2)
     assert pulled(world) == [phone(1), phone(4), phone(3)]
@@ -138,7 +138,7 @@ def test_what_was_not_called_waits_again(world: World) -> None:
     calling(world, people)
     cut = world.pull("call", size=4)
     for n, said in enumerate([D.NO_ANSWER, D.NOT_ATTEMPTED, D.AGENT_ERROR]):
-        phoned(world, "call", f"c{n}", said, T0 + HOUR)
+        phoned(world, "call", f"c{n}", said, T0 + HOUR, listed=True)
     with world.ledger.read() as connection:
         assert [(row.entries, row.called, row.returned_at) for row in lists(connection)] == [(4, 2, None)]
     with world.ledger.write() as connection:
@@ -152,6 +152,21 @@ def test_what_was_not_called_waits_again(world: World) -> None:
         "c4": "queued",
     }
     assert pulled(world) == [phone(1), phone(3), phone(4)]
+
+
+def test_a_list_counts_its_own_calls_not_those_of_an_earlier_one(lite: World) -> None:
+    calling(lite, [reachable(n) for n in range(2)])
+    first = lite.pull("call")
+    phoned(lite, "call", "c0", D.BUSY, T0, listed=True)
+    with lite.ledger.write() as connection:
+        assert give_back(connection, first.number, RULES, "lead", T0) == (1, 1)
+    lite.now = T0 + 3 * HOUR
+    second = lite.pull("call")
+    assert len(second.entries) == 2
+    phoned(lite, "call", "c1", D.SALE, lite.now, listed=True)
+    with lite.ledger.write() as connection:
+        assert [(row.entries, row.called) for row in lists(connection)] == [(2, 1), (2, 1)]
+        assert give_back(connection, second.number, RULES, "lead", lite.now) == (1, 1)
 
 
 def test_results_that_come_after_the_list_came_back(lite: World) -> None:

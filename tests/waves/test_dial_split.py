@@ -74,4 +74,6 @@ def test_whom_a_team_called_before_goes_to_it_again_and_the_rare_language_first(
 def test_a_promised_call_goes_to_the_team_that_promised_it() -> None:
     leads = [Lead(1, tier="callback", team="south"), Lead(1, tier="callback", team="south"), Lead(50), Lead(40)]
     teams = {"north": Share(2, 10), "south": Share(2, 10)}
-    assert deal(leads, teams).places["south"][:1] == [0]
+    assert deal(leads, teams).places == {"north": [2, 3], "south": [0, 1]}, "both, though by hours each team gets one"
+    teams["south"] = Share(1, 10)
+    assert deal(leads, teams).places == {"north": [1, 2], "south": [0]}, "who has no room rings nobody"
