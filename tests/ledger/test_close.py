@@ -113,7 +113,7 @@ def test_every_list_back_and_every_call_final_closes_early(lite: World) -> None:
     lite.advance()
     cut = lite.pull("call")
     for key, said in (("c0", Disposition.SALE), ("c1", Disposition.NOT_INTERESTED)):
-        phoned(lite, "call", key, said, T0)
+        phoned(lite, "call", key, said, T0, listed=True)
     assert not closable(lite, T0 + HOUR)
     with lite.ledger.write() as connection:
         assert give_back(connection, cut.number, RULES, "lead", T0) == (2, 0)
