@@ -55,7 +55,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "== making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV) || { echo "$(VENV) cannot be made; run: make clean, then this again" >&2; exit 1; }
 	@echo "== installing $$(grep -c '==' requirements.lock) packages from requirements.lock (a minute or two)"
-	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # on all cores; some packages carry files of other Pythons
 	@echo "== installing multiwave itself"
 	@$(PIP) --no-build-isolation -e .
 	@touch $@
