@@ -12,8 +12,8 @@ from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
 from config.dialling import load_dialling
 from flows.abandonment import keep_below
-from flows.call_scores import call_rank
-from flows.dial_sizing import SHIFT, Sized, size_for
+from flows.call_scores import Ranking, call_rank
+from flows.dial_sizing import SHIFT, Sized, as_asked, size_for
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
@@ -132,7 +132,7 @@ def plan(
         for name in teams:
             sized, ask = _ask(connection, desk, name, shift, size, hours, by, now, agents)
             gates = _gates(connection, desk, now)
-            pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.score, rules, now)
+            pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.ranking.score, rules, now)
             made.append(Planned(name, sized, pulled))
         dry.rollback()
     return made
@@ -153,7 +153,13 @@ def _ask(
     ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
     sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, size, agents)
     lease = (ends, ends + GRACE, desk.scopes)
-    return sized, Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
+    ask = Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
+    return sized, _ranked(ask, desk, sized)
+
+
+def _ranked(ask: Pull, desk: _Desk, sized: Sized) -> Pull:
+    share = desk.ranking.explore(desk.wave.explore)
+    return replace(ask, explore=share, card=desk.ranking.card, passes=sized.rates)
 
 
 def extend(room: Room, number: int, size: int, by: str, now: datetime, customer: str | None = None) -> Cut:
@@ -170,7 +176,8 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
     with room.ledger.write() as connection:
         lease = (ends, row.lease_until, desk.scopes)
         ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, number=number, only=customer)
-        cut = _cut(room, connection, desk, ask, Sized(size, {}, "as asked for"), now)
+        sized = as_asked(connection, desk.running.id, size)
+        cut = _cut(room, connection, desk, _ranked(ask, desk, sized), sized, now)
         if customer is not None and not cut.entries:
             why = ", ".join(cut.pulled.funnel) or why_none_waits(connection, row.wave, customer, now)
             raise CampaignError(f"customer {customer} cannot be put on list {number} now: {why}")
@@ -188,7 +195,7 @@ class _Desk:
     dialler: Dialler
     scopes: tuple[str, ...]
     """The kill switches that stop it."""
-    score: dial_lists.Score | None
+    ranking: Ranking
     """What it is ranked by: what the models say, or the plan."""
 
 
@@ -205,14 +212,14 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     keep_below(room, campaign, now)
     within = scopes_of_list(room, campaign, wave_name, dialler)
-    score = call_rank(room, running, wave_name, by, now)
-    return _Desk(running, wave, row, row.closes, dialler, within, score)
+    ranking = call_rank(room, running, wave_name, by, now)
+    return _Desk(running, wave, row, row.closes, dialler, within, ranking)
 
 
 def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
     running, dialler, file, written = desk.running, desk.dialler, None, Written(0)
     gates = _gates(connection, desk, now)
-    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.score, dial_rules(room), now)
+    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.ranking.score, dial_rules(room), now)
     if pulled.entries:
         # Written before the commit: a list that no file holds would keep its people from everybody else. Its name is
         # the ledger's, so that a file whose commit was cut off is written over by the next one.

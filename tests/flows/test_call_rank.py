@@ -56,7 +56,7 @@ def running(world: World) -> Running:
 def ranked(world: World, now: datetime = T0) -> list[Any]:
     """The wave's customers by the rank of that moment, best first."""
     campaign = running(world)
-    rule = call_rank(world.room, campaign, "call", "ann", now)
+    rule = call_rank(world.room, campaign, "call", "ann", now).score
     with world.ledger.read() as connection:
         rows = read_waiting(connection, campaign.id, campaign.row("call").id, TYPES, rule)
     return sorted(rows, key=lambda row: -(row.value or 0))
