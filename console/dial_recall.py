@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
+from console.dial_blocks import blocks_json, say_blocks
 from console.dial_load import tell_taken_off
 from console.show import Ticker, clock, print_json, progress, say, table
 from waves.errors import InputError
@@ -27,7 +28,7 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
     found = dial_recall.show(room, number, room.ledger.now())
     stale = Counter(one.reason for one in found.stale)
     if as_json:
-        print_json({**asdict(found), "stale": dict(stale)})
+        print_json({**asdict(found), "stale": dict(stale), "blocks": blocks_json(found.blocks)})
         return
     standing = found.standing
     say(f"list {number}: {found.campaign}, wave {found.wave}, team {found.team}, shift {found.shift}")
@@ -37,6 +38,9 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
     elif found.life in ("leased", "attempted"):
         say(f"nobody said how many entries the dialler took; run: multiwave dial-list loaded {number} --entries N")
     say(f"{standing.entries:,} entries, {standing.called:,} called, {standing.active:,} still hold their customer")
+    say_blocks(found.blocks)
+    if found.cards:
+        say(f"ranked by what model card {', '.join(map(str, found.cards))} says; see: multiwave history cards")
     if standing.recalled:
         say(f"recalled: {_counted(standing.recalled)}")
     if stale:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, 
 
 from ledger import tables as t
 from ledger.audit import record
+from ledger.dial_blocks import Block, blocks
 from ledger.dial_candidates import waiting
 from ledger.dial_choice import Line, Pull, Score, choose
 from ledger.dial_tables import call_score
@@ -70,6 +71,8 @@ class Pulled:
     """What an agent hour of each team of the shift is worth by its share, in units of the wave's rank."""
     gap: float = 0.0
     """How much less that is for the poorest team than for the richest, as a share."""
+    blocks: Sequence[Block] = ()
+    """Its blocks as they are to be dialled, with the share of the dials that is expected to be answered."""
 
 
 def pull(
@@ -108,7 +111,8 @@ def pull(
         made.funnel[OTHER_TEAMS] += len(made.chosen) - len(mine)
     number, entries = _write(connection, ask, mine, now)
     left = waiting(connection, ask.wave, now)
-    return Pulled(number, entries, dict(made.funnel), left, dealt.worth_an_hour, dealt.gap)
+    parts = blocks(connection, number, entries[0].rank) if entries else []
+    return Pulled(number, entries, dict(made.funnel), left, dealt.worth_an_hour, dealt.gap, parts)
 
 
 def refuse_unless_open(connection: Connection, wave: int, scopes: Sequence[str], now: datetime) -> None:
@@ -183,7 +187,8 @@ def _answers(connection: Connection, ask: Pull, chosen: Sequence[Line]) -> list[
     c, scored = call_score.c, dict[int, float]()
     if ask.card is not None:  # pk_call_score
         asked = among(c.customer, [line.one.customer for line in chosen])
-        scored = dict(connection.execute(select(c.customer, c.answer).where(c.wave == ask.wave, asked)).tuples())
+        rows = connection.execute(select(c.customer, c.answer).where(c.wave == ask.wave, asked))
+        scored = {row.customer: row.answer for row in rows}
     dials = [min(len(line.one.of_wave), len(ask.passes) - 1) for line in chosen]
     by_dials = [ask.passes[n] if ask.passes else None for n in dials]
     return [scored.get(line.one.customer, usual) for line, usual in zip(chosen, by_dials, strict=True)]

@@ -64,16 +64,22 @@ def p_assign(place: int, candidates: int, size: int, drawn: int) -> float:
 def chances(listed: Iterable[int], places: Mapping[int, int], drawn: int, reached: int, due: int) -> dict[int, float]:
     """The probability of each of the `listed` to have come on the list, the lot being the chance.
 
-    `drawn` of them are explorers, for whom the lot went through `reached` of the `due` candidates, so that about
-    drawn · due / reached were callable. `places`: where they stand among the callable by rank (from 0); who has none
+    `drawn` of them are explorers, for whom the lot went through `reached` of the `due` candidates: how many of these
+    were callable is estimated from that. `places`: where they stand among the callable by rank (from 0); who has none
     stands behind all who were looked at, and came by lot or not at all.
     """
-    them, by_lot = list(listed), reached / due
-    candidates = max(len(them), round(drawn / by_lot))
+    them = list(listed)
+    candidates = max(len(them), round(_callable(drawn, reached, due)))
     return {
-        one: p_assign(places[one], candidates, len(them), drawn) if places.get(one, candidates) < candidates else by_lot
-        for one in them
+        one: p_assign(min(places.get(one, candidates), candidates - 1), candidates, len(them), drawn) for one in them
     }
+
+
+def _callable(drawn: int, reached: int, due: int) -> float:
+    """How many of the `due` can be listed, by an inverse sample without bias (Haldane 1945); of one alone, as it is."""
+    if reached == due or drawn < 2:
+        return drawn * due / reached
+    return due * (drawn - 1) / (reached - 1)
 
 
 def _at_least(wanted: int, population: int, marked: int, taken: int) -> float:
