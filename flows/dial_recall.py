@@ -10,7 +10,6 @@ from pathlib import Path
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import Phone, RecallRow, Written
-from flows.dialling import dial_rules
 from flows.room import Room
 from flows.running import gates_of, load_running
 from ledger import dial_recall
@@ -126,6 +125,6 @@ def _row(room: Room, number: int, one: Recalled, now: datetime) -> RecallRow:
 
 def acknowledge(room: Room, number: int, by: str, now: datetime) -> int:
     """The dialler took the recalled entries off; how many hold nobody any more."""
-    rules = dial_rules(room)
+    rules = room.dial_rules()
     with room.ledger.write() as connection:
         return dial_recall.acknowledge(connection, number, rules, by, now)

@@ -10,7 +10,6 @@ from typing import Any
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
-from config.dialling import load_dialling
 from flows.abandonment import keep_below
 from flows.call_scores import Ranking, call_rank
 from flows.dial_sizing import SHIFT, Sized, as_asked, size_for
@@ -27,7 +26,6 @@ from ledger.gates import Gates
 from waves.diallers import Dialler
 from waves.errors import CampaignError
 from waves.plan import Wave
-from waves.recycling import DialRules
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -119,7 +117,7 @@ def plan(
     """
     desk = _desk(room, campaign, wave_name, dialler_name, by, now)
     with room.ledger.write() as connection:
-        capacity, rules = desk.wave.capacity, dial_rules(room)
+        capacity, rules = desk.wave.capacity, room.dial_rules()
         done = dial_lists.teams_of_shift(connection, desk.row.id, shift, now - SHIFT)
         teams = [team] if team else [name for name in (capacity.teams if capacity else ()) if name not in done]
         if not teams:
@@ -219,7 +217,7 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
 def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
     running, dialler, file, written = desk.running, desk.dialler, None, Written(0)
     gates = _gates(connection, desk, now)
-    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.ranking.score, dial_rules(room), now)
+    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.ranking.score, room.dial_rules(), now)
     if pulled.entries:
         # Written before the commit: a list that no file holds would keep its people from everybody else. Its name is
         # the ledger's, so that a file whose commit was cut off is written over by the next one.
@@ -263,14 +261,9 @@ def rows_of(
 
 def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:
     """Return a list: (entries called, entries that were not); CampaignError for an unknown or returned one."""
-    rules = dial_rules(room)
+    rules = room.dial_rules()
     with room.ledger.write() as connection:
         return dial_lists.give_back(connection, number, rules, by, now)
-
-
-def dial_rules(room: Room) -> DialRules:
-    """How often and how soon somebody is dialled again, as the home's file reads now; PlanError with its problems."""
-    return load_dialling(room.settings.home / "config")
 
 
 def _row(
