@@ -10,6 +10,7 @@ from pathlib import Path
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import Phone, RecallRow, Written
+from flows.dial_forecast import Forecast, runs_dry
 from flows.room import Room
 from flows.running import gates_of, load_running
 from ledger import dial_recall
@@ -52,6 +53,8 @@ class Shown:
     """Its blocks in the order of dialling, with the answers that were expected and that came."""
     cards: Sequence[int]
     """The model cards that ranked it; empty: no model did."""
+    runs_dry: Forecast | None
+    """When it has nobody left to dial; None: it is not out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,14 @@ def show(room: Room, number: int, now: datetime) -> Shown:
         standing = dial_recall.standing_of(connection, number)
         stale = dial_recall.stale(connection, number, gates, running.types) if standing.active else []
         parts = (blocks(connection, number), cards_of(connection, number))
+        ends = row.valid_until or row.lease_until
+        out = standing.active and now < ends
+        forecast = runs_dry(room, connection, number, ends, now) if out else None
     told = (row.campaign, row.wave_name, row.team, row.shift, row.format, row.pulled_at, row.valid_until)
     ends = (row.returned_at, row.expired_at, row.let_go_at, held_until(row.pulled_at, row.valid_until))
     at = (row.valid_until, row.returned_at, row.let_go_at, row.loaded_at)
     stands = life(Lease(*at, standing.active, standing.off, standing.called), now)
-    return Shown(number, *told, *ends, row.loaded, row.loaded_at, stands, standing, stale, *parts)
+    return Shown(number, *told, *ends, row.loaded, row.loaded_at, stands, standing, stale, *parts, forecast)
 
 
 def recall(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from ledger import tables as t
 from ledger.answer_counts import ANSWERED
+from ledger.types import Moment
 from waves.dial_split import TIERS
-from waves.dispositions import DIALS
+from waves.dispositions import DIALS, Disposition
+from waves.recycling import Tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,40 @@ def blocks(connection: Connection, number: int, first: int = 1) -> list[Block]:
     )
     found = [Block(row[0], row[1], int(row[2]), row[3], int(row[4]), int(row[5])) for row in connection.execute(query)]
     return sorted(found, key=lambda block: TIERS.index(block.tier))
+
+
+@dataclass(frozen=True, slots=True)
+class OnList:
+    """One entry: until when it may be dialled, whether the list holds it still, and the calls from it."""
+
+    call_until: datetime
+    held: bool
+    calls: list[Tried]
+
+
+def on_list(connection: Connection, number: int) -> list[OnList]:
+    """Every entry of a list (ix_dial_entry_list, ix_call_touch); those recalled are not held."""
+    e, k, d = t.dial_entry.c, t.call.c, t.dial_list.c
+    query = (
+        select(
+            e.id,
+            func.coalesce(e.call_until, d.valid_until, d.lease_until, type_=Moment()).label("call_until"),
+            and_(e.active, e.recalled_at.is_(None)).label("held"),
+            *(k.at, k.disposition, k.call_id, k.number, k.agent, k.callback_at),
+        )
+        .select_from(t.dial_entry)
+        .join(t.dial_list, d.id == e.list)
+        .outerjoin(t.call, (k.entry == e.id) & (k.touch == e.touch))
+        .where(e.list == number)
+    )
+    found: dict[int, OnList] = {}
+    for row in connection.execute(query):
+        one = found.setdefault(row.id, OnList(row.call_until, bool(row.held), []))
+        if row.at is not None:
+            one.calls.append(
+                Tried(row.at, Disposition(row.disposition), row.call_id, row.number, row.agent, row.callback_at)
+            )
+    return list(found.values())
 
 
 def cards_of(connection: Connection, number: int) -> Sequence[int]:
