@@ -23,9 +23,11 @@ from ledger.dial_details import Detail, details, known_attributes
 from ledger.dial_expiry import refuse_unreturned
 from ledger.dial_lists import Pull
 from ledger.gates import Gates
-from waves.diallers import Dialler
+from waves.dial_split import Share
+from waves.diallers import Dialler, tells_times
 from waves.errors import CampaignError
 from waves.plan import Wave
+from waves.recycling import PUNCTUAL
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -156,8 +158,9 @@ def _ask(
 
 
 def _ranked(ask: Pull, desk: _Desk, sized: Sized) -> Pull:
-    share = desk.ranking.explore(desk.wave.explore)
-    return replace(ask, explore=share, card=desk.ranking.card, passes=sized.rates)
+    dialler, share = desk.dialler, desk.ranking.explore(desk.wave.explore)
+    ahead = dialler.api is not None or tells_times(dialler, FORMATS[dialler.format].layout)
+    return replace(ask, explore=share, card=desk.ranking.card, passes=sized.rates, ahead=ahead)
 
 
 def extend(room: Room, number: int, size: int, by: str, now: datetime, customer: str | None = None) -> Cut:
@@ -173,7 +176,9 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
     desk = _desk(room, row.campaign, row.wave_name, row.format, by, now)
     with room.ledger.write() as connection:
         lease = (ends, row.lease_until, desk.scopes)
-        ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, number=number, only=customer)
+        known = desk.wave.capacity.teams.get(row.team) if desk.wave.capacity else None
+        teams = {row.team: Share(size, 1.0, frozenset(known.languages if known else ()))}
+        ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, teams, number, customer)
         sized = as_asked(connection, desk.running.id, size)
         cut = _cut(room, connection, desk, _ranked(ask, desk, sized), sized, now)
         if customer is not None and not cut.entries:
@@ -277,7 +282,7 @@ def _row(
         rank=entry.rank,
         tier=entry.tier,
         score=entry.score,
-        not_before=now,
+        not_before=max(now, entry.callback_at - PUNCTUAL) if entry.callback_at else now,
         valid_until=entry.call_until,
         tz=known.zone,
         callable_until=entry.call_until,

@@ -183,9 +183,15 @@ def _call_row(call: Call, event: int) -> dict[str, object]:
         "ring_s": call.ring_s,
         "talk_s": call.talk_s,
         "wrap_s": call.wrap_s,
-        "callback_at": call.callback_at if call.disposition is Disposition.CALLBACK_AGREED else None,
+        "callback_at": call.callback_at if _promises(call) else None,
         "late": call.late,
     }
+
+
+def _promises(call: Call) -> bool:
+    """Whether the next call was promised for a time after this one."""
+    agreed = call.disposition is Disposition.CALLBACK_AGREED
+    return agreed and call.callback_at is not None and call.callback_at > call.at
 
 
 def fold_dispositions(connection: Connection, touches: Collection[int]) -> None:

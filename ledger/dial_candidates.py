@@ -42,7 +42,7 @@ from waves.draw import Draw
 from waves.hours import kind_of
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
-from waves.recycling import Tried, promised
+from waves.recycling import DAY, Tried, promised
 
 CALL = CHANNEL_CODES["call_list"]
 
@@ -57,6 +57,10 @@ class Asked(Protocol):
     @property
     def valid_until(self) -> datetime:
         """The list's end."""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether calls promised for later in the list's time are on it."""
 
     @property
     def only(self) -> str | None:
@@ -110,7 +114,7 @@ def ranked(
         select(c.id, value, *place[:3])
         .join_from(t.touch, m, m.c.customer == c.customer)
         .where(*_due(ask, gates, now), ~owed if lottery else true())
-        .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)))
+        .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)) if ask.ahead else c.not_before <= now)
         .where(c.customer.in_(select(t.customer.c.id).where(t.customer.c.key == ask.only)) if ask.only else true())
         .order_by(*place)
     )
@@ -140,8 +144,15 @@ def count_due(connection: Connection, ask: Asked, gates: Gates, types: Mapping[s
     return connection.execute(query.where(*_due(ask, gates, now), c.not_before <= now, ~owed)).scalar_one()
 
 
+def count_promised_later(connection: Connection, ask: Asked, gates: Gates, now: datetime) -> int:
+    """How many were promised a call for later in the list's time (uq_touch_wave_customer_channel)."""
+    c = t.touch.c
+    owed = (c.disposition == int(Disposition.CALLBACK_AGREED), c.not_before > now, c.not_before < ask.valid_until)
+    return connection.execute(select(func.count()).where(*_due(ask, gates, now), *owed)).scalar_one()
+
+
 def candidates(
-    connection: Connection, touches: Sequence[int], wave: int, gates: Gates, types: Mapping[str, str], now: datetime
+    connection: Connection, touches: Sequence[int], ask: Asked, gates: Gates, types: Mapping[str, str], now: datetime
 ) -> list[Candidate]:
     """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time."""
     rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now))}
@@ -152,7 +163,7 @@ def candidates(
     for touch in touches:
         row = rows[touch]
         mine = calls.get(row.customer, ())
-        of_wave = [_tried(call) for call in mine if call.wave == wave]
+        of_wave = [_tried(call) for call in mine if call.wave == ask.wave]
         if row.not_before > now and not promised(of_wave):
             continue
         found.append(
@@ -171,9 +182,21 @@ def candidates(
                 of_wave,
                 row.language,
                 row.team,
+                (row.jurisdictions or "").split(),
+                _promised_elsewhere(mine, ask.wave, now - DAY, ask.valid_until),
             )
         )
     return found
+
+
+def _promised_elsewhere(calls: Iterable[Any], wave: int, start: datetime, end: datetime) -> bool:
+    """Whether another wave has promised a call for after `start` and before `end`, and may yet make it."""
+    of_waves: dict[int, list[Tried]] = {}
+    for call in calls:
+        if call.runs and call.wave != wave:
+            of_waves.setdefault(call.wave, []).append(_tried(call))
+    owed = [made.callback_at for mine in of_waves.values() if (made := promised(mine)) and made.callback_at]
+    return any(start < at < end for at in owed)
 
 
 def _by_customer(rows: Iterable[Any]) -> dict[int, list[Any]]:
@@ -200,6 +223,7 @@ def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: 
             p.household,
             p.language,
             t.zone_set.c.zones,
+            t.zone_set.c.jurisdictions,
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
             open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now).label("call_until"),
             over_limit(c.id, c.customer, now, None).label("over"),
@@ -245,12 +269,15 @@ def _numbers(customers: Sequence[int], gates: Gates, now: datetime) -> Select[An
 
 
 def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
-    """Every call to these customers (ix_touch_customer, ix_call_touch), and the imported (ix_past_call_customer)."""
-    c, k, p = t.touch.c, t.call.c, past_call.c
-    made = select(c.customer, c.wave, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
-    return made.where(among(c.customer, customers)).union_all(
-        select(p.customer, null(), *_of_old(p)).where(among(p.customer, customers))
-    )
+    """Every call to these customers (ix_touch_customer, ix_call_touch), and the imported (ix_past_call_customer).
+
+    `runs`: whether its wave is open and may call again.
+    """
+    c, k, p, w = t.touch.c, t.call.c, past_call.c, t.wave.c
+    runs = and_(w.state == "open", w.stopped_at.is_(None)).label("runs")
+    made = select(c.customer, c.wave, runs, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
+    made = made.join(t.wave, w.id == c.wave).where(among(c.customer, customers))
+    return made.union_all(select(p.customer, null(), false(), *_of_old(p)).where(among(p.customer, customers)))
 
 
 def _told(k: Any) -> list[ColumnElement[Any]]:

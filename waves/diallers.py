@@ -132,3 +132,13 @@ class Layout:
     def length(self, column: str) -> int | None:
         """Characters that a column holds at most."""
         return self.lengths.get(column, self.cell)
+
+
+TIMES = frozenset({"not_before", "callback_at"})
+"""What says when a promised call is to be made."""
+
+
+def tells_times(dialler: Dialler, layout: Layout) -> bool:
+    """Whether a dialler learns from its list that an entry is not to be dialled at once."""
+    filled = {**layout.columns, **dialler.columns} if layout.fixed else dialler.columns or layout.columns
+    return not TIMES.isdisjoint(filled.values())

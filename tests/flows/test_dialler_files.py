@@ -132,7 +132,10 @@ def test_a_partners_columns_and_the_plain_list_beside_it(world: World) -> None:
     assert "wrong names extra.agee; the further columns of this list are attributes" in refused(world, *words)
     plain = json.loads(run(world, "dial-list", "pull", "test", "call", "--team", "n", "--size", "9", "--json"))
     head = Path(plain["file"]).read_text().splitlines()[0]
-    assert head == ("token,phone,name,language,rank,tier,score,not_before,valid_until,team,list,campaign,wave,shift")
+    assert head == (
+        "token,phone,name,language,rank,tier,score,not_before,valid_until,team,"
+        "callback_at,callback_agent,list,campaign,wave,shift"
+    )
     assert [row["format"] for row in json.loads(run(world, "dial-list", "ls", "--json"))["lists"]] == [
         "partner",
         "generic_csv",
