@@ -344,10 +344,8 @@ dial_entry = _table(
     Column("household", Text),
     Column("call_until", Moment),  # the end of the customer's permitted hours, or of the list
     Column("active", Boolean(create_constraint=False), nullable=False),
-    Column("callback_at", Moment),
-    Column("agent", Text),  # who promised to call then
-    Column("recalled_at", Moment),
-    Column("recalled_for", Text),
+    *(Column(name, Moment) for name in ("callback_at", "recalled_at")),
+    *(Column(name, Text) for name in ("agent", "recalled_for")),  # agent: who promised to call then
     Column("explored", Boolean(create_constraint=False), nullable=False, server_default=text("false")),  # by lot
     Column("card", BigInteger),  # of the answer model by which it is ranked; null: by no model
     Index("ix_dial_entry_list", "list"),
