@@ -87,7 +87,7 @@ def record_calls(
         connection.execute(insert(t.call), list(rows.values()))
     noes = _further_noes(connection, calls, new)
     if file is not None:
-        keep_spares(connection, file, calls, new)
+        keep_spares(connection, file, calls, new, noes)
         remember_addresses(connection, file, mark, now)
     fold_dispositions(connection, touches)
     fold(connection, mark, reports, found.unsettled)

@@ -124,6 +124,8 @@ class Layout:
     """Column of its results, lower case -> what it tells."""
     codes: Mapping[str, Disposition] = field(default_factory=dict)
     """Its own code of a call, upper case -> the disposition."""
+    not_over: frozenset[str] = frozenset()
+    """Its own codes, upper case, of a call that has no result yet."""
     needs_zone: bool = False
     """Whether its results tell times without a zone."""
     options: frozenset[str] = frozenset()
