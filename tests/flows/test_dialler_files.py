@@ -90,6 +90,15 @@ def test_a_vicidial_list_goes_round(world: World) -> None:
     assert {touch.provider for touch in world.touches("call") if touch.outcome is not None} == {"vici"}
     returned = run(world, "dial-list", "return", "1")
     assert "list 1 returned: 2 called, 0 not" in returned
+    assert "sale [SOLD] (from vici)" in run(world, "why", "test", "c0")
+    results.write_text(results.read_text().replace("SOLD", "B"), newline="")
+    run(world, "dispositions", "import", str(results), "--dialler", "vici")
+    run(world, "dispositions", "undo", "1")
+    told = run(world, "why", "test", "c0")
+    assert "sale [SOLD] (does not count" in told
+    assert "busy [B] (from vici)" in told, "what the second file said of the call, with its code"
+    [touch] = json.loads(run(world, "why", "test", "c0", "--json"))["waves"][0]["touches"]
+    assert [[call["raw_code"] for call in touch[kind]] for kind in ("events", "reversed")] == [["B"], ["SOLD"]]
 
 
 def test_an_unknown_code_stops_the_import_and_says_what_to_write(world: World, tmp_path: Path) -> None:
