@@ -181,6 +181,7 @@ KEY_HELP: Mapping[str, str] = {
     "Dialler.wrap_ups": "What its agents choose at the end of a call, each with the disposition that it means.",
     "Dialler.phone_style": "e164 (+12025550123), digits (12025550123), or national (2025550123).",
     "Dialler.region": "The country of national numbers.",
+    "Dialler.caller_id": "The number that its customers see, in E.164: one of yours, and one that is answered.",
     "Dialler.delimiter": "The sign between two cells.",
     "Dialler.limits": "Limits stricter than the format's own.",
     "Dialler.list_id": "With vicidial: the list there that entries are loaded into.",

@@ -25,6 +25,7 @@ from ledger.dial_lists import Pull
 from ledger.gates import Gates
 from waves.diallers import Dialler
 from waves.errors import CampaignError
+from waves.outcomes import word
 from waves.plan import Wave
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
@@ -254,8 +255,8 @@ def rows_of(
     """The entries as lines for a dialler, and the names of the further columns they have; `told` is said of each."""
     named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
     types = known_attributes(connection, [name for name in named if name not in ALONG])
-    known = details(connection, [entry.customer for entry in entries], types)
-    rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in entries)
+    known = details(connection, entries, types, room.dial_rules(), now)
+    rows = (_row(room, dialler, entry, told, known[entry.customer], team, now) for entry in entries)
     return rows, (*ALONG, *types)
 
 
@@ -267,8 +268,15 @@ def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int
 
 
 def _row(
-    room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], known: Detail, team: str, now: datetime
+    room: Room,
+    dialler: Dialler,
+    entry: dial_lists.Entry,
+    told: Mapping[str, Any],
+    known: Detail,
+    team: str,
+    now: datetime,
 ) -> DialRow:
+    tries = known.tries
     return DialRow(
         token=make_token(room.token_key, Kind.DIAL_ENTRY, entry.id),
         phones=(Phone(entry.number),),
@@ -283,6 +291,13 @@ def _row(
         callable_until=entry.call_until,
         callback_at=entry.callback_at,
         callback_agent=entry.agent,
+        attempts_total=tries.total,
+        attempts_today=tries.today,
+        attempts_left=tries.left,
+        last_attempt_at=tries.last.at if tries.last else None,
+        last_disposition=word(tries.last.disposition) if tries.last else None,
+        agent_owner=entry.agent or tries.agent,
+        caller_id=dialler.caller_id,
         team=team,
         list=told["list"],
         batch=f"list-{told['list']}",

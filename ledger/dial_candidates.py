@@ -147,12 +147,12 @@ def candidates(
     rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now))}
     customers = sorted({row.customer for row in rows.values()})
     numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
-    calls = _by_customer(connection.execute(_calls(customers)))
+    calls = calls_of(connection, customers)
     found = []
     for touch in touches:
         row = rows[touch]
         mine = calls.get(row.customer, ())
-        of_wave = [_tried(call) for call in mine if call.wave == wave]
+        of_wave = [call for by, call in mine if by == wave]
         if row.not_before > now and not promised(of_wave):
             continue
         found.append(
@@ -167,7 +167,7 @@ def candidates(
                 row.household,
                 row.on_a_list,
                 [Number(n.id, n.value, n.on_a_list, n.law_cap) for n in numbers.get(row.customer, ())],
-                [_tried(call) for call in mine],
+                [call for _, call in mine],
                 of_wave,
                 row.language,
                 row.team,
@@ -242,6 +242,14 @@ def _numbers(customers: Sequence[int], gates: Gates, now: datetime) -> Select[An
         .where(among(a.customer, customers), a.channel == CALL, address_gate(now, gates.campaign, None) == PASSES)
         .order_by(a.customer, a.preference, a.id)
     )
+
+
+def calls_of(connection: Connection, customers: Sequence[int]) -> dict[int, list[tuple[int | None, Tried]]]:
+    """Every known call to each of these customers that has one, with the wave that made it (None: it is imported)."""
+    found: dict[int, list[tuple[int | None, Tried]]] = {}
+    for row in connection.execute(_calls(customers)):
+        found.setdefault(row.customer, []).append((row.wave, _tried(row)))
+    return found
 
 
 def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:

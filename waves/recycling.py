@@ -145,6 +145,14 @@ def held_back(
     return Held.CAP if capped else None
 
 
+def attempts_left(calls: Iterable[Tried], often: Often, rules: DialRules, now: datetime, asked: bool = False) -> int:
+    """How many more attempts a cap allows now, by all calls to a person or number; one who `asked` has one today."""
+    made = [call.at for call in calls if rules.is_attempt(call.disposition)]
+    day, week = (sum(at > now - within for at in made) for within in (DAY, WEEK))
+    today = max(often.day - day, int(asked))
+    return max(0, min(today, often.week - week, often.ever - len(made)))
+
+
 def same_part(calls: Collection[Tried], zones: Sequence[str], rules: DialRules, now: datetime) -> bool:
     """Whether the latest of a wave's calls asks for another part of the day than it is now (waves.call_slots)."""
     if not calls:
