@@ -141,10 +141,19 @@ def count_due(connection: Connection, ask: Asked, gates: Gates, types: Mapping[s
 
 
 def candidates(
-    connection: Connection, touches: Sequence[int], wave: int, gates: Gates, types: Mapping[str, str], now: datetime
+    connection: Connection,
+    touches: Sequence[int],
+    wave: int,
+    gates: Gates,
+    types: Mapping[str, str],
+    now: datetime,
+    skill: str | None = None,
 ) -> list[Candidate]:
-    """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time."""
-    rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now))}
+    """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time.
+
+    `skill` is the attribute that says which skill a customer takes.
+    """
+    rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now, skill))}
     customers = sorted({row.customer for row in rows.values()})
     numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
     calls = calls_of(connection, customers)
@@ -171,6 +180,7 @@ def candidates(
                 of_wave,
                 row.language,
                 row.team,
+                row.skill or None,
             )
         )
     return found
@@ -187,7 +197,10 @@ def _tried(row: Any) -> Tried:
     return Tried(row.at, Disposition(row.disposition), row.call_id, row.number, row.agent, row.callback_at)
 
 
-def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime) -> Select[Any]:
+def _facts(
+    touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime, skill: str | None
+) -> Select[Any]:
+    profile = t.profile_table({skill: "text"} if skill else {})
     c, a, p, e = t.touch.c, t.address.c, t.customer.c, t.dial_entry.c
     m: Members = live_members(gates.campaign or 0, types)
     mine = or_(e.customer == c.customer, e.household == p.household)  # uq_dial_entry_active_customer, ..._household
@@ -206,10 +219,12 @@ def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: 
             (used_up(gates.rules.id, law, Called(c.customer, m.c.zone_set), now) if law else false()).label("law_cap"),
             select(e.id).where(e.active, mine).correlate(t.touch, t.customer).exists().label("on_a_list"),
             _last_team(c.id).label("team"),
+            (profile.c[skill] if skill else null()).label("skill"),
         )
         .join_from(t.touch, m, m.c.customer == c.customer)
         .join(t.customer, p.id == c.customer)
         .outerjoin(t.zone_set, t.zone_set.c.id == p.zone_set)
+        .outerjoin(profile, profile.c.customer == c.customer)
         # The number may have died since: the best living one is asked, and with none the dead one says so.
         .outerjoin(
             t.address, a.id == func.coalesce(best_address(c.customer, c.channel, now, gates.campaign), c.address)

@@ -51,6 +51,8 @@ class Pull:
     """The model card of what it is ranked by; None: no model ranks it."""
     passes: Sequence[float] = ()
     """P(a person answers) of a customer's first, second ... dial, for those whom no model scored."""
+    skill: str | None = None
+    """The attribute that says which skill a customer takes; None: none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class _Look:
     def at(self, block: Sequence[Ranked]) -> Looked:
         """What is known of these now."""
         touches = [one.touch for one in block]
-        found = candidates(self.connection, touches, self.ask.wave, self.gates, self.types, self.now)
+        found = candidates(self.connection, touches, self.ask.wave, self.gates, self.types, self.now, self.ask.skill)
         return found, calls_to(self.connection, (number.value for one in found for number in one.numbers))
 
     def lottery(self, name: str) -> Draw:
@@ -172,7 +174,7 @@ def _leads(made: Composed, ranks: Mapping[int, Ranked]) -> list[Lead]:
     scores = [ranks[one.touch].score for one, _ in made.chosen]
     hot = hottest([None if one.promise else score for (one, _), score in zip(made.chosen, scores, strict=True)])
     return [
-        Lead(1.0 if score is None else score, one.language, TIERS[1] if place in hot else one.tier, one.team)
+        Lead(1.0 if score is None else score, one.language, TIERS[1] if place in hot else one.tier, one.team, one.skill)
         for place, ((one, _), score) in enumerate(zip(made.chosen, scores, strict=True))
     ]
 

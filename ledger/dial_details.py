@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, null, select
 
 from ledger import tables as t
 from ledger.attributes import attribute_types
@@ -24,6 +24,7 @@ class Detail:
     zone: str | None
     attributes: Mapping[str, object]
     tries: Tries
+    skill: str | None = None
 
 
 def known_attributes(connection: Connection, names: Iterable[str]) -> dict[str, str]:
@@ -33,12 +34,21 @@ def known_attributes(connection: Connection, names: Iterable[str]) -> dict[str, 
 
 
 def details(
-    connection: Connection, entries: Sequence[Entry], types: Mapping[str, str], rules: DialRules, now: datetime
+    connection: Connection,
+    entries: Sequence[Entry],
+    types: Mapping[str, str],
+    skill: str | None,
+    rules: DialRules,
+    now: datetime,
 ) -> dict[int, Detail]:
-    """By customer what is known of those on a list; `types` names the attributes (known_attributes)."""
-    c, profile, found = t.customer.c, t.profile_table(types), dict[int, Detail]()
+    """By customer what is known of those on a list.
+
+    `types` names the attributes (known_attributes), `skill` the one that says which skill the customer takes.
+    """
+    c, found = t.customer.c, dict[int, Detail]()
+    profile = t.profile_table({**types, skill: "text"} if skill else types)
     query = (
-        select(c.id, t.zone_set.c.zones, *[profile.c[name] for name in types])
+        select(c.id, t.zone_set.c.zones, profile.c[skill] if skill else null(), *[profile.c[name] for name in types])
         .outerjoin(t.zone_set, t.zone_set.c.id == c.zone_set)
         .outerjoin(profile, profile.c.customer == c.id)
     )
@@ -47,8 +57,8 @@ def details(
         calls, to_numbers = calls_of(connection, [*here]), calls_to(connection, (e.number for e in here.values()))
         for row in connection.execute(query.where(c.id.in_(here))):
             entry, zones = here[row.id], (row.zones or "").split()
-            told = dict(zip(types, row[2:], strict=True))
+            told = dict(zip(types, row[3:], strict=True))
             asked = entry.callback_at is not None
             tries = tries_of(calls.get(row.id, ()), to_numbers.get(entry.number, ()), asked, zones, rules, now)
-            found[row.id] = Detail(zones[0] if len(zones) == 1 else None, told, tries)
+            found[row.id] = Detail(zones[0] if len(zones) == 1 else None, told, tries, row[2] or None)
     return found

@@ -48,6 +48,8 @@ class Candidate:
     language: str | None = None
     team: str | None = None
     """The team whose list of this wave they were on last."""
+    skill: str | None = None
+    """What calling them takes; None: nothing that is known."""
 
     @property
     def promise(self) -> Tried | None:

@@ -34,20 +34,21 @@ def test_zone_and_attributes_as_they_are_now(world: World) -> None:
     with world.ledger.read() as connection:
         types = known_attributes(connection, ["tier", "age", "shift", "agee"])
         assert types == {"tier": "text", "age": "integer"}
-        assert details(connection, entries(ids), types, rules, T0) == {
+        assert details(connection, entries(ids), types, None, rules, T0) == {
             ids[0]: Detail("Europe/London", {"tier": "gold", "age": 61}, NEVER),
             ids[1]: Detail(None, {"tier": None, "age": None}, NEVER),
             ids[2]: Detail(None, {"tier": None, "age": 40}, NEVER),
         }
-        assert details(connection, entries(ids[:1]), {}, rules, T0) == {ids[0]: Detail("Europe/London", {}, NEVER)}
-        assert details(connection, [], types, rules, T0) == {}
+        only = details(connection, entries(ids[:1]), {}, "tier", rules, T0)
+        assert only == {ids[0]: Detail("Europe/London", {}, NEVER, "gold")}
+        assert details(connection, [], types, None, rules, T0) == {}
 
 
 def test_a_long_list_is_asked_for_in_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = list(put(world.ledger, [reachable(n, age=n) for n in range(7)]).values())
     monkeypatch.setattr(dial_details, "TOGETHER", 3)
     with world.ledger.read() as connection:
-        found = details(connection, entries(ids), {"age": "integer"}, load_dialling(world.config), T0)
+        found = details(connection, entries(ids), {"age": "integer"}, None, load_dialling(world.config), T0)
     assert [found[one].attributes["age"] for one in ids] == list(range(7))
 
 
@@ -63,7 +64,7 @@ def test_calls_so_far_are_counted_as_the_caps_count_them(world: World) -> None:
     with world.ledger.write() as connection:
         record_past_calls(connection, [PastCall(*call, "crm", str(n), None, "ann") for n, call in enumerate(said)])
     with world.ledger.read() as connection:
-        found = details(connection, entries(ids), {}, load_dialling(world.config), T0)
+        found = details(connection, entries(ids), {}, None, load_dialling(world.config), T0)
     last = Tried(T0 - 10 * HOUR, D.NO_ANSWER, "1", phone(9), "ann")
     assert found[ids[0]].tries == Tries(7, 0, 0, last, None), "7 in 7 days are made; 23:00 in London was yesterday"
     assert found[ids[1]].tries == Tries(0, 0, 1, None, None), "of the number 6 in 7 days, less the other's 5"
