@@ -42,7 +42,7 @@ from waves.draw import Draw
 from waves.hours import kind_of
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
-from waves.recycling import DAY, Tried, promised
+from waves.recycling import DAY, Made, Tried, promised
 
 CALL = CHANNEL_CODES["call_list"]
 
@@ -61,6 +61,10 @@ class Asked(Protocol):
     @property
     def ahead(self) -> bool:
         """Whether calls promised for later in the list's time are on it."""
+
+    @property
+    def skill(self) -> str | None:
+        """The attribute that says which skill a customer takes; None: none does."""
 
     @property
     def only(self) -> str | None:
@@ -155,15 +159,15 @@ def candidates(
     connection: Connection, touches: Sequence[int], ask: Asked, gates: Gates, types: Mapping[str, str], now: datetime
 ) -> list[Candidate]:
     """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time."""
-    rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now))}
+    rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now, ask.skill))}
     customers = sorted({row.customer for row in rows.values()})
     numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
-    calls = _by_customer(connection.execute(_calls(customers)))
+    calls = calls_of(connection, customers)
     found = []
     for touch in touches:
         row = rows[touch]
         mine = calls.get(row.customer, ())
-        of_wave = [_tried(call) for call in mine if call.wave == ask.wave]
+        of_wave = [one.call for one in mine if one.wave == ask.wave]
         if row.not_before > now and not promised(of_wave):
             continue
         found.append(
@@ -178,24 +182,25 @@ def candidates(
                 row.household,
                 row.on_a_list,
                 [Number(n.id, n.value, n.on_a_list, n.law_cap) for n in numbers.get(row.customer, ())],
-                [_tried(call) for call in mine],
+                [one.call for one in mine],
                 of_wave,
                 row.language,
                 row.team,
                 (row.jurisdictions or "").split(),
                 _promised_elsewhere(mine, ask.wave, now - DAY, ask.valid_until),
+                row.skill or None,
             )
         )
     return found
 
 
-def _promised_elsewhere(calls: Iterable[Any], wave: int, start: datetime, end: datetime) -> bool:
+def _promised_elsewhere(calls: Iterable[Made], wave: int, start: datetime, end: datetime) -> bool:
     """Whether another wave has promised a call for after `start` and before `end`, and may yet make it."""
     of_waves: dict[int, list[Tried]] = {}
-    for call in calls:
-        if call.runs and call.wave != wave:
-            of_waves.setdefault(call.wave, []).append(_tried(call))
-    owed = [made.callback_at for mine in of_waves.values() if (made := promised(mine)) and made.callback_at]
+    for made in calls:
+        if made.runs and made.wave is not None and made.wave != wave:
+            of_waves.setdefault(made.wave, []).append(made.call)
+    owed = [one.callback_at for mine in of_waves.values() if (one := promised(mine)) and one.callback_at]
     return any(start < at < end for at in owed)
 
 
@@ -210,7 +215,10 @@ def _tried(row: Any) -> Tried:
     return Tried(row.at, Disposition(row.disposition), row.call_id, row.number, row.agent, row.callback_at)
 
 
-def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime) -> Select[Any]:
+def _facts(
+    touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime, skill: str | None
+) -> Select[Any]:
+    profile = t.profile_table({skill: "text"} if skill else {})
     c, a, p, e = t.touch.c, t.address.c, t.customer.c, t.dial_entry.c
     m: Members = live_members(gates.campaign or 0, types)
     mine = or_(e.customer == c.customer, e.household == p.household)  # uq_dial_entry_active_customer, ..._household
@@ -230,10 +238,12 @@ def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: 
             (used_up(gates.rules.id, law, Called(c.customer, m.c.zone_set), now) if law else false()).label("law_cap"),
             select(e.id).where(e.active, mine).correlate(t.touch, t.customer).exists().label("on_a_list"),
             _last_team(c.id).label("team"),
+            (profile.c[skill] if skill else null()).label("skill"),
         )
         .join_from(t.touch, m, m.c.customer == c.customer)
         .join(t.customer, p.id == c.customer)
         .outerjoin(t.zone_set, t.zone_set.c.id == p.zone_set)
+        .outerjoin(profile, profile.c.customer == c.customer)
         # The number may have died since: the best living one is asked, and with none the dead one says so.
         .outerjoin(
             t.address, a.id == func.coalesce(best_address(c.customer, c.channel, now, gates.campaign), c.address)
@@ -266,6 +276,14 @@ def _numbers(customers: Sequence[int], gates: Gates, now: datetime) -> Select[An
         .where(among(a.customer, customers), a.channel == CALL, address_gate(now, gates.campaign, None) == PASSES)
         .order_by(a.customer, a.preference, a.id)
     )
+
+
+def calls_of(connection: Connection, customers: Sequence[int]) -> dict[int, list[Made]]:
+    """Every known call to each of these customers that has one."""
+    found: dict[int, list[Made]] = {}
+    for row in connection.execute(_calls(customers)):
+        found.setdefault(row.customer, []).append(Made(row.wave, bool(row.runs), _tried(row)))
+    return found
 
 
 def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,6 +53,8 @@ class Pull:
     """Whether its dialler is told times, so that calls promised for later in the list's time are on it."""
     passes: Sequence[float] = ()
     """P(a person answers) of a customer's first, second ... dial, for those whom no model scored."""
+    skill: str | None = None
+    """The attribute that says which skill a customer takes; None: none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +133,8 @@ def choose(
     teams = dict(ask.teams) or {ask.team: Share(ask.size, 1.0)}
     wanted = shift = sum(team.size for team in teams.values())
     ranks, known = dict[int, Ranked](), list[Looked]()
-    any_language = not all(team.languages for team in teams.values())
-    languages = frozenset().union(*(() if any_language else team.languages for team in teams.values()))
-    lot, due = _lottery(look, ranks, shift, languages)
-    made = Composed(lot, languages)
+    lot, due = _lottery(look, ranks, teams.values())
+    made = Composed(lot, teams.values())
     for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * shift)):
         ranks |= {one.touch: one for one in block}
         for start in range(0, len(block), TOGETHER):
@@ -146,7 +146,7 @@ def choose(
                 if len(dealt.places[ask.team]) >= ask.size:
                     return Choice(made, dealt, leads, ranks, _p_assign(made, due), look.lottery("order"))
                 wanted *= 2  # the others cannot take whom they do not understand
-                made = Composed(lot, languages)
+                made = Composed(lot, teams.values())
                 for people, to_numbers in known:
                     compose(made, people, to_numbers, rules, now, wanted)
     leads = _leads(made, ranks)
@@ -154,9 +154,9 @@ def choose(
     return Choice(made, deal(leads, teams), leads, ranks, everybody, look.lottery("order"))
 
 
-def _lottery(look: _Look, ranks: dict[int, Ranked], shift: int, languages: frozenset[str]) -> tuple[Lot, int]:
+def _lottery(look: _Look, ranks: dict[int, Ranked], teams: Collection[Share]) -> tuple[Lot, int]:
     """As many as it takes to draw the lists' reserved places, in the order of their tickets; of how many it is."""
-    size = 0 if look.ask.only else reserved(shift, look.ask.explore)
+    size = 0 if look.ask.only else reserved(sum(team.size for team in teams), look.ask.explore)
     lot = Lot(size=size)
     if not size:
         return lot, 0
@@ -165,7 +165,7 @@ def _lottery(look: _Look, ranks: dict[int, Ranked], shift: int, languages: froze
         ranks |= {one.touch: one for one in block}
         people, to_numbers = look.at(block)
         lot = Lot([*lot.people, *people], {**lot.to_numbers, **to_numbers}, size)
-        trial = Composed(lot, languages)
+        trial = Composed(lot, teams)
         draw(trial, look.rules, look.now, size)
         if len(trial.drawn) == size:
             break
@@ -176,7 +176,7 @@ def _leads(made: Composed, ranks: Mapping[int, Ranked]) -> list[Lead]:
     scores = [ranks[one.touch].score for one, _ in made.chosen]
     hot = hottest([None if one.promise else score for (one, _), score in zip(made.chosen, scores, strict=True)])
     return [
-        Lead(1.0 if score is None else score, one.language, TIERS[1] if place in hot else one.tier, one.team)
+        Lead(1.0 if score is None else score, one.language, TIERS[1] if place in hot else one.tier, one.team, one.skill)
         for place, ((one, _), score) in enumerate(zip(made.chosen, scores, strict=True))
     ]
 

@@ -57,26 +57,6 @@ zone_set = _table(
     UniqueConstraint("zones", "jurisdictions"),
 )
 
-legal_window = _table(
-    "legal_window",
-    Column("rules", BigInteger, primary_key=True, autoincrement=False),  # the set's digest, its first 60 bits
-    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
-    Column("zone_set", BigInteger, primary_key=True, autoincrement=False),
-    Column("opens", Moment, primary_key=True, autoincrement=False),
-    Column("closes", Moment, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-legal_span = _table(
-    "legal_span",
-    Column("rules", BigInteger, primary_key=True, autoincrement=False),
-    Column("zone_set", BigInteger, primary_key=True, autoincrement=False),
-    Column("known", Boolean(create_constraint=False), nullable=False),  # false: the hours there are unknown
-    Column("covered_from", Moment, nullable=False),
-    Column("covered_until", Moment, nullable=False),
-    sqlite_with_rowid=False,
-)
-
 customer = _table(
     "customer",
     _id(),
@@ -293,6 +273,7 @@ call = _table(
     Column("talk_s", Float(53)),
     Column("wrap_s", Float(53)),
     Column("callback_at", Moment),  # when the customer was promised to be called again
+    Column("raw_code", Text),  # the dialler's own code of it; null: it has none
     Column("file", BigInteger),  # the file of results that brought it first; null: no file did
     Column("late", Boolean(create_constraint=False), nullable=False, server_default=text("false")),
     Index("ix_call_touch", "touch"),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from waves.dial_split import Share
 from waves.outcomes import Reason, word
 from waves.recycling import DialRules, Held, Tried, held_back, promised, said, same_part
 
@@ -54,6 +55,8 @@ class Candidate:
     """The jurisdictions they may be in."""
     promised_elsewhere: bool = False
     """Whether another wave that still runs has promised them a call before this list ends."""
+    skill: str | None = None
+    """What calling them takes; None: nothing that is known."""
 
     @property
     def promise(self) -> Tried | None:
@@ -88,8 +91,8 @@ class Composed:
     """
 
     lot: Lot = Lot()
-    languages: frozenset[str] = frozenset()
-    """Of the teams that it is for; empty: any. Whom none of them speaks with takes nobody's place."""
+    teams: Collection[Share] = ()
+    """The teams that it is for; none: anybody's. Whom none of them can serve takes nobody's place."""
     chosen: list[tuple[Candidate, Number]] = field(default_factory=list)
     drawn: set[int] = field(default_factory=set)
     """The touches that were listed by lot."""
@@ -185,8 +188,8 @@ def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> 
         return "over_limit"
     if one.law_cap:
         return "law_cap"
-    if made.languages and one.language is not None and one.language not in made.languages:
-        return "no_team_speaks_it"
+    if made.teams and not any(team.serves(one.language, one.skill) for team in made.teams):
+        return "no_team_serves_them"
     promise = one.promise
     held = held_back(one.calls, rules.person, rules, now, one.asked, one.places)
     if held is not None:

@@ -85,6 +85,8 @@ class Dialler(Record):
     phone_style: PhoneStyle | None = None
     region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
     """The country of numbers without a country code."""
+    caller_id: str | None = Field(default=None, pattern=r"^\+[1-9][0-9]{5,14}$")
+    """The number, in E.164, that its customers see: one of ours, and one that is answered."""
     delimiter: Delimiter | None = None
     limits: ListLimits = ListLimits()
     list_id: int | None = Field(default=None, ge=100, le=99_999_999_999_999)

@@ -85,6 +85,15 @@ class Tried:
     callback_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A call, the wave that made it (None: it is imported), and whether that wave is open and may call again."""
+
+    wave: int | None
+    runs: bool
+    call: Tried
+
+
 class Held(IntEnum):
     """Why a person or a number is not dialled just now."""
 
@@ -155,6 +164,14 @@ def held_back(
     day, week = (sum(at > now - within for at in made) for within in (DAY, WEEK))
     capped = (day >= often.day and asked is None) or week >= often.week or len(made) >= often.ever
     return Held.CAP if capped else None
+
+
+def attempts_left(calls: Iterable[Tried], often: Often, rules: DialRules, now: datetime, asked: bool = False) -> int:
+    """How many more attempts a cap allows now, by all calls to a person or number; one who `asked` has one today."""
+    made = [call.at for call in calls if rules.is_attempt(call.disposition)]
+    day, week = (sum(at > now - within for at in made) for within in (DAY, WEEK))
+    today = max(often.day - day, int(asked))
+    return max(0, min(today, often.week - week, often.ever - len(made)))
 
 
 def same_part(calls: Collection[Tried], zones: Sequence[str], rules: DialRules, now: datetime) -> bool:

@@ -139,7 +139,7 @@ def test_whom_no_team_of_the_shift_speaks_with_takes_nobodys_place(tmp_path: Pat
     set_customer(made, "c0", {"language": "uk"})
     set_customer(made, "c2", {"language": "uk"})
     cut = made.pull("call", size=2)
-    assert (set(listed(cut)), cut.pulled.funnel) == ({"c1", "c3"}, {"no_team_speaks_it": 2})
+    assert (set(listed(cut)), cut.pulled.funnel) == ({"c1", "c3"}, {"no_team_serves_them": 2})
     suppress(made, "c1")
     with pytest.raises(dialling.CampaignError, match="c0 cannot be put on list 1 now: on_a_list"):
         dialling.extend(made.room, cut.number, 1, "lead", made.now, "c0")
