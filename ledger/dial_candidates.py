@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -148,15 +148,19 @@ def candidates(
     types: Mapping[str, str],
     now: datetime,
     skill: str | None = None,
+    since: datetime | None = None,
 ) -> list[Candidate]:
     """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time.
 
-    `skill` is the attribute that says which skill a customer takes.
+    `skill` is the attribute that says which skill a customer takes. Calls to whole households are read from `since` on;
+    None: none are.
     """
     rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now, skill))}
     customers = sorted({row.customer for row in rows.values()})
     numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
     calls = calls_of(connection, customers)
+    homes = {row.household for row in rows.values() if row.household is not None}
+    of_households = _calls_to_homes(connection, homes, since) if since and homes else {}
     found = []
     for touch in touches:
         row = rows[touch]
@@ -180,6 +184,7 @@ def candidates(
                 of_wave,
                 row.language,
                 row.team,
+                of_households.get(row.household, ()),
                 row.skill or None,
             )
         )
@@ -274,6 +279,18 @@ def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
     return made.where(among(c.customer, customers)).union_all(
         select(p.customer, null(), *_of_old(p)).where(among(p.customer, customers))
     )
+
+
+def _calls_to_homes(connection: Connection, homes: Collection[str], since: datetime) -> dict[str, list[Tried]]:
+    """The calls to anybody of each of these households since then (ix_customer_household, as `_calls`)."""
+    c, k, p, m = t.touch.c, t.call.c, past_call.c, t.customer.c
+    mine, found = among(m.household, homes), dict[str, list[Tried]]()
+    made = select(m.household, *_told(k)).join_from(t.customer, t.touch, c.customer == m.id)
+    old = select(m.household, *_of_old(p)).join_from(t.customer, past_call, p.customer == m.id)
+    both = made.join(t.call, k.touch == c.id).where(mine, k.at > since).union_all(old.where(mine, p.at > since))
+    for row in connection.execute(both):
+        found.setdefault(row.household, []).append(_tried(row))
+    return found
 
 
 def _told(k: Any) -> list[ColumnElement[Any]]:

@@ -109,7 +109,9 @@ class _Look:
     def at(self, block: Sequence[Ranked]) -> Looked:
         """What is known of these now."""
         touches = [one.touch for one in block]
-        found = candidates(self.connection, touches, self.ask.wave, self.gates, self.types, self.now, self.ask.skill)
+        since = self.now - self.rules.household.gap if self.rules.household else None
+        asked = (self.ask.wave, self.gates, self.types, self.now, self.ask.skill, since)
+        found = candidates(self.connection, touches, *asked)
         return found, calls_to(self.connection, (number.value for one in found for number in one.numbers))
 
     def lottery(self, name: str) -> Draw:
