@@ -108,6 +108,8 @@ KEY_HELP: Mapping[str, str] = {
     "DialRules.person": "How often one person is dialled, over all numbers and campaigns.",
     "DialRules.number": "How often one number is dialled, whosesoever it is.",
     "DialRules.gap": "The least time between two attempts to one person, and to one number.",
+    "DialRules.household": "What holds for all who share a household; without it they are only never called at once.",
+    "Home.gap": "The least time between two attempts to anybody of one household.",
     "DialRules.again": "By the disposition of the last call: when the next attempt is due. After any other none is.",
     "Often.day": "Attempts in any 24 hours.",
     "Often.week": "Attempts in any 7 days.",

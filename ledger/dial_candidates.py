@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -156,13 +156,24 @@ def count_promised_later(connection: Connection, ask: Asked, gates: Gates, now: 
 
 
 def candidates(
-    connection: Connection, touches: Sequence[int], ask: Asked, gates: Gates, types: Mapping[str, str], now: datetime
+    connection: Connection,
+    touches: Sequence[int],
+    ask: Asked,
+    gates: Gates,
+    types: Mapping[str, str],
+    now: datetime,
+    since: datetime | None = None,
 ) -> list[Candidate]:
-    """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time."""
+    """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time.
+
+    Calls to whole households are read from `since` on; None: none are.
+    """
     rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now, ask.skill))}
     customers = sorted({row.customer for row in rows.values()})
     numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
     calls = calls_of(connection, customers)
+    homes = {row.household for row in rows.values() if row.household is not None}
+    of_households = _calls_to_homes(connection, homes, since) if since and homes else {}
     found = []
     for touch in touches:
         row = rows[touch]
@@ -186,6 +197,7 @@ def candidates(
                 of_wave,
                 row.language,
                 row.team,
+                of_households.get(row.household, ()),
                 (row.jurisdictions or "").split(),
                 _promised_elsewhere(mine, ask.wave, now - DAY, ask.valid_until),
                 row.skill or None,
@@ -296,6 +308,18 @@ def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
     made = select(c.customer, c.wave, runs, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
     made = made.join(t.wave, w.id == c.wave).where(among(c.customer, customers))
     return made.union_all(select(p.customer, null(), false(), *_of_old(p)).where(among(p.customer, customers)))
+
+
+def _calls_to_homes(connection: Connection, homes: Collection[str], since: datetime) -> dict[str, list[Tried]]:
+    """The calls to anybody of each of these households since then (ix_customer_household, as `_calls`)."""
+    c, k, p, m = t.touch.c, t.call.c, past_call.c, t.customer.c
+    mine, found = among(m.household, homes), dict[str, list[Tried]]()
+    made = select(m.household, *_told(k)).join_from(t.customer, t.touch, c.customer == m.id)
+    old = select(m.household, *_of_old(p)).join_from(t.customer, past_call, p.customer == m.id)
+    both = made.join(t.call, k.touch == c.id).where(mine, k.at > since).union_all(old.where(mine, p.at > since))
+    for row in connection.execute(both):
+        found.setdefault(row.household, []).append(_tried(row))
+    return found
 
 
 def _told(k: Any) -> list[ColumnElement[Any]]:

@@ -111,7 +111,8 @@ class _Look:
     def at(self, block: Sequence[Ranked]) -> Looked:
         """What is known of these now."""
         touches = [one.touch for one in block]
-        found = candidates(self.connection, touches, self.ask, self.gates, self.types, self.now)
+        since = self.now - self.rules.household.gap if self.rules.household else None
+        found = candidates(self.connection, touches, self.ask, self.gates, self.types, self.now, since)
         return found, calls_to(self.connection, (number.value for one in found for number in one.numbers))
 
     def lottery(self, name: str) -> Draw:

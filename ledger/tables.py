@@ -337,6 +337,7 @@ for _name, _column, _rare in (
     ("ix_event_filtered", event.c.touch, event.c.reason == int(Reason.FILTERED)),
     ("ix_event_unknown", event.c.received_at, event.c.outcome == int(Side.UNKNOWN)),
     ("ix_call_callback_at", call.c.callback_at, call.c.callback_at.is_not(None)),
+    ("ix_customer_household", customer.c.household, customer.c.household.is_not(None)),
     ("ix_dial_list_out", dial_list.c.valid_until, dial_list.c.returned_at.is_(None)),
 ):
     Index(_name, _column, sqlite_where=_rare, postgresql_where=_rare)

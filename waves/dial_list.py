@@ -9,7 +9,7 @@ from datetime import datetime
 
 from waves.dial_split import Share
 from waves.outcomes import Reason, word
-from waves.recycling import DialRules, Held, Tried, held_back, promised, said, same_part
+from waves.recycling import DialRules, Held, Tried, held_back, household_rests, promised, said, same_part
 
 WITHOUT = "capacity"
 """Callable, and left out because the list is full."""
@@ -51,6 +51,8 @@ class Candidate:
     language: str | None = None
     team: str | None = None
     """The team whose list of this wave they were on last."""
+    of_household: Sequence[Tried] = ()
+    """The calls to anybody of the household within the gap that the rules set for it, in every campaign."""
     places: Collection[str] = ()
     """The jurisdictions they may be in."""
     promised_elsewhere: bool = False
@@ -194,6 +196,8 @@ def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> 
     held = held_back(one.calls, rules.person, rules, now, one.asked, one.places)
     if held is not None:
         return f"person_{word(held)}"
+    if promise is None and household_rests(one.of_household, rules, now):
+        return word(Held.HOUSEHOLD_GAP)
     if one.call_until is None:
         return "outside_hours"
     if promise is not None and promise.callback_at is not None and promise.callback_at >= one.call_until:

@@ -47,12 +47,19 @@ class Again(Record):
     """Jurisdictions where it takes longer."""
 
 
+class Home(Record):
+    """What holds for all who share a household."""
+
+    gap: Duration
+
+
 class DialRules(Record):
     """The house's rules of dialling again."""
 
     person: Often
     number: Often
     gap: Duration
+    household: Home | None = None
     again: dict[str, Again]
 
     @field_validator("again")
@@ -100,7 +107,8 @@ class Held(IntEnum):
     GAP = 1
     CAP = 2
     SAME_PART = 3
-    LOCKED_OUT = 4
+    HOUSEHOLD_GAP = 4
+    LOCKED_OUT = 5
 
 
 def again_from(calls: Collection[Tried], rules: DialRules, places: Iterable[str] = ()) -> datetime | None:
@@ -159,11 +167,21 @@ def held_back(
         if rule and any(now < call.at + rest for place, rest in rule.places.items() if place in places):
             return Held.LOCKED_OUT
     made = [call.at for call in calls if rules.is_attempt(call.disposition)]
-    if any(abs(now - at) < rules.gap for at in made if asked is None or at > asked):
+    if _within(rules.gap, [at for at in made if asked is None or at > asked], now):
         return Held.GAP
     day, week = (sum(at > now - within for at in made) for within in (DAY, WEEK))
     capped = (day >= often.day and asked is None) or week >= often.week or len(made) >= often.ever
     return Held.CAP if capped else None
+
+
+def household_rests(calls: Iterable[Tried], rules: DialRules, now: datetime) -> bool:
+    """Whether an attempt on anybody of a household is too short a time ago for another, by all calls to it."""
+    made = [call.at for call in calls if rules.is_attempt(call.disposition)]
+    return rules.household is not None and _within(rules.household.gap, made, now)
+
+
+def _within(gap: timedelta, made: Iterable[datetime], now: datetime) -> bool:
+    return any(abs(now - at) < gap for at in made)
 
 
 def attempts_left(calls: Iterable[Tried], often: Often, rules: DialRules, now: datetime, asked: bool = False) -> int:
