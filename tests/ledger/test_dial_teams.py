@@ -83,7 +83,7 @@ def test_who_takes_a_skill_waits_for_a_team_that_has_it(world: World) -> None:
         dialling.extend(world.room, north.number, 1, "lead", world.now, "c0")
     south = pull(world, "south", 3, dialler_name="w")
     assert [entry.number for entry in south.entries] == [phone(0)]
-    assert south.pulled.funnel == {"other_teams": 1}
+    assert south.pulled.funnel == {"no_team_serves_them": 1}
     assert south.file is not None
     assert south.file.read_text().splitlines()[1].endswith(",gold")
 
