@@ -116,7 +116,7 @@ def test_a_list_is_made_longer_and_one_customer_put_on_it_at_once(desk: World) -
     with pytest.raises(CampaignError, match="c3 cannot be put on list 2 now: suppressed"):
         said(desk, "dial-list", "extend", "2", "--customer", "c3")
     assert "list 2 returned: 0 called, 4 not" in said(desk, "dial-list", "return", "2")
-    with pytest.raises(CampaignError, match="list 2 is over"):
+    with pytest.raises(CampaignError, match="dial list 2 was returned at"):
         said(desk, "dial-list", "extend", "2", "--size", "1")
     with pytest.raises(InputError, match="how many more"):
         said(desk, "dial-list", "extend", "2")
