@@ -29,8 +29,8 @@ def just_over(connection: Connection, now: datetime) -> Sequence[int]:
     return connection.scalars(over.order_by(d.id)).all()
 
 
-def expire(connection: Connection, number: int, now: datetime) -> tuple[list[Recalled], int] | None:
-    """Recall everybody on a list that is over whose call has no result: they, and how many people it holds.
+def expire(connection: Connection, number: int, file: str, now: datetime) -> tuple[list[Recalled], int] | None:
+    """Recall by this file everybody on a list that is over whose call has no result: they, and how many it holds.
 
     They hold their customer and number as before. None when it came back meanwhile, or expired before.
     """
@@ -50,7 +50,7 @@ def expire(connection: Connection, number: int, now: datetime) -> tuple[list[Rec
     rows = connection.execute(held).all()
     entries = [Recalled(row.id, row.number, EXPIRED) for row in rows if not row.called]
     if entries:
-        recall(connection, number, entries, WHO, now)
+        recall(connection, number, entries, file, WHO, now)
     return entries, len(rows)
 
 

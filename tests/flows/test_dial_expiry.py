@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from channels.call_list.rows import DispositionRow
 from console.cli import app
+from flows.dial_recall import acknowledge, recall
 from flows.reports import record_dispositions
 from ledger import tables as t
 from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
@@ -156,6 +157,19 @@ def test_what_the_dialler_took_off_is_listed_again_at_once(desk: World) -> None:
     assert len(desk.pull("call", team="south").entries) == 4
     desk.advance(LET_GO)
     assert [number for number, _ in on_live_lists(desk)] == [2] * 4
+
+
+def test_the_lead_who_took_one_off_does_not_free_those_who_expired(world: World) -> None:
+    taken = recall(world.room, 1, "lead", OVER - HOUR, "c3")
+    assert taken.file is not None
+    world.advance(OVER)
+    with pytest.raises(
+        CampaignError, match=r"several files: .*expired\.csv \(3 held still\), .*recall-1\.csv \(1 held still"
+    ):
+        acknowledge(world.room, 1, "lead", OVER)
+    assert acknowledge(world.room, 1, "lead", OVER, taken.file.name) == 1
+    assert [entry.number for entry in world.pull("call", team="south").entries] == [phone(3)]
+    assert acknowledge(world.room, 1, "lead", OVER, files(world)[0].name) == 3
 
 
 def test_a_list_that_is_returned_in_its_grace_is_just_returned(desk: World) -> None:

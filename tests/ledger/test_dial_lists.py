@@ -210,7 +210,7 @@ def test_a_list_that_came_back_meanwhile_is_not_made_longer(world: World) -> Non
     ask = Pull(running.row("call").id, "north", "today", "generic_csv", 1, "a lead", *lease, number=1)
     with world.ledger.write() as connection:
         give_back(connection, 1, RULES, "another", T0)
-        assert expire(connection, 2, T0) is not None
+        assert expire(connection, 2, "expired.csv", T0) is not None
         for number, why in ((1, "was returned at"), (2, "is over")):
             with pytest.raises(CampaignError, match=f"dial list {number} .*{why}"):
                 pull(connection, replace(ask, number=number), gates, {}, None, RULES, T0)
