@@ -306,7 +306,7 @@ def free(
     taking = select(w.id).where(w.state == "open", *([] if until is None else [w.closes > until]))
     connection.execute(
         update(t.touch)
-        .where(among(c.id, touches), c.state == int(State.LISTED), ~_called(c.id), c.wave.in_(taking))
+        .where(among(c.id, touches), c.state == int(State.LISTED), ~called(c.id), c.wave.in_(taking))
         .values(state=int(State.QUEUED), claimed_at=null(), claimed_by=null())
     )
     connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False))
@@ -314,10 +314,11 @@ def free(
     return Freed(len(mine), sum(not row.called for row in mine))
 
 
-def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether the dialler tried this touch at all (ix_call_touch)."""
+def called(touch: ColumnElement[int], since: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+    """Whether a dialler tried this touch at all (since then), from whatever list (ix_call_touch)."""
     k = t.call.c
     tried = select(k.event).where(k.touch == touch, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    tried = tried if since is None else tried.where(k.at >= since)
     return tried.correlate_except(t.call).exists()
 
 
