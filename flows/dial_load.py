@@ -23,7 +23,7 @@ from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import Running, gates_of, load_running
 from ledger import dial_loads
-from ledger.dial_lists import entries_of, refuse_if_back, refuse_unless_open
+from ledger.dial_lists import entries_of, refuse_if_over, refuse_unless_open
 from ledger.dial_recall import list_of
 from ledger.legal_hours import cover
 from waves.diallers import Dialler
@@ -109,7 +109,7 @@ def load(
     with room.ledger.read() as connection:
         row = list_of(connection, number)
     now = room.ledger.now()
-    _refuse_if_over(row, now)
+    refuse_if_over(row, now)
     with _api(room, row.format, environment) as api, _alone(room, number):
         dialler = api.dialler
         list_id = into or dialler.list_id
@@ -214,12 +214,6 @@ def _may_come(answer: Answered) -> Answered:
 
 def _blocks(all_: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (all_[i : i + size] for i in range(0, len(all_), size))
-
-
-def _refuse_if_over(row: Any, now: datetime) -> None:
-    refuse_if_back(row.id, row)
-    if row.valid_until is not None and row.valid_until <= now:
-        raise CampaignError(f"dial list {row.id} was to be dialled until {row.valid_until:%Y-%m-%d %H:%M} UTC")
 
 
 @contextmanager

@@ -173,8 +173,6 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
     with room.ledger.read() as connection:
         row = dial_lists.list_of(connection, number)
     ends = row.valid_until or row.lease_until
-    if row.returned_at is not None or ends <= now:
-        raise CampaignError(f"dial list {number} is over; pull another: multiwave dial-list pull")
     desk = _desk(room, row.campaign, row.wave_name, row.format, by, now)
     with room.ledger.write() as connection:
         lease = (ends, row.lease_until, desk.scopes)

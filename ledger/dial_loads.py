@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Integer, Row, case, func, literal, null, or_,
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_lists import list_of, refuse_if_back
+from ledger.dial_lists import called, list_of, refuse_if_back
 from ledger.dial_recall import CALL
 from ledger.gates import Gates, live_members, recheck
 from ledger.legal_hours import open_until
@@ -34,18 +34,17 @@ def standing(
 
     The word of a Reason, or one of ours. The permitted hours are covered by the caller. pk_dial_entry, ix_call_touch.
     """
-    e, c, a, k, d = t.dial_entry.c, t.touch.c, t.address.c, t.call.c, t.dial_list.c
+    e, c, a, d = t.dial_entry.c, t.touch.c, t.address.c, t.dial_list.c
     m = live_members(gates.campaign or 0, types)
-    since = select(k.event).where(k.touch == e.touch, k.at >= d.pulled_at)
-    called = since.correlate(t.dial_entry, t.dial_list).exists()
     until = open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now)
     query = (
         select(
             e.id,
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
-            case((called, literal(CALLED)), (or_(until.is_(None), e.call_until <= now), literal(OUTSIDE_HOURS))).label(
-                "why"
-            ),
+            case(
+                (called(e.touch, d.pulled_at), literal(CALLED)),
+                (or_(until.is_(None), e.call_until <= now), literal(OUTSIDE_HOURS)),
+            ).label("why"),
             (case((gates.halted(e.customer), true()), else_=null()) if gates.halted else null()).label("halted"),
         )
         .join_from(t.dial_entry, t.dial_list, d.id == e.list)

@@ -167,6 +167,7 @@ def test_who_changed_since_the_pull_is_not_loaded(desk: Desk) -> None:
     convert(desk.world, "c1")
     suppress(desk.world, "c3")
     phoned(desk.world, "call", "c4", Disposition.NO_ANSWER, T0)
+    phoned(desk.world, "call", "c2", Disposition.NOT_ATTEMPTED, T0, listed=True)
     desk.run("recall", "1", "--customer", "c0")
     told = desk.told("load", "1")
     assert told["left_out"] == {"converted": 1, "suppressed": 1, "off_the_list": 1, "called": 1}
