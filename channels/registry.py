@@ -8,23 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from channels.call_list.formats import FORMATS
-from channels.fax_mail import FaxMail
-from channels.http import Http
 from channels.http_options import HttpOptions
 from channels.im_tasks import open_im
 from channels.opening import Opening
 from channels.outbox import Outbox
 from channels.portal import open_portal
-from channels.sendgrid import Sendgrid
 from channels.sendgrid_options import SendgridOptions
-from channels.smpp import Smpp
 from channels.smpp_options import SmppOptions
-from channels.smtp import Smtp
 from channels.smtp_options import FaxOptions, SmtpOptions
-from channels.twilio import Twilio
 from channels.twilio_options import TwilioOptions
 from channels.visit_tasks import open_visits
-from channels.webpush import Webpush
 from channels.webpush_options import WebpushOptions
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
@@ -56,28 +49,57 @@ def _outbox(opening: Opening) -> Channel:
     return Outbox(opening.capabilities, opening.folder)
 
 
+# These load what takes a quarter of a second (aiohttp, twilio): no command that does not send has to wait for it.
+
+
 def _http(opening: Opening) -> Channel:
+    from channels.http import Http
+
     return Http(opening.capabilities, opening.sender, opening.environment)
 
 
 def _smpp(opening: Opening) -> Channel:
+    from channels.smpp import Smpp
+
     return Smpp(opening.capabilities, opening.sender, opening.environment)
 
 
 def _smtp(opening: Opening) -> Channel:
+    from channels.smtp import Smtp
+
     return Smtp(opening.capabilities, opening.sender, opening.environment)
 
 
 def _fax_mail(opening: Opening) -> Channel:
+    from channels.fax_mail import FaxMail
+
     return FaxMail(opening.capabilities, opening.sender, opening.environment)
 
 
+def _twilio(opening: Opening) -> Channel:
+    from channels.twilio import Twilio
+
+    return Twilio(opening)
+
+
+def _sendgrid(opening: Opening) -> Channel:
+    from channels.sendgrid import Sendgrid
+
+    return Sendgrid(opening)
+
+
+def _webpush(opening: Opening) -> Channel:
+    from channels.webpush import Webpush
+
+    return Webpush(opening)
+
+
 PROVIDERS: dict[str, dict[str, Opener]] = {
-    "web_push": {"outbox": _outbox, "http": _http, "webpush": Webpush},
-    "sms": {"outbox": _outbox, "http": _http, "twilio": Twilio, "smpp": _smpp},
-    "email": {"outbox": _outbox, "http": _http, "sendgrid": Sendgrid, "smtp": _smtp},
+    "web_push": {"outbox": _outbox, "http": _http, "webpush": _webpush},
+    "sms": {"outbox": _outbox, "http": _http, "twilio": _twilio, "smpp": _smpp},
+    "email": {"outbox": _outbox, "http": _http, "sendgrid": _sendgrid, "smtp": _smtp},
     "fax": {"outbox": _outbox, "http": _http, "fax_mail": _fax_mail},
-    "whatsapp": {"outbox": _outbox, "http": _http, "twilio": Twilio},
+    "whatsapp": {"outbox": _outbox, "http": _http, "twilio": _twilio},
     "visit": {"visit_tasks": open_visits},
     "inbox": {"portal": open_portal},
     "im": {"im_tasks": open_im},

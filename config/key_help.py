@@ -54,6 +54,7 @@ KEY_HELP: Mapping[str, str] = {
     "Wave.holdout": "Eligible members this wave leaves alone, to measure it.",
     "Wave.capacity": "What the call teams can do in a shift.",
     "Wave.rank": "Who is called first: a column or an expression, the highest first.",
+    "Wave.explore": "The share of a list drawn by lot, 5% to 10%, or 0%; not written: 5% when a model ranks it.",
     "Group.first_of": "The first of these channels that can reach the customer; the next when it fails.",
     "Variant.message": "The wording: templates/NAME.CHANNEL.LANGUAGE.j2.",
     "Variant.weight": "The share that gets it; all weights add up to 100%.",

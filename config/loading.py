@@ -73,6 +73,7 @@ SAMPLES: Mapping[str, str] = {
     "Capacity.hours": "7.5",
     "handle_time": "180s",
     "rank": "value",
+    "explore": "5%",
 }
 """What to write for each key of a plan (`key`, `Record.key`, or `key.*` for what stands inside it)."""
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
+from console.dial_blocks import blocks_json, say_blocks
 from console.dial_load import tell_taken_off
 from console.show import Ticker, clock, print_json, progress, say, table
 from waves.errors import InputError
+
+if TYPE_CHECKING:
+    from flows.dial_forecast import Forecast
 
 ListArgument = Annotated[
     int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
@@ -27,7 +31,7 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
     found = dial_recall.show(room, number, room.ledger.now())
     stale = Counter(one.reason for one in found.stale)
     if as_json:
-        print_json({**asdict(found), "stale": dict(stale)})
+        print_json({**asdict(found), "stale": dict(stale), "blocks": blocks_json(found.blocks)})
         return
     standing = found.standing
     say(f"list {number}: {found.campaign}, wave {found.wave}, team {found.team}, shift {found.shift}")
@@ -37,12 +41,27 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
     elif found.life in ("leased", "attempted"):
         say(f"nobody said how many entries the dialler took; run: multiwave dial-list loaded {number} --entries N")
     say(f"{standing.entries:,} entries, {standing.called:,} called, {standing.active:,} still hold their customer")
+    say_blocks(found.blocks)
+    if found.cards:
+        say(f"ranked by what model card {', '.join(map(str, found.cards))} says; see: multiwave history cards")
+    if found.runs_dry is not None:
+        say(_dry(found.runs_dry))
     if standing.recalled:
         say(f"recalled: {_counted(standing.recalled)}")
     if stale:
         say(f"since the download: {_counted(stale)}; run: multiwave dial-list recall {number}")
     elif standing.active:
         say("fresh: nobody on it is to be left alone by what is known now")
+
+
+def _dry(forecast: Forecast) -> str:
+    """When a list has nobody left to dial, in a sentence."""
+    if not forecast.known:
+        return f"when it runs dry is not known yet: {forecast.why}"
+    if forecast.p10 is None:
+        return f"it will hardly run dry before its end ({forecast.why})"
+    latest = clock(forecast.p90) if forecast.p90 else "its end"
+    return f"it runs dry between {clock(forecast.p10)} and {latest}, eight times of ten ({forecast.why})"
 
 
 def where(found: Mapping[str, Any]) -> str:

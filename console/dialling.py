@@ -10,6 +10,7 @@ import typer
 
 from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
 from console.dial_advice import EXAMPLE, advice
+from console.dial_blocks import blocks_json, say_blocks
 from console.dial_load import LOAD_HELP, load, loaded
 from console.dial_plan import plan, say_left_out
 from console.dial_recall import ListArgument, callbacks, recall, show, where
@@ -100,6 +101,7 @@ def _print_cut(cut: Cut) -> None:
             "sized": cut.sized.why,
             "worth_an_agent_hour": cut.pulled.worth_an_hour,
             "gap": round(cut.pulled.gap, 4),
+            "blocks": blocks_json(cut.pulled.blocks),
             "left_out": cut.pulled.funnel,
             "waiting": cut.pulled.waiting,
         }
@@ -114,6 +116,7 @@ def _say_cut(cut: Cut, what: str, dialler: str | None) -> None:
         if len(cut.pulled.worth_an_hour) > 1:
             worth = ", ".join(f"{name} {value:,.1f}" for name, value in cut.pulled.worth_an_hour.items())
             say(f"rank an agent hour: {worth}; the gap between the teams is {cut.pulled.gap:.1%}")
+        say_blocks(cut.pulled.blocks)
         _say_shortened(cut.written)
         by_name = f" --dialler {dialler}" if dialler else ""
         say(f"after the shift: multiwave dispositions import FILE{by_name}, then: multiwave dial-list return LIST")

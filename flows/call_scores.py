@@ -17,8 +17,8 @@ from flows.running import Running, load_running, score_of
 from ledger.attributes import attribute_types
 from ledger.call_history import calls_after
 from ledger.call_scores import RANGE, keep_scores, kept_score, last_scored
-from ledger.dial_lists import Score
-from ledger.model_cards import newest_cards
+from ledger.dial_choice import Score
+from ledger.model_cards import newest_cards, newest_fit
 from ledger.waiting_calls import open_call_waves, read_waiting
 from segments.answering import Ints
 from segments.call_rows import candidates
@@ -28,7 +28,7 @@ from segments.walk import STEP
 from waves.call_slots import SLOTS, slot_of
 from waves.dial_value import CallTimes
 from waves.draw import Draw
-from waves.exploration import choose
+from waves.exploration import LEAST, choose
 from waves.outcomes import State
 
 HANDLE_S = 180.0
@@ -119,7 +119,19 @@ def keep_call_scores(room: Room, running: Running, wave: str, fitted: Fitted, no
     return len(made.rows)
 
 
-def call_rank(room: Room, running: Running, wave: str, by: str, now: datetime) -> Score | None:
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What a list is ranked by, None: by lot; and the card of the model behind it, None: it is the plan's own rank."""
+
+    score: Score | None
+    card: int | None = None
+
+    def explore(self, planned: float | None) -> float:
+        """The share of the list that is drawn by lot: as planned, else the least there is of what a model ranks."""
+        return (LEAST if self.card else 0.0) if planned is None else planned
+
+
+def call_rank(room: Room, running: Running, wave: str, by: str, now: datetime) -> Ranking:
     """What a list of the wave is ranked by now: the kept scores, or the plan's own rank while no model ranks anybody.
 
     Nothing is learnt here. Everybody is scored anew after a fit, and in another part of the plan's day than the last
@@ -129,11 +141,12 @@ def call_rank(room: Room, running: Running, wave: str, by: str, now: datetime) -
     with room.ledger.read() as connection:
         known = newest_cards(connection, row.id)
         last = last_scored(connection, row.id)
+        card = newest_fit(connection, row.id)
     if not any(card.beats for card in known.values()):
-        return score_of(running, running.plan.wave(wave), now)
+        return Ranking(score_of(running, running.plan.wave(wave), now))
     if last is None or last < known["answer"].extent.until or _part(running, last) != _part(running, now):
         keep_call_scores(room, running, wave, fitted_before(room, running, wave, by, now), now)
-    return kept_score(row.id)
+    return Ranking(kept_score(row.id), card)
 
 
 def learn(room: Room, by: str, now: datetime, undone: datetime | None = None) -> list[str]:

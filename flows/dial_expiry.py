@@ -7,7 +7,6 @@ from pathlib import Path
 
 from channels.call_list.formats import FORMATS
 from flows.dial_recall import write_recall
-from flows.dialling import dial_rules
 from flows.room import Room
 from ledger import dial_expiry
 from ledger.dial_lists import list_of
@@ -62,7 +61,7 @@ def _over(team: str, number: int, uncalled: int, held: int, file: Path | None, d
 
 
 def _let_go(room: Room, number: int, now: datetime) -> None:
-    rules = dial_rules(room)
+    rules = room.dial_rules()
     with room.ledger.write() as connection:
         freed = dial_expiry.let_go(connection, number, rules, now)
     if freed is not None and freed.entries:

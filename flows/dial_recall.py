@@ -10,10 +10,11 @@ from pathlib import Path
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import Phone, RecallRow, Written
-from flows.dialling import dial_rules
+from flows.dial_forecast import Forecast, runs_dry
 from flows.room import Room
 from flows.running import gates_of, load_running
 from ledger import dial_recall
+from ledger.dial_blocks import Block, blocks, cards_of
 from ledger.dial_lists import list_of, refuse_if_back
 from ledger.dial_recall import Recalled, Standing
 from waves.dial_lease import Lease, held_until, life
@@ -48,6 +49,12 @@ class Shown:
     standing: Standing
     stale: Sequence[Recalled]
     """Whom it should not dial any more, and no recall has named yet."""
+    blocks: Sequence[Block]
+    """Its blocks in the order of dialling, with the answers that were expected and that came."""
+    cards: Sequence[int]
+    """The model cards that ranked it; empty: no model did."""
+    runs_dry: Forecast | None
+    """When it has nobody left to dial; None: it is not out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +75,15 @@ def show(room: Room, number: int, now: datetime) -> Shown:
     with room.ledger.read() as connection:
         standing = dial_recall.standing_of(connection, number)
         stale = dial_recall.stale(connection, number, gates, running.types) if standing.active else []
+        parts = (blocks(connection, number), cards_of(connection, number))
+        ends = row.valid_until or row.lease_until
+        out = standing.active and now < ends
+        forecast = runs_dry(room, connection, number, ends, now) if out else None
     told = (row.campaign, row.wave_name, row.team, row.shift, row.format, row.pulled_at, row.valid_until)
     ends = (row.returned_at, row.expired_at, row.let_go_at, held_until(row.pulled_at, row.valid_until))
     at = (row.valid_until, row.returned_at, row.let_go_at, row.loaded_at)
     stands = life(Lease(*at, standing.active, standing.off, standing.called), now)
-    return Shown(number, *told, *ends, row.loaded, row.loaded_at, stands, standing, stale)
+    return Shown(number, *told, *ends, row.loaded, row.loaded_at, stands, standing, stale, *parts, forecast)
 
 
 def recall(
@@ -120,6 +131,6 @@ def _row(room: Room, number: int, one: Recalled, now: datetime) -> RecallRow:
 
 def acknowledge(room: Room, number: int, by: str, now: datetime) -> int:
     """The dialler took the recalled entries off; how many hold nobody any more."""
-    rules = dial_rules(room)
+    rules = room.dial_rules()
     with room.ledger.write() as connection:
         return dial_recall.acknowledge(connection, number, rules, by, now)

@@ -54,7 +54,8 @@ def import_results(
     notes = results.notes
     if ahead.count and dialler.zone is not None:
         notes = (*notes, f"calls later than now (is zone: {dialler.zone} right?): {ahead.count:,}")
-    return Imported(number, before, total(parts), notes)
+    recorded = total(parts)
+    return Imported(number, before, recorded, (*notes, *recorded.notes))
 
 
 def undo_file(room: Room, number: int, by: str, now: datetime) -> Undone:

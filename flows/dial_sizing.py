@@ -24,11 +24,20 @@ SHIFT = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """A team's list, and the shares of the teams that have none of this shift yet; `why` says how it was reckoned."""
+    """A team's list, and the shares of the teams that have none of this shift yet; `why` says how it was reckoned.
+
+    `rates`: P(a person answers) of a customer's first, second ... dial.
+    """
 
     size: int
     teams: Mapping[str, Share]
     why: str
+    rates: Sequence[float]
+
+
+def as_asked(connection: Any, campaign: int, size: int) -> Sized:
+    """A list of so many entries, whatever the plan says."""
+    return Sized(size, {}, "as asked for", _rates(connection, campaign)[0])
 
 
 def size_for(
@@ -52,13 +61,13 @@ def size_for(
             raise CampaignError(
                 f"the plan names no team {team} in `capacity`, so nobody knows how long its list is to be; write --size"
             )
-        return Sized(asked, {}, "as asked for")
+        return as_asked(connection, campaign, asked)
     at_work = {name: one.agents for name, one in capacity.teams.items()} | ({team: agents} if agents else {})
     rates, how = _rates(connection, campaign)
     each = {name: _size(count, capacity, rates) for name, count in at_work.items()}
     size = each[team] if asked is None else asked
     if known is None:
-        return Sized(size, {}, how)
+        return Sized(size, {}, how, rates)
     done = teams_of_shift(connection, wave, shift, now - SHIFT) - {team}
     shares = {
         name: Share(
@@ -69,7 +78,7 @@ def size_for(
         for name, count in at_work.items()
         if name not in done
     }
-    return Sized(size, shares, how if asked is None else "as asked for")
+    return Sized(size, shares, how if asked is None else "as asked for", rates)
 
 
 def _rates(connection: Any, campaign: int) -> tuple[Sequence[float], str]:

@@ -10,10 +10,9 @@ from typing import Any
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
-from config.dialling import load_dialling
 from flows.abandonment import keep_below
-from flows.call_scores import call_rank
-from flows.dial_sizing import SHIFT, Sized, size_for
+from flows.call_scores import Ranking, call_rank
+from flows.dial_sizing import SHIFT, Sized, as_asked, size_for
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
@@ -27,7 +26,6 @@ from ledger.gates import Gates
 from waves.diallers import Dialler
 from waves.errors import CampaignError
 from waves.plan import Wave
-from waves.recycling import DialRules
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -119,7 +117,7 @@ def plan(
     """
     desk = _desk(room, campaign, wave_name, dialler_name, by, now)
     with room.ledger.write() as connection:
-        capacity, rules = desk.wave.capacity, dial_rules(room)
+        capacity, rules = desk.wave.capacity, room.dial_rules()
         done = dial_lists.teams_of_shift(connection, desk.row.id, shift, now - SHIFT)
         teams = [team] if team else [name for name in (capacity.teams if capacity else ()) if name not in done]
         if not teams:
@@ -132,7 +130,7 @@ def plan(
         for name in teams:
             sized, ask = _ask(connection, desk, name, shift, size, hours, by, now, agents)
             gates = _gates(connection, desk, now)
-            pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.score, rules, now)
+            pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.ranking.score, rules, now)
             made.append(Planned(name, sized, pulled))
         dry.rollback()
     return made
@@ -153,7 +151,13 @@ def _ask(
     ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
     sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, size, agents)
     lease = (ends, ends + GRACE, desk.scopes)
-    return sized, Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
+    ask = Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
+    return sized, _ranked(ask, desk, sized)
+
+
+def _ranked(ask: Pull, desk: _Desk, sized: Sized) -> Pull:
+    share = desk.ranking.explore(desk.wave.explore)
+    return replace(ask, explore=share, card=desk.ranking.card, passes=sized.rates)
 
 
 def extend(room: Room, number: int, size: int, by: str, now: datetime, customer: str | None = None) -> Cut:
@@ -170,7 +174,8 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
     with room.ledger.write() as connection:
         lease = (ends, row.lease_until, desk.scopes)
         ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, number=number, only=customer)
-        cut = _cut(room, connection, desk, ask, Sized(size, {}, "as asked for"), now)
+        sized = as_asked(connection, desk.running.id, size)
+        cut = _cut(room, connection, desk, _ranked(ask, desk, sized), sized, now)
         if customer is not None and not cut.entries:
             why = ", ".join(cut.pulled.funnel) or why_none_waits(connection, row.wave, customer, now)
             raise CampaignError(f"customer {customer} cannot be put on list {number} now: {why}")
@@ -188,7 +193,7 @@ class _Desk:
     dialler: Dialler
     scopes: tuple[str, ...]
     """The kill switches that stop it."""
-    score: dial_lists.Score | None
+    ranking: Ranking
     """What it is ranked by: what the models say, or the plan."""
 
 
@@ -205,14 +210,14 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     keep_below(room, campaign, now)
     within = scopes_of_list(room, campaign, wave_name, dialler)
-    score = call_rank(room, running, wave_name, by, now)
-    return _Desk(running, wave, row, row.closes, dialler, within, score)
+    ranking = call_rank(room, running, wave_name, by, now)
+    return _Desk(running, wave, row, row.closes, dialler, within, ranking)
 
 
 def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
     running, dialler, file, written = desk.running, desk.dialler, None, Written(0)
     gates = _gates(connection, desk, now)
-    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.score, dial_rules(room), now)
+    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.ranking.score, room.dial_rules(), now)
     if pulled.entries:
         # Written before the commit: a list that no file holds would keep its people from everybody else. Its name is
         # the ledger's, so that a file whose commit was cut off is written over by the next one.
@@ -256,14 +261,9 @@ def rows_of(
 
 def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:
     """Return a list: (entries called, entries that were not); CampaignError for an unknown or returned one."""
-    rules = dial_rules(room)
+    rules = room.dial_rules()
     with room.ledger.write() as connection:
         return dial_lists.give_back(connection, number, rules, by, now)
-
-
-def dial_rules(room: Room) -> DialRules:
-    """How often and how soon somebody is dialled again, as the home's file reads now; PlanError with its problems."""
-    return load_dialling(room.settings.home / "config")
 
 
 def _row(

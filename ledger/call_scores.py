@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, ScalarSelect, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ledger.dial_lists import Score
+from ledger.dial_choice import Score
 from ledger.dial_tables import call_score
 from ledger.gates import Members
 

@@ -31,13 +31,14 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.dial_tables import past_call
-from ledger.gates import PASSES, Gates, Members, address_gate, best_address, live_members, recheck
+from ledger.gates import PASSES, Gates, Members, address_gate, best_address, live_members, recheck, ticket
 from ledger.law_caps import Called, Counted, used_up
 from ledger.legal_hours import open_until
 from ledger.limits import over_limit
 from ledger.sql import among, inline
 from waves.dial_list import Candidate, Number
 from waves.dispositions import Disposition
+from waves.draw import Draw
 from waves.hours import kind_of
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
@@ -76,29 +77,40 @@ class Ranked:
 
 
 def ranked(
-    connection: Connection, ask: Asked, gates: Gates, types: Mapping[str, str], score: Any, now: datetime, block: int
+    connection: Connection,
+    ask: Asked,
+    gates: Gates,
+    types: Mapping[str, str],
+    score: Any,
+    now: datetime,
+    block: int,
+    lottery: Draw | None = None,
 ) -> Iterator[list[Ranked]]:
     """Everybody who is due for a list, the best first and equals by lot, in blocks that double.
 
     Before all others come those to whom a call was promised, the soonest first, until the list's end. Equals go by
-    bucket, so that no order of import favours anybody.
+    bucket, so that no order of import favours anybody. With a `lottery` nobody goes by the score but all who were
+    promised nothing by their tickets, the lowest first.
     """
     c = t.touch.c
     m = live_members(gates.campaign or 0, types)
     value: ColumnElement[Any] = cast(score(m), Float(53)) if score else cast(null(), Float(53))
-    owed = c.disposition == inline(Disposition.CALLBACK_AGREED)
+    owed = c.disposition.is_not_distinct_from(inline(Disposition.CALLBACK_AGREED))
     group = case((owed, inline(0)), else_=inline(1))
+    by_rank = func.coalesce(-value, literal(WORST, Float(53)))
     key = case(
         (owed, cast(type_coerce(c.not_before, BigInteger), Float(53))),
-        else_=func.coalesce(-value, literal(WORST, Float(53))),
+        else_=cast(ticket(m.c.bucket, lottery), Float(53)) if lottery else by_rank,
     )
     place = (group, key, m.c.bucket, c.id)
+    # PostgreSQL, a million who wait and 529,072 of them due, 1.9 million members, cold (bench/dial_list.py), 1.3 s:
+    # Limit > Incremental Sort (top-N, 3.4 MB) > Nested Loop by pk_member > Nested Loop by pk_customer > Gather Merge >
+    # Sort > Parallel Seq Scan on touch. What `candidates` asks of 2,000 of them is nested loops by keys alone: 60 ms.
     query = (
         select(c.id, value, *place[:3])
         .join_from(t.touch, m, m.c.customer == c.customer)
-        .where(c.wave == ask.wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_after > now)
+        .where(*_due(ask, gates, now), ~owed if lottery else true())
         .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)))
-        .where(~gates.halted(c.customer) if gates.halted else true())
         .where(c.customer.in_(select(t.customer.c.id).where(t.customer.c.key == ask.only)) if ask.only else true())
         .order_by(*place)
     )
@@ -112,6 +124,20 @@ def ranked(
         if len(rows) < block:
             return
         after, block = rows[-1].place, 2 * block
+
+
+def _due(ask: Asked, gates: Gates, now: datetime) -> list[ColumnElement[bool]]:
+    c = t.touch.c
+    waits = [c.wave == ask.wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_after > now]
+    return [*waits, ~gates.halted(c.customer)] if gates.halted else waits
+
+
+def count_due(connection: Connection, ask: Asked, gates: Gates, types: Mapping[str, str], now: datetime) -> int:
+    """How many `ranked` names in a lottery (uq_touch_wave_customer_channel)."""
+    c, m = t.touch.c, live_members(gates.campaign or 0, types)
+    owed = c.disposition.is_not_distinct_from(inline(Disposition.CALLBACK_AGREED))
+    query = select(func.count()).select_from(t.touch).join(m, m.c.customer == c.customer)
+    return connection.execute(query.where(*_due(ask, gates, now), c.not_before <= now, ~owed)).scalar_one()
 
 
 def candidates(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,48 +11,24 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, 
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_candidates import calls_to, candidates, ranked, waiting
+from ledger.dial_blocks import Block, blocks
+from ledger.dial_candidates import waiting
+from ledger.dial_choice import Line, Pull, Score, choose
+from ledger.dial_tables import call_score
 from ledger.doubts import given_up
-from ledger.gates import Gates, Members
+from ledger.gates import Gates
 from ledger.kill_switches import switches_on
 from ledger.legal_hours import cover
 from ledger.recycling import hold_lists, wait_again
 from ledger.sql import among
 from ledger.store import keep_open, keep_out_new_touches
-from waves.dial_list import Candidate, Composed, Number, compose
-from waves.dial_split import Dealt, Lead, Share, deal
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 from waves.outcomes import State
-from waves.recycling import DialRules, Tried
+from waves.recycling import DialRules
 
 OTHER_TEAMS = "other_teams"
 """Callable, and for the lists of the shift's other teams."""
-FEWEST = 2_000
-"""So many are looked at together, or twice the list where that is more."""
-Score = Callable[[Members], ColumnElement[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """What a lead asks for."""
-
-    wave: int
-    team: str
-    shift: str
-    format: str
-    size: int
-    by: str
-    valid_until: datetime
-    lease_until: datetime
-    scopes: tuple[str, ...] = ()
-    """The kill switches that stop it."""
-    teams: Mapping[str, Share] = field(default_factory=dict)
-    """What each team of the shift is to get, this one among them; empty: this list alone is cut."""
-    number: int = 0
-    """The list that is to be longer; 0: a new one."""
-    only: str | None = None
-    """The key of the one customer who is to be on it; None: whoever is best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +49,12 @@ class Entry:
     """When the customer was promised a call."""
     agent: str | None = None
     """Who promised it."""
+    p_answer: float | None = None
+    """P(a person answers), as the list was cut."""
+    explored: bool = False
+    """Whether the entry came on the list by lot, not by its score."""
+    p_assign: float | None = None
+    """The probability that it would, the lot being the chance; None: no lot was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +71,8 @@ class Pulled:
     """What an agent hour of each team of the shift is worth by its share, in units of the wave's rank."""
     gap: float = 0.0
     """How much less that is for the poorest team than for the richest, as a share."""
+    blocks: Sequence[Block] = ()
+    """Its blocks as they are to be dialled, with the share of the dials that is expected to be answered."""
 
 
 def pull(
@@ -111,7 +95,8 @@ def pull(
     keep_out_new_touches(connection, ask.wave)
     refuse_unless_open(connection, ask.wave, ask.scopes, now)
     cover(connection, gates.rules, now, gates.closes)
-    made, dealt, scores = _chosen(connection, ask, gates, types, score, rules, now)
+    choice = choose(connection, ask, gates, types, score, rules, now)
+    made, dealt = choice.made, choice.dealt
     for reason in {one.stopped_by for one in made.stopped}:
         connection.execute(
             update(t.touch)
@@ -121,48 +106,13 @@ def pull(
             )
             .values(state=given_up(State.WITHDRAWN), reason=reason)
         )
-    mine = [made.chosen[place] for place in dealt.places[ask.team]]
+    mine = choice.of(ask.team)
     if len(mine) < len(made.chosen):
         made.funnel[OTHER_TEAMS] += len(made.chosen) - len(mine)
-    number, entries = _write(connection, ask, mine, scores, now)
+    number, entries = _write(connection, ask, mine, now)
     left = waiting(connection, ask.wave, now)
-    return Pulled(number, entries, dict(made.funnel), left, dealt.worth_an_hour, dealt.gap)
-
-
-def _chosen(
-    connection: Connection,
-    ask: Pull,
-    gates: Gates,
-    types: Mapping[str, str],
-    score: Score | None,
-    rules: DialRules,
-    now: datetime,
-) -> tuple[Composed, Dealt, dict[int, float | None]]:
-    """Everybody for the shift's teams, dealt out, and the scores; more are looked at until this team's list is full."""
-    teams = dict(ask.teams) or {ask.team: Share(ask.size, 1.0)}
-    wanted = shift = sum(team.size for team in teams.values())
-    scores, known = dict[int, float | None](), list[tuple[list[Candidate], dict[str, list[Tried]]]]()
-    made, dealt = Composed(), deal((), teams)
-    for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * wanted)):
-        scores |= {one.touch: one.score for one in block}
-        found = candidates(connection, [one.touch for one in block], ask.wave, gates, types, now)
-        known.append((found, calls_to(connection, (number.value for one in found for number in one.numbers))))
-        while True:
-            made = Composed()
-            for people, to_numbers in known:
-                compose(made, people, to_numbers, rules, now, wanted)
-            dealt = deal([_lead(one, scores) for one, _ in made.chosen], teams)
-            if len(dealt.places[ask.team]) >= ask.size:
-                return made, dealt, scores
-            if len(made.chosen) < wanted:
-                break
-            wanted += shift  # the others cannot take whom they do not understand
-    return made, dealt, scores
-
-
-def _lead(one: Candidate, scores: Mapping[int, float | None]) -> Lead:
-    score = scores[one.touch]
-    return Lead(1.0 if score is None else score, one.language, one.tier, one.team)
+    parts = blocks(connection, number, entries[0].rank) if entries else []
+    return Pulled(number, entries, dict(made.funnel), left, dealt.worth_an_hour, dealt.gap, parts)
 
 
 def refuse_unless_open(connection: Connection, wave: int, scopes: Sequence[str], now: datetime) -> None:
@@ -186,8 +136,7 @@ def refuse_unless_open(connection: Connection, wave: int, scopes: Sequence[str],
 def _write(
     connection: Connection,
     ask: Pull,
-    chosen: Sequence[tuple[Candidate, Number]],
-    scores: Mapping[int, float | None],
+    chosen: Sequence[Line],
     now: datetime,
 ) -> tuple[int, list[Entry]]:
     if not chosen:
@@ -201,17 +150,22 @@ def _write(
                 "list": number,
                 "touch": one.touch,
                 "rank": rank,
-                "tier": one.tier,
-                "score": scores[one.touch],
+                "tier": line.tier,
+                "score": line.score,
                 "customer": one.customer,
-                "number": line.value,
+                "number": line.number.value,
                 "household": one.household,
                 "call_until": min(one.call_until or ask.valid_until, ask.valid_until),
                 "active": True,
                 "callback_at": one.promise.callback_at if one.promise else None,
                 "agent": one.promise.agent if one.promise else None,
+                "p_answer": p_answer,
+                "explored": line.explored,
+                "p_assign": line.p_assign,
+                "card": ask.card,
             }
-            for rank, (one, line) in enumerate(chosen, first)
+            for rank, (line, p_answer) in enumerate(zip(chosen, _answers(connection, ask, chosen), strict=True), first)
+            for one in [line.one]
         ],
     )
     c = t.touch.c
@@ -220,12 +174,24 @@ def _write(
         update(t.touch)
         .where(c.id == bindparam("b_touch"), c.state == int(State.QUEUED))
         .values(address=bindparam("b_address"), **listed),
-        [{"b_touch": one.touch, "b_address": line.address} for one, line in chosen],
+        [{"b_touch": line.one.touch, "b_address": line.number.address} for line in chosen],
     )
     after = f"{len(chosen)} entries for {ask.team}"
     did = "dial-list extend" if ask.number else "dial-list pull"
     record(connection, now, ask.by, did, f"list {number}", after=after)
     return number, entries_of(connection, number, first)
+
+
+def _answers(connection: Connection, ask: Pull, chosen: Sequence[Line]) -> list[float | None]:
+    """P(a person answers) of each line by the model that ranks the list, else by how often it was dialled."""
+    c, scored = call_score.c, dict[int, float]()
+    if ask.card is not None:  # pk_call_score
+        asked = among(c.customer, [line.one.customer for line in chosen])
+        rows = connection.execute(select(c.customer, c.answer).where(c.wave == ask.wave, asked))
+        scored = {row.customer: row.answer for row in rows}
+    dials = [min(len(line.one.of_wave), len(ask.passes) - 1) for line in chosen]
+    by_dials = [ask.passes[n] if ask.passes else None for n in dials]
+    return [scored.get(line.one.customer, usual) for line, usual in zip(chosen, by_dials, strict=True)]
 
 
 def _new_list(connection: Connection, ask: Pull, now: datetime) -> int:
@@ -246,7 +212,9 @@ def entries_of(connection: Connection, number: int, first: int = 1) -> list[Entr
     """The lines of a list by rank, from this rank on (ix_dial_entry_list)."""
     e, p = t.dial_entry.c, t.customer.c
     query = select(e.id, e.customer, e.number, p.name, p.language, e.rank, e.tier, e.score, e.call_until)
-    query = query.add_columns(e.callback_at, e.agent).join(t.customer, p.id == e.customer)
+    query = query.add_columns(e.callback_at, e.agent, e.p_answer, e.explored, e.p_assign).join(
+        t.customer, p.id == e.customer
+    )
     query = query.where(e.list == number, e.rank >= first)
     return [Entry(*row) for row in connection.execute(query.order_by(e.rank))]
 

@@ -154,7 +154,9 @@ def forget_reports(connection: Connection, touches: Select[tuple[int]]) -> None:
         connection.execute(update(kept).where(kept.c.touch.in_(touches)).values(number=None))
     opaque = literal(SEALED) + cast(e.id, Text)
     connection.execute(
-        update(t.dial_entry).where(e.touch.in_(touches)).values(number=opaque, household=None, score=None)
+        update(t.dial_entry)
+        .where(e.touch.in_(touches))
+        .values(number=opaque, household=None, score=None, p_answer=None)
     )
     connection.execute(update(t.touch).where(c.id.in_(touches), c.provider_ref.is_not(None)).values(provider_ref=None))
     forget_refs(connection, touches)

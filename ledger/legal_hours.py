@@ -58,7 +58,8 @@ def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) 
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for row in missing:
         begins, ends = row.covered_until or start, end + DAY
-        found = {kind: _windows(rules, kind, row, begins, ends) for kind in Kind}
+        where = (row.zones.split(), row.jurisdictions.split())
+        found = {kind: permitted(rules, kind, *where, begins, ends) for kind in Kind}
         rows = [
             {"rules": rules.id, "kind": int(kind), "zone_set": row.id, "opens": opens, "closes": closes}
             for kind, windows in found.items()
@@ -67,7 +68,7 @@ def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) 
         ]
         if rows:
             connection.execute(make(t.legal_window).on_conflict_do_nothing(), rows)
-        note_caps(connection, rules.id, row.id, rules.sets, (row.zones.split(), row.jurisdictions.split()))
+        note_caps(connection, rules.id, row.id, rules.sets, where)
         known = all(windows is not None for windows in found.values())
         span = make(t.legal_span).values(
             rules=rules.id, zone_set=row.id, known=known, covered_from=begins, covered_until=ends
@@ -94,10 +95,10 @@ def _uncovered() -> Select[Any]:
     )
 
 
-def _windows(
-    rules: Rules, kind: Kind, row: Row[tuple[int, str, str, datetime]], start: datetime, end: datetime
+def permitted(
+    rules: Rules, kind: Kind, zones: Sequence[str], places: Sequence[str], start: datetime, end: datetime
 ) -> list[Window] | None:
-    zones, places = row.zones.split(), row.jurisdictions.split()
+    """The permitted windows of a set of zones, from `start` to a while after `end`, by every set; None: unknown."""
     allowed: list[Window] | None = [(start, end + AHEAD)]
     for one in rules.sets:
         found = open_windows(one, kind, zones, places, start, end + AHEAD, rules.bans)

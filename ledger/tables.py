@@ -338,7 +338,7 @@ dial_entry = _table(
     Column("touch", BigInteger, nullable=False),
     Column("rank", Integer, nullable=False),
     Column("tier", Text, nullable=False),
-    Column("score", Float(53)),
+    *(Column(name, Float(53)) for name in ("score", "p_answer", "p_assign")),
     Column("customer", BigInteger, nullable=False),
     Column("number", Text, nullable=False),
     Column("household", Text),
@@ -348,6 +348,8 @@ dial_entry = _table(
     Column("agent", Text),  # who promised to call then
     Column("recalled_at", Moment),
     Column("recalled_for", Text),
+    Column("explored", Boolean(create_constraint=False), nullable=False, server_default=text("false")),  # by lot
+    Column("card", BigInteger),  # of the answer model by which it is ranked; null: by no model
     Index("ix_dial_entry_list", "list"),
     Index("ix_dial_entry_touch", "touch"),
 )

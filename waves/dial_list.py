@@ -60,17 +60,43 @@ class Candidate:
         return "callback" if self.promise else "recycle" if self.of_wave else "normal"
 
 
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Candidates in the order of a lottery, so many of whom are listed whatever their rank."""
+
+    people: Sequence[Candidate] = ()
+    to_numbers: Mapping[str, Collection[Tried]] = field(default_factory=dict)
+    size: int = 0
+
+
 @dataclass(slots=True)
 class Composed:
-    """A list as it was put together: the chosen with their number, best first, and what became of the rest."""
+    """A list as it was put together: the chosen with their number, best first, and what became of the rest.
 
+    Who was drawn by lot comes after the promised and before the best.
+    """
+
+    lot: Lot = Lot()
     chosen: list[tuple[Candidate, Number]] = field(default_factory=list)
+    drawn: set[int] = field(default_factory=set)
+    """The touches that were listed by lot."""
+    reached: int = 0
+    """How many of the lot's people it took to draw them; 0: nobody was drawn yet."""
+    places: dict[int, int] = field(default_factory=dict)
+    """Touch to place (from 0) among the callable who were promised nothing, by rank; as far as they were looked at."""
     stopped: list[Candidate] = field(default_factory=list)
     """Whose calls are not to be made any more."""
     funnel: Counter[str] = field(default_factory=Counter)
     """Reason to how many were left out for it."""
     numbers: set[str] = field(default_factory=set)
     households: set[str] = field(default_factory=set)
+
+    def take(self, one: Candidate, number: Number) -> None:
+        """Put a candidate on the list."""
+        self.chosen.append((one, number))
+        self.numbers.add(number.value)
+        if one.household is not None:
+            self.households.add(one.household)
 
 
 def compose(
@@ -83,9 +109,15 @@ def compose(
 ) -> None:
     """Add candidates, best first, to a list until it has `size`; each that is left out counts under its first reason.
 
-    `to_numbers`: every known call to each of their numbers, whosesoever it was.
+    `to_numbers`: every known call to each of their numbers, whosesoever it was. The lot is drawn as soon as those who
+    were promised a call have their places.
     """
     for one in candidates:
+        if not made.reached and one.promise is None:
+            draw(made, rules, now, size)
+        if one.touch in made.drawn:
+            made.places[one.touch] = len(made.places)
+            continue
         if one.stopped_by:
             made.stopped.append(one)
             made.funnel[word(Reason(one.stopped_by))] += 1
@@ -93,13 +125,25 @@ def compose(
         found = _number_for(one, made, to_numbers, rules, now)
         if isinstance(found, str):
             made.funnel[found] += 1
-        elif len(made.chosen) >= size:
+            continue
+        if one.promise is None:
+            made.places[one.touch] = len(made.places)
+        if len(made.chosen) >= size:
             made.funnel[WITHOUT] += 1
         else:
-            made.chosen.append((one, found))
-            made.numbers.add(found.value)
-            if one.household is not None:
-                made.households.add(one.household)
+            made.take(one, found)
+
+
+def draw(made: Composed, rules: DialRules, now: datetime, size: int) -> None:
+    """List the first callable of the lot, up to its size and the list's; those who are not do not count as left out."""
+    for one in made.lot.people:
+        if len(made.drawn) >= made.lot.size or len(made.chosen) >= size:
+            break
+        made.reached += 1
+        found = "" if one.stopped_by else _number_for(one, made, made.lot.to_numbers, rules, now)
+        if isinstance(found, Number):
+            made.take(one, found)
+            made.drawn.add(one.touch)
 
 
 def _number_for(

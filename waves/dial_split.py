@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 
-TIERS = ("callback", "normal", "recycle")
+from waves.draw import Draw
+
+TIERS = ("callback", "hot", "normal", "recycle")
+"""In the order in which they are dialled: promised, the best of the rest, never called by this wave, called before."""
+HOT = 0.2
+"""The share of those who were promised nothing that is hot: the best of them by what they are worth an agent hour."""
 AHEAD = 0.02
 """How much more than the others' a team's agent hour may be worth, as a share, and it still gets whom it knows."""
 
@@ -35,6 +41,22 @@ class Lead:
     language: str | None = None
     tier: str = "normal"
     team: str | None = None
+
+
+def hottest(scores: Sequence[float | None]) -> set[int]:
+    """The places of the best fifth, rounded down, of those that have a score; of equals the first."""
+    known = [(score, -place) for place, score in enumerate(scores) if score is not None]
+    return {-place for _, place in nlargest(int(len(known) * HOT), known)}
+
+
+def dialling_order(leads: Sequence[tuple[str, int]], draw: Draw) -> list[int]:
+    """The places of leads (tier and bucket of each) in the order in which they are to be dialled.
+
+    The promised as they stand; then tier by tier, inside each by lot. Sorted by worth the share that answers would fall
+    all shift long, and a dialler whose ratio was tuned in the first hour would misdial (reference: dialling, 4).
+    """
+    place = range(len(leads))
+    return sorted(place, key=lambda n: (TIERS.index(leads[n][0]), leads[n][0] != TIERS[0] and draw.ticket(leads[n][1])))
 
 
 @dataclass(slots=True)

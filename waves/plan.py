@@ -193,6 +193,7 @@ class Wave(Record):
     holdout: Holdout | None = None
     capacity: Capacity | None = None
     rank: str | None = None
+    explore: Share | None = None
 
     @property
     def channel_names(self) -> tuple[str, ...]:

@@ -22,11 +22,11 @@ from waves.tokens import Kind, make_token
 CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d}\n"
 LATER = "  - {wave: later, channels: [email], message: hello, release: 2h, listen: 2d}\n"
 Line = tuple[int, D, datetime, str]
-"""Whose entry of the list (by rank), how the call ended, when, and its id."""
+"""Whose entry of the list (by number), how the call ended, when, and its id."""
 
 
 def staged(world: World) -> World:
-    """Four customers on one list, in the order of their numbers, an hour after it was pulled."""
+    """Four customers on one list, an hour after it was pulled."""
     put(world.ledger, [reachable(n, value=float(-n)) for n in range(4)])
     world.start(plan_text(CALL + LATER))
     world.advance()
@@ -45,7 +45,7 @@ def results(world: World, name: str, lines: Sequence[Line], tokens: bool = True,
     path = world.room.settings.home / name
     with world.ledger.read() as connection:
         e = t.dial_entry.c
-        entries = list(connection.scalars(select(e.id).order_by(e.list, e.rank)))
+        entries = list(connection.scalars(select(e.id).order_by(e.list, e.number)))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["token", "disposition", "at", "call_id", *more])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waves.dial_split import Lead, Share, deal
+from waves.dial_split import TIERS, Lead, Share, deal, dialling_order, hottest
+from waves.draw import Draw, bucket_of
 
 LANGUAGES = ("en", "uk", "es")
 SHARES = st.dictionaries(
@@ -23,7 +25,7 @@ LEADS = st.lists(
         Lead,
         st.floats(-10, 1000),
         st.sampled_from([None, *LANGUAGES]),
-        st.sampled_from(["callback", "normal", "recycle"]),
+        st.sampled_from(TIERS),
         st.sampled_from([None, "north", "south", "away"]),
     ),
     max_size=60,
@@ -77,3 +79,29 @@ def test_a_promised_call_goes_to_the_team_that_promised_it() -> None:
     assert deal(leads, teams).places == {"north": [2, 3], "south": [0, 1]}, "both, though by hours each team gets one"
     teams["south"] = Share(1, 10)
     assert deal(leads, teams).places == {"north": [1, 2], "south": [0]}, "who has no room rings nobody"
+
+
+@given(st.lists(st.none() | st.integers(-3, 3).map(float), max_size=40))
+def test_the_hot_are_the_best_fifth_of_those_with_a_score(scores: list[float | None]) -> None:
+    hot = hottest(scores)
+    known = [score for score in scores if score is not None]
+    assert len(hot) == len(known) // 5
+    assert sorted((scores[place] for place in hot), reverse=True) == sorted(known, reverse=True)[: len(hot)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(TIERS), st.integers(0, 10**9)), max_size=40, unique_by=lambda lead: lead[1]))
+def test_tiers_are_dialled_in_turn_the_promised_as_they_stand(leads: list[tuple[str, int]]) -> None:
+    order = dialling_order(leads, Draw.named("a list"))
+    assert sorted(order) == list(range(len(leads)))
+    tiers = [leads[place][0] for place in order]
+    assert tiers == sorted(tiers, key=TIERS.index)
+    promised = [place for place in order if leads[place][0] == TIERS[0]]
+    assert promised == sorted(promised)
+
+
+def test_inside_a_tier_the_best_stand_anywhere() -> None:
+    """So that the share that answers is the same at noon as at nine: over many lists the best is first as often."""
+    leads = [("normal", bucket_of(f"c{n}")) for n in range(10)]
+    first = Counter(dialling_order(leads, Draw.named("list", str(number)))[0] for number in range(2000))
+    assert set(first) == set(range(10))
+    assert max(first.values()) < 1.5 * min(first.values())
