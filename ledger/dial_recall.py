@@ -118,6 +118,13 @@ def _told(files: Mapping[str, int]) -> str:
     return ", ".join(f"{file} ({held} held still)" for file, held in files.items()) or "none"
 
 
+def lists_again(connection: Connection, number: int) -> bool:
+    """Whether whom this list let go of may be on a later one: its wave is open, and was not stopped."""
+    w = t.wave.c
+    query = select(w.id).where(w.id == list_of(connection, number).wave, w.state == "open", w.stopped_at.is_(None))
+    return connection.scalar(query) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a list that is out stands: its entries, those called, those recalled and still held, by reason."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from ledger import tables as t
 from ledger.calls import Call, record_calls
 from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
 from tests.commands import said
@@ -115,6 +117,15 @@ def test_a_recall_that_is_done_frees_those_of_its_own_file(desk: World) -> None:
     assert told(desk, "recall", "1", "--done", "--file", Path(other).name)["taken_off"] == 4
 
 
+@pytest.mark.parametrize("ended", ["closed", "stopped"])
+def test_of_a_wave_that_is_over_a_return_lists_nobody_again(desk: World, ended: str) -> None:
+    with desk.ledger.write() as connection:
+        values = {"state": "closed"} if ended == "closed" else {"stopped_at": desk.now}
+        connection.execute(update(t.wave).values(values))
+    told = said(desk, "dial-list", "return", "1")
+    assert "list 1 returned: 0 called, 5 not, and nobody is listed again: the wave is over" in told
+
+
 def test_a_late_result_of_a_recalled_entry_counts(desk: World) -> None:
     told(desk, "recall", "1", "--customer", "c0")
     told(desk, "recall", "1", "--done")
@@ -135,6 +146,7 @@ def test_a_list_is_made_longer_and_one_customer_put_on_it_at_once(desk: World) -
     said(desk, "dial-list", "return", "1")
     first = told(desk, "pull", "test", "call", "--team", "north", "--size", "2")
     more = told(desk, "extend", "2", "--size", "1")
+    assert set(first) - set(more) == {"worth_an_agent_hour", "gap"}, "of a list that is dealt out to the teams"
     assert (more["list"], more["entries"]) == (2, 1)
     assert more["file"] != first["file"]
     one = told(desk, "extend", "2", "--customer", "c4")

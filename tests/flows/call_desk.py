@@ -22,7 +22,7 @@ from waves.tokens import Kind, make_token
 CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d}\n"
 LATER = "  - {wave: later, channels: [email], message: hello, release: 2h, listen: 2d}\n"
 Line = tuple[int, D, datetime, str]
-"""Whose entry of the list (by rank), how the call ended, when, and its id."""
+"""Whose entry of the list (by number), how the call ended, when, and its id."""
 
 
 def staged(world: World) -> World:

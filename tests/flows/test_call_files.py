@@ -302,7 +302,9 @@ def test_the_lead_sees_files_undoes_one_and_may_insist(desk: World) -> None:
     again = said(desk, "dispositions", "import", str(path))
     assert "imported before as file 1" in again
     assert "file 1: 0 new calls, 4 known already" in again
-    assert "file 1 is undone: 4 calls of 4 customers" in said(desk, "dispositions", "undo", "1", "--by", "anna")
+    undone = said(desk, "dispositions", "undo", "1", "--by", "anna")
+    assert "file 1 is undone: 4 calls of 4 customers reversed" in undone
+    assert "1 suppression ended, 3 addresses as before, 1 conversion reversed, 0 promised calls called off" in undone
     with pytest.raises(CampaignError, match="undone by anna at"):
         said(desk, "dispositions", "undo", "1")
     with pytest.raises(CampaignError, match=r"imported as file 1, and undone by anna .*--again"):
@@ -356,14 +358,14 @@ def test_a_call_made_too_late_counts_and_is_flagged(world: World, when: timedelt
 def test_what_stays_and_what_is_late_is_said(desk: World) -> None:
     at(desk, 10 * HOUR)
     path = results(desk, "late.csv", [(0, D.DNC_REQUEST, desk.now, "1")])
-    assert "1 were made late, after their list was over" in said(desk, "dispositions", "import", str(path))
+    assert "1 call made late, after the list was over" in said(desk, "dispositions", "import", str(path))
     assert "dnc_request (from generic_csv, made after its list was over" in said(desk, "why", "test", "c0")
     give_back(desk.room, 1, "lead", desk.now)
     desk.advance(T0 + 6 * DAY)
     desk.ledger.set_now(desk.now)
     only = said(desk, "dispositions", "undo", "1", "--dry-run")
-    assert "cannot be taken back: 1 calls are of waves that are over" in only
+    assert "cannot be taken back: 1 call of waves that are over" in only
     assert "file 1 is as it was" in only
     assert json.loads(said(desk, "dispositions", "undo", "1", "--dry-run", "--json"))["stays"]["erased_customers"] == 0
     text = said(desk, "dispositions", "undo", "1", "--by", "lead")
-    assert "was not taken back: 1 calls are of waves that are over" in text
+    assert "was not taken back: 1 call of waves that are over" in text
