@@ -153,7 +153,7 @@ def callbacks(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Whom we promised to call and when: who waits, who is on a list, and which promises were kept or missed."""
+    """Whom we promised to call and when: who waits or is on a list, and which were kept, missed or void."""
     from ledger.callbacks import promises
 
     room = open_home(home)
@@ -167,7 +167,7 @@ def callbacks(
         say("no call was promised for that time")
         return
     cells = [
-        (clock(one.at), one.customer, one.campaign, one.wave, one.agent or "", one.state, one.list or "")
+        (clock(one.at), one.customer, one.campaign, one.wave, one.agent or "", one.told, one.list or "")
         for one in found
     ]
     table("promised calls", ("at", "customer", "campaign", "wave", "agent", "state", "list"), cells, ("list",))

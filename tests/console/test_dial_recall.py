@@ -208,3 +208,34 @@ def test_a_call_before_the_promise_does_not_keep_it(desk: World) -> None:
     promise(desk, "c0", 2, 2)
     at(desk, 3 * HOUR)
     assert [one["state"] for one in told(desk, "callbacks")["callbacks"]] == ["missed"]
+
+
+def states(world: World, *words: str) -> dict[str, str]:
+    found = told(world, "callbacks", "--ago", "240", *words)["callbacks"]
+    return {one["customer"]: one["reason"] or one["state"] for one in found}
+
+
+def test_a_promise_is_void_once_nobody_is_to_call_its_customer_any_more(desk: World) -> None:
+    for key, until in (("c0", 7), ("c1", 7), ("c2", 7), ("c3", 3), ("c4", 7)):
+        promise(desk, key, 1, until)
+    said(desk, "dial-list", "return", "1")
+    at(desk, 4 * HOUR)
+    for key in ("c0", "c3"):
+        suppress(desk, key)
+    suppress(desk, "c4", until=T0 + 6 * HOUR)
+    convert(desk, "c1")
+    found = {"c0": "suppressed", "c1": "converted", "c2": "waits", "c3": "missed", "c4": "waits"}
+    assert states(desk) == found, "c3 was to be called before, c4 may be called again by then"
+    assert "void: suppressed" in said(desk, "dial-list", "callbacks")
+    at(desk, 8 * HOUR)
+    assert states(desk) == found | {"c2": "missed", "c4": "missed"}
+    assert kept_of(desk) == [0, 3]
+    with desk.ledger.write() as connection:
+        connection.execute(t.wave.update().values(closed=T0 + 5 * HOUR))
+    assert states(desk) == found | {"c2": "wave_closed", "c4": "wave_closed"}
+    assert kept_of(desk) == [0, 1]
+
+
+def kept_of(world: World) -> list[int]:
+    rate = told(world, "stats")["rates"]["callbacks_kept"]
+    return [rate["numerator"], rate["denominator"]]
