@@ -9,8 +9,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row
-
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import Phone, RecallRow, Written
 from flows.dial_forecast import Forecast, runs_dry
@@ -121,7 +119,7 @@ def recall(
         return Taken(entries, file, written, dial_recall.recall_files(connection, number))
 
 
-def _gates(room: Room, row: Row[Any], now: datetime) -> tuple[Running, Gates]:
+def _gates(room: Room, row: Any, now: datetime) -> tuple[Running, Gates]:
     running = load_running(room.ledger, row.campaign)
     return running, gates_of(running, running.plan.wave(row.wave_name), now)
 

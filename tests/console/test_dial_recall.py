@@ -176,7 +176,7 @@ def test_mistakes_are_told(desk: World) -> None:
         said(desk, "dial-list", "recall", "1", "--all", "--done")
 
 
-def promise(world: World, key: str, hour: int, until: int) -> None:
+def promise(world: World, key: str, hour: int, until: float) -> None:
     touch, at_ = touch_of(world, "call", key, "call_list").id, T0 + hour * HOUR
     call = Call(
         Disposition.CALLBACK_AGREED, at_, f"{key} {hour}", "test", touch, agent="ann", callback_at=T0 + until * HOUR
@@ -205,7 +205,7 @@ def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> N
 
 def test_a_call_before_the_promise_does_not_keep_it(desk: World) -> None:
     phoned(desk, "call", "c0", Disposition.BUSY, T0 + 2 * HOUR - timedelta(minutes=5))
-    promise(desk, "c0", 2, 2)
+    promise(desk, "c0", 2, 2.1)
     at(desk, 3 * HOUR)
     assert [one["state"] for one in told(desk, "callbacks")["callbacks"]] == ["missed"]
 
