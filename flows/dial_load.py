@@ -175,7 +175,7 @@ def _begin(
         cover(connection, gates.rules, now, gates.closes)
         refuse_unless_open(connection, row.wave, loading.scopes, now)
         entries = entries_of(connection, row.id)
-        rows, extra = rows_of(room, connection, dialler, entries, told, row.team, now)
+        rows, extra = rows_of(room, connection, dialler, entries, told, row.team, loading.wave.skill, now)
         leads = dict(zip([entry.id for entry in entries], api.leads(rows, extra, list_id), strict=True))
         unended = dial_loads.begin_load(connection, row.id, f"list {list_id} of {dialler.dialler}", by, now)
     return leads, unended

@@ -19,7 +19,10 @@ from waves.errors import CampaignError
 if TYPE_CHECKING:
     from ledger.calls import Call
 
-SAID = ("call_id", "provider", "touch", "entry", "number", "at", "agent", "ring_s", "talk_s", "wrap_s", "callback_at")
+SAID = (
+    *("call_id", "provider", "touch", "entry", "number", "at", "agent"),
+    *("ring_s", "talk_s", "wrap_s", "callback_at", "raw_code"),
+)
 
 
 def note_file(

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, 
 from ledger import tables as t
 from ledger.audit import record
 from ledger.dial_blocks import Block, blocks
-from ledger.dial_candidates import waiting
+from ledger.dial_candidates import count_promised_later, waiting
 from ledger.dial_choice import Line, Pull, Score, choose
 from ledger.dial_tables import call_score
 from ledger.doubts import given_up
@@ -22,10 +22,11 @@ from ledger.legal_hours import cover
 from ledger.recycling import hold_lists, wait_again
 from ledger.sql import among
 from ledger.store import keep_open, keep_out_new_touches
+from waves.dial_list import PROMISED_LATER
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 from waves.outcomes import State
-from waves.recycling import DialRules
+from waves.recycling import DialRules, said
 
 OTHER_TEAMS = "other_teams"
 """Callable, and for the lists of the shift's other teams."""
@@ -106,6 +107,8 @@ def pull(
             )
             .values(state=given_up(State.WITHDRAWN), reason=reason)
         )
+    if not ask.ahead and (later := count_promised_later(connection, ask, gates, now)):
+        made.funnel[PROMISED_LATER] += later
     mine = choice.of(ask.team)
     if len(mine) < len(made.chosen):
         made.funnel[OTHER_TEAMS] += len(made.chosen) - len(mine)
@@ -189,7 +192,7 @@ def _answers(connection: Connection, ask: Pull, chosen: Sequence[Line]) -> list[
         asked = among(c.customer, [line.one.customer for line in chosen])
         rows = connection.execute(select(c.customer, c.answer).where(c.wave == ask.wave, asked))
         scored = {row.customer: row.answer for row in rows}
-    dials = [min(len(line.one.of_wave), len(ask.passes) - 1) for line in chosen]
+    dials = [min(len(said(line.one.of_wave)), len(ask.passes) - 1) for line in chosen]
     by_dials = [ask.passes[n] if ask.passes else None for n in dials]
     return [scored.get(line.one.customer, usual) for line, usual in zip(chosen, by_dials, strict=True)]
 
