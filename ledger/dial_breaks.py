@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    false,
     func,
     literal_column,
     null,
@@ -50,6 +51,7 @@ class Breaks:
     person_cap: int = 0
     number_gap: int = 0
     number_cap: int = 0
+    household_gap: int = 0
     outside: int = 0
     rows: int = 0
 
@@ -69,6 +71,7 @@ def breaks(connection: Connection, which: Which, rules: DialRules, by: By | None
         "person_cap": or_(x.person_cap == 1, and_(x.person_day == 1, ~asked)),
         "number_gap": and_(x.number_gap == 1, bound_here),
         "number_cap": or_(x.number_cap == 1, and_(x.number_day == 1, ~here)),
+        "household_gap": and_(x.household_gap == 1, ~asked) if rules.household else false(),
         "outside": x.outside == 1,
     }
     columns = [x[name] for name in COLUMNS[by]]
@@ -109,6 +112,9 @@ def _judged(which: Which, rules: DialRules, names: Sequence[str]) -> Subquery:
             asked = a.at >= a.promised - _us(PUNCTUAL)
             found |= {"asked": asked, "asked_here": and_(asked, a.promised_on == a.number)}
         parts.append((a, {name: flag(way) for name, way in found.items()}))
+    if rules.household:
+        a = _in_order(_to_homes(rules, mine).subquery("of_household"), "household", rules.person).c
+        parts.append((a, {"household_gap": flag(a.at - a.before < _us(rules.household.gap))}))
     outside = flag(type_coerce(x.call_until, BigInteger) <= x.at)
     own = {name: x[name] for name in names} | {"scoped": literal_column("1", Integer), "outside": outside}
     parts.append((x, own))
@@ -140,6 +146,15 @@ def _attempts(rules: DialRules) -> list[int]:
 def _to_customers(rules: DialRules, customers: Select[Any]) -> CompoundSelect[Any]:
     """Every attempt to these customers (ix_touch_customer, ix_call_touch, ix_past_call_customer)."""
     return _all(rules, t.touch.c.customer.in_(customers), past_call.c.customer.in_(customers))
+
+
+def _to_homes(rules: DialRules, customers: Select[Any]) -> Select[Any]:
+    """Every attempt to anybody who shares a household with these customers (ix_customer_household), with it."""
+    p, others = t.customer.c, t.customer.alias("of_home").c
+    homes = select(p.household).where(p.id.in_(customers), p.household.is_not(None))
+    whole = select(others.id).where(others.household.in_(homes), others.household.is_not(None))
+    made = _to_customers(rules, whole).subquery("of_homes")
+    return select(made, p.household).join(t.customer, p.id == made.c.customer)
 
 
 def _to_numbers(rules: DialRules, numbers: Select[Any]) -> CompoundSelect[Any]:

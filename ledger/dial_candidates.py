@@ -313,7 +313,7 @@ def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
 def _calls_to_homes(connection: Connection, homes: Collection[str], since: datetime) -> dict[str, list[Tried]]:
     """The calls to anybody of each of these households since then (ix_customer_household, as `_calls`)."""
     c, k, p, m = t.touch.c, t.call.c, past_call.c, t.customer.c
-    mine, found = among(m.household, homes), dict[str, list[Tried]]()
+    mine, found = and_(among(m.household, homes), m.household.is_not(None)), dict[str, list[Tried]]()
     made = select(m.household, *_told(k)).join_from(t.customer, t.touch, c.customer == m.id)
     old = select(m.household, *_of_old(p)).join_from(t.customer, past_call, p.customer == m.id)
     both = made.join(t.call, k.touch == c.id).where(mine, k.at > since).union_all(old.where(mine, p.at > since))
