@@ -75,7 +75,7 @@ def fit(
     room = open_home(home)
     running, now = call_wave(room, campaign, wave), room.ledger.now()
     fitted = (fitted_for if if_due else fit_wave)(room, running, wave, who(by), now)
-    scored = keep_call_scores(room, running, wave, fitted, now)
+    scored = keep_call_scores(room, running, wave, fitted, who(by), now)
     if as_json:
         learnt = [told(card) for card in fitted.cards.values()]
         print_json({"ranks_by": fitted.ranks_by, "scored": scored, "cards": learnt})
