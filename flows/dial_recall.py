@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import Phone, RecallRow, Written
 from flows.dial_forecast import Forecast, runs_dry
+from flows.halting import halted_segments
 from flows.room import Room
 from flows.running import Running, gates_of, load_running
 from ledger import dial_recall
@@ -121,7 +122,9 @@ def recall(
 
 def _gates(room: Room, row: Any, now: datetime) -> tuple[Running, Gates]:
     running = load_running(room.ledger, row.campaign)
-    return running, gates_of(running, running.plan.wave(row.wave_name), now)
+    with room.ledger.read() as connection:
+        halted = halted_segments(connection, running, now)
+    return running, replace(gates_of(running, running.plan.wave(row.wave_name), now), halted=halted)
 
 
 def write_recall(

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, bindparam, func, literal, select, update
+from sqlalchemy import Connection, Integer, bindparam, false, func, literal, select, update
 
 from ledger import tables as t
 from ledger.audit import record
 from ledger.dial_lists import called_from, free, list_of
-from ledger.gates import Gates, live_members, recheck
+from ledger.gates import Gates, Halted, live_members, recheck
 from ledger.recycling import hold_lists
 from ledger.store import keep_open
 from waves.errors import CampaignError
@@ -25,6 +25,8 @@ from waves.recycling import DialRules
 
 CALL = CHANNEL_CODES["call_list"]
 BY_LEAD = "by_lead"
+HALTED = "halted"
+"""Of somebody in a segment whose kill switch is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,23 @@ def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str,
     e, c, a = t.dial_entry.c, t.touch.c, t.address.c
     m = live_members(gates.campaign or 0, types)
     stopped = recheck(m, gates, literal(CALL, Integer)).label("stopped_by")
+    halted = (gates.halted(e.customer) if gates.halted else false()).label("halted")
     query = (
-        select(e.id, e.number, stopped)
+        select(e.id, e.number, stopped, halted)
         .join_from(t.dial_entry, t.touch, c.id == e.touch)
         .join(m, m.c.customer == e.customer)
         .join(t.address, a.id == c.address)
         .where(e.list == number, e.active, e.recalled_at.is_(None))
         .order_by(e.rank)
     )
-    rows = connection.execute(query)
-    return [Recalled(row.id, row.number, word(Reason(row.stopped_by))) for row in rows if row.stopped_by]
+    found = [(row, word(Reason(row.stopped_by)) if row.stopped_by else HALTED) for row in connection.execute(query)]
+    return [Recalled(row.id, row.number, why) for row, why in found if row.stopped_by or row.halted]
+
+
+def lists_of_halted(connection: Connection, halted: Halted) -> set[int]:
+    """The lists that hold people whom a switch names (uq_dial_entry_active_customer)."""
+    e = t.dial_entry.c
+    return set(connection.scalars(select(e.list).where(e.active, halted(e.customer)).distinct()))
 
 
 def entries_to_recall(connection: Connection, number: int, customer: str | None) -> list[Recalled]:

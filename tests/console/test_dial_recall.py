@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from flows.switching import halt
 from ledger import tables as t
 from ledger.calls import Call, record_calls
 from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
@@ -124,6 +125,14 @@ def test_of_a_wave_that_is_over_a_return_lists_nobody_again(desk: World, ended: 
         connection.execute(update(t.wave).values(values))
     told = said(desk, "dial-list", "return", "1")
     assert "list 1 returned: 0 called, 5 not, and nobody is listed again: the wave is over" in told
+
+
+def test_a_halted_segment_is_to_be_taken_off_the_lists_that_are_out(desk: World) -> None:
+    (desk.config / "segments" / "two.yaml").write_text("segment: two\ntitle: Two\nwhere: value in (-1, -3)\n")
+    done = halt(desk.room, "segment:two", "a storm", "ann", lambda done, of: None)
+    assert done.lists_out == (1,)
+    assert told(desk, "show", "1")["stale"] == {"halted": 2}
+    assert in_file(told(desk, "recall", "1")["file"]) == [(phone(1), "halted"), (phone(3), "halted")]
 
 
 def test_a_late_result_of_a_recalled_entry_counts(desk: World) -> None:
