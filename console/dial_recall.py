@@ -93,6 +93,10 @@ def recall(
     number: ListArgument,
     customer: Annotated[str | None, typer.Option(help="Take this customer off, by their key.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Take everybody off who is still on it.")] = False,
+    last: Annotated[
+        int | None,
+        typer.Option(help="Take so many off the end of the list whom nobody dialled: agents are absent.", min=1),
+    ] = None,
     done: Annotated[bool, typer.Option("--done", help="The dialler has taken the recalled ones off.")] = False,
     file: Annotated[
         Path | None,
@@ -108,8 +112,8 @@ def recall(
     """Write a file for the dialler of whom to take off; nobody else gets them before --done, or the list's return."""
     from flows import dial_recall
 
-    if sum([customer is not None, everybody, done]) > 1:
-        raise InputError("--customer, --all and --done are three things; give one of them")
+    if sum([customer is not None, everybody, last is not None, done]) > 1:
+        raise InputError("--customer, --all, --last and --done are four things; give one of them")
     if file is not None and not done:
         raise InputError("--file says which recall is done; write it with --done")
     if done and by_api:
@@ -120,7 +124,7 @@ def recall(
 
         with progress() as bar:
             room.tick = Ticker(bar)
-            made = dial_load.recall(room, number, who(by), customer, everybody)
+            made = dial_load.recall(room, number, who(by), customer, everybody, last or 0)
         tell_taken_off(number, made, as_json)
         return
     if done:
@@ -130,7 +134,7 @@ def recall(
         else:
             say(f"list {number}: {freed:,} recalled entries hold nobody any more")
         return
-    taken = dial_recall.recall(room, number, who(by), room.ledger.now(), customer, everybody)
+    taken = dial_recall.recall(room, number, who(by), room.ledger.now(), customer, everybody, last or 0)
     reasons = Counter(one.reason for one in taken.entries)
     if as_json:
         file_ = str(taken.file) if taken.file else None

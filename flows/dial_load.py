@@ -138,6 +138,7 @@ def recall(
     by: str,
     customer: str | None = None,
     everybody: bool = False,
+    last: int = 0,
     environment: Mapping[str, str] = os.environ,
 ) -> TakenOff:
     """Recall whom `dial_recall.recall` names, with its file, and have the dialler take off all who are recalled.
@@ -148,7 +149,7 @@ def recall(
     with room.ledger.read() as connection:
         row = list_of(connection, number)
     with _api(room, row.format, environment) as api:
-        taken = dial_recall.recall(room, number, by, room.ledger.now(), customer, everybody)
+        taken = dial_recall.recall(room, number, by, room.ledger.now(), customer, everybody, last)
         with room.ledger.read() as connection:
             tokens = [make_token(room.token_key, Kind.DIAL_ENTRY, e) for e in dial_loads.recalled(connection, number)]
         answers: list[Answered] = []

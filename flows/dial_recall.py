@@ -92,9 +92,15 @@ def show(room: Room, number: int, now: datetime) -> Shown:
 
 
 def recall(
-    room: Room, number: int, by: str, now: datetime, customer: str | None = None, everybody: bool = False
+    room: Room,
+    number: int,
+    by: str,
+    now: datetime,
+    customer: str | None = None,
+    everybody: bool = False,
+    last: int = 0,
 ) -> Taken:
-    """Write the file that takes people off a list that is out: whoever is stale, one customer, or everybody.
+    """Write the file that takes people off a list that is out: whoever is stale, one customer, everybody, or the last.
 
     They go on holding their customer and number until `acknowledge` of the first file that names them, or until the
     list comes back. CampaignError for a list that is none, or is not out any more.
@@ -107,8 +113,8 @@ def recall(
     with room.ledger.write() as connection:
         hold_lists(connection)
         refuse_if_back(number, list_of(connection, number))
-        if everybody or customer is not None:
-            entries = dial_recall.entries_to_recall(connection, number, customer)
+        if everybody or last or customer is not None:
+            entries = dial_recall.entries_to_recall(connection, number, customer, last)
         else:
             entries = dial_recall.stale(connection, number, gates, running.types)
         if all(one.again for one in entries):

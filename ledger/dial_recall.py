@@ -67,14 +67,19 @@ def lists_of_halted(connection: Connection, halted: Halted) -> set[int]:
     return set(connection.scalars(select(e.list).where(e.active, halted(e.customer)).distinct()))
 
 
-def entries_to_recall(connection: Connection, number: int, customer: str | None) -> list[Recalled]:
-    """Every entry that a list holds still, or the one of a customer; CampaignError when the list has none such."""
+def entries_to_recall(connection: Connection, number: int, customer: str | None, last: int = 0) -> list[Recalled]:
+    """Every entry that a list holds still, or the one of a customer; CampaignError when the list has none such.
+
+    With `last` so many from its end whom nobody dialled or took off.
+    """
     e, p = t.dial_entry.c, t.customer.c
     query = select(e.id, e.number, e.recalled_at).join(t.customer, p.id == e.customer)
     query = query.where(e.list == number, e.active)
     if customer is not None:
         query = query.where(p.key == customer)
-    rows = connection.execute(query.order_by(e.rank))
+    if last:
+        query = query.where(e.recalled_at.is_(None), ~called_from()).order_by(e.rank.desc()).limit(last)
+    rows = connection.execute(query if last else query.order_by(e.rank))
     found = [Recalled(row.id, row.number, BY_LEAD, row.recalled_at is not None) for row in rows]
     if customer is not None and not found:
         raise CampaignError(f"customer {customer} is not on dial list {number}, or not any more")

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from flows.switching import halt
 from ledger import tables as t
 from ledger.calls import Call, record_calls
+from ledger.dial_lists import entries_of
 from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
 from tests.commands import said
 from tests.steps import convert, phoned, suppress, touch_of, touch_words
@@ -133,6 +134,17 @@ def test_a_halted_segment_is_to_be_taken_off_the_lists_that_are_out(desk: World)
     assert done.lists_out == (1,)
     assert told(desk, "show", "1")["stale"] == {"halted": 2}
     assert in_file(told(desk, "recall", "1")["file"]) == [(phone(1), "halted"), (phone(3), "halted")]
+
+
+def test_a_list_is_shortened_from_its_end_when_agents_are_absent(desk: World) -> None:
+    with desk.ledger.read() as connection:
+        order = [entry.number for entry in entries_of(connection, 1)]
+    phoned(desk, "call", f"c{int(order[4][-2:])}", Disposition.BUSY, T0 + HOUR, listed=True)
+    first = told(desk, "recall", "1", "--last", "2")
+    assert [number for number, _ in in_file(first["file"])] == sorted(order[2:4]), "the last one was dialled"
+    said(desk, "dial-list", "recall", "1", "--done")
+    assert sorted(entry.number for entry in desk.pull("call", team="south").entries) == sorted(order[2:4])
+    assert len(in_file(told(desk, "recall", "1", "--last", "9")["file"])) == 2
 
 
 def test_a_late_result_of_a_recalled_entry_counts(desk: World) -> None:
