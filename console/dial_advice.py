@@ -246,7 +246,7 @@ def _show(
 
 
 def _with_error(estimate: Estimate) -> str:
-    return f"{estimate.value:.1%} ±{estimate.error:.1%}"
+    return "" if estimate.error is None else f"{estimate.value:.1%} ±{estimate.error:.1%}"
 
 
 def _hours(seconds: float | None) -> str:

@@ -24,10 +24,11 @@ from ledger.dial_expiry import refuse_unreturned
 from ledger.dial_lists import Pull
 from ledger.gates import Gates
 from waves.dial_split import Share
-from waves.diallers import Dialler
+from waves.diallers import Dialler, tells_times
 from waves.errors import CampaignError
 from waves.outcomes import word
 from waves.plan import Wave
+from waves.recycling import PUNCTUAL
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -158,8 +159,10 @@ def _ask(
 
 
 def _ranked(ask: Pull, desk: _Desk, sized: Sized) -> Pull:
-    share = desk.ranking.explore(desk.wave.explore)
-    return replace(ask, explore=share, card=desk.ranking.card, passes=sized.rates, skill=desk.wave.skill)
+    dialler, share = desk.dialler, desk.ranking.explore(desk.wave.explore)
+    ahead = dialler.api is not None or tells_times(dialler, FORMATS[dialler.format].layout)
+    by = {"explore": share, "card": desk.ranking.card, "passes": sized.rates}
+    return replace(ask, **by, ahead=ahead, skill=desk.wave.skill)
 
 
 def extend(room: Room, number: int, size: int, by: str, now: datetime, customer: str | None = None) -> Cut:
@@ -170,8 +173,6 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
     with room.ledger.read() as connection:
         row = dial_lists.list_of(connection, number)
     ends = row.valid_until or row.lease_until
-    if row.returned_at is not None or ends <= now:
-        raise CampaignError(f"dial list {number} is over; pull another: multiwave dial-list pull")
     desk = _desk(room, row.campaign, row.wave_name, row.format, by, now)
     with room.ledger.write() as connection:
         lease = (ends, row.lease_until, desk.scopes)
@@ -292,7 +293,7 @@ def _row(
         rank=entry.rank,
         tier=entry.tier,
         score=entry.score,
-        not_before=now,
+        not_before=max(now, entry.callback_at - PUNCTUAL) if entry.callback_at else now,
         valid_until=entry.call_until,
         tz=known.zone,
         callable_until=entry.call_until,

@@ -60,15 +60,16 @@ def breaks(connection: Connection, which: Which, rules: DialRules, by: By | None
     """The attempts asked about, judged by the house's rules as a list is cut by them (waves.recycling.held_back).
 
     Against them count all attempts to the same customer and number, in every campaign and the imported ones. A call
-    that the customer asked for, at its time, is free of the gap and of the day's cap.
+    that the customer asked for, at its time, is free of the day's cap, and of the gap while nobody rang since.
     """
     x = _judged(which, rules, COLUMNS[by]).c
     asked, here = x.asked == 1, x.asked_here == 1
+    bound, bound_here = or_(~asked, x.person_since == 1), or_(~here, x.number_since == 1)
     ways = {
-        "double": or_(and_(x.person_double == 1, ~asked), and_(x.number_double == 1, ~here)),
-        "person_gap": and_(x.person_gap == 1, ~asked),
+        "double": or_(and_(x.person_double == 1, bound), and_(x.number_double == 1, bound_here)),
+        "person_gap": and_(x.person_gap == 1, bound),
         "person_cap": or_(x.person_cap == 1, and_(x.person_day == 1, ~asked)),
-        "number_gap": and_(x.number_gap == 1, ~here),
+        "number_gap": and_(x.number_gap == 1, bound_here),
         "number_cap": or_(x.number_cap == 1, and_(x.number_day == 1, ~here)),
         "household_gap": and_(x.household_gap == 1, ~asked) if rules.household else false(),
         "outside": x.outside == 1,
@@ -105,6 +106,7 @@ def _judged(which: Which, rules: DialRules, names: Sequence[str]) -> Subquery:
             f"{to}_day": a.at - a.of_day < _us(DAY),
             f"{to}_cap": or_(a.at - a.of_week < _us(WEEK), a.place > inline(often.ever)),
             f"{to}_double": and_(near, a.entry.is_distinct_from(a.own_entry)),
+            f"{to}_since": a.before > a.promised_at,
         }
         if to == "person":
             asked = a.at >= a.promised - _us(PUNCTUAL)
@@ -182,8 +184,8 @@ def _in_order(attempts: Subquery, to: str, often: Often) -> Subquery:
     """Each attempt with those before it, to the same customer or number.
 
     `before`: the last one, `of_day` and `of_week`: the one that many before as a day and a week may hold, `place`: its
-    own place from 1 on, `own_before` and `own_entry`: the last one that was not imported. `promised` and `promised_on`:
-    what the last one of the same touch promised, and its number.
+    own place from 1 on, `own_before` and `own_entry`: the last one that was not imported. `promised`, `promised_on` and
+    `promised_at`: what the last one of the same touch promised, its number and when it was made.
     """
     a = attempts.c
     order = (a.at, a.event)
@@ -205,4 +207,5 @@ def _in_order(attempts: Subquery, to: str, often: Often) -> Subquery:
         back(a.entry, own).label("own_entry"),
         back(a.callback_at, [a.touch]).label("promised"),
         back(a.number, [a.touch]).label("promised_on"),
+        back(a.at, [a.touch]).label("promised_at"),
     ).subquery(f"by_{to}")

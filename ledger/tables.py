@@ -325,10 +325,9 @@ dial_entry = _table(
     Column("household", Text),
     Column("call_until", Moment),  # the end of the customer's permitted hours, or of the list
     Column("active", Boolean(create_constraint=False), nullable=False),
-    Column("callback_at", Moment),
+    *(Column(name, Moment) for name in ("callback_at", "recalled_at")),
     Column("agent", Text),  # who promised to call then
-    Column("recalled_at", Moment),
-    Column("recalled_for", Text),
+    *(Column(name, Text) for name in ("recalled_for", "recalled_in")),  # the name of the file that took it off first
     Column("explored", Boolean(create_constraint=False), nullable=False, server_default=text("false")),  # by lot
     Column("card", BigInteger),  # of the answer model by which it is ranked; null: by no model
     Index("ix_dial_entry_list", "list"),

@@ -33,10 +33,10 @@ class Share:
     languages: frozenset[str] = frozenset()
     skills: frozenset[str] = frozenset()
 
-    def serves(self, lead: Lead) -> bool:
-        """Whether the team may be dealt this customer."""
-        speaks = lead.language in {*self.languages, None} or not self.languages
-        return speaks and (lead.skill in {*self.skills, None} or not self.skills)
+    def serves(self, language: str | None, skill: str | None) -> bool:
+        """Whether the team may be dealt a customer of this language, whose call takes this skill."""
+        speaks = language in {*self.languages, None} or not self.languages
+        return speaks and (skill in {*self.skills, None} or not self.skills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:
     places: dict[str, list[int]] = {name: [] for name in teams}
     worth = dict.fromkeys(teams, 0.0)
     for place, lead in enumerate(leads):
-        able = tuple(name for name, team in teams.items() if team.serves(lead))
+        able = tuple(name for name, team in teams.items() if team.serves(lead.language, lead.skill))
         if lead.tier == TIERS[0] and lead.team in able and len(places[lead.team]) < teams[lead.team].size:
             places[lead.team].append(place)
             worth[lead.team] += max(0.0, lead.worth)

@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from waves.dispositions import LIVE
-from waves.recycling import DialRules, Tried, attempts_left
+from waves.recycling import DialRules, Made, Tried, attempts_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,17 @@ class Tries:
 
 
 def tries_of(
-    calls: Collection[tuple[int | None, Tried]],
+    calls: Collection[Made],
     to_number: Collection[Tried],
     asked: bool,
     zones: Sequence[str],
     rules: DialRules,
     now: datetime,
 ) -> Tries:
-    """The tries of a customer who `asked` for this call or not; `calls` with their waves, None of imported ones."""
-    made = [call for _, call in calls if rules.is_attempt(call.disposition)]
-    spoke = [call for wave, call in calls if wave is not None and call.agent and call.disposition in LIVE]
+    """The tries of a customer who `asked` for this call or not; `calls`: all to them, imported ones too."""
+    made = [one.call for one in calls if rules.is_attempt(one.call.disposition)]
+    ours = [one.call for one in calls if one.wave is not None]
+    spoke = [call for call in ours if call.agent and call.disposition in LIVE]
     return Tries(
         total=len(made),
         today=max(_today(made, ZoneInfo(zone), now) for zone in zones or ("UTC",)),

@@ -126,6 +126,8 @@ class Layout:
     """Column of its results, lower case -> what it tells."""
     codes: Mapping[str, Disposition] = field(default_factory=dict)
     """Its own code of a call, upper case -> the disposition."""
+    not_over: frozenset[str] = frozenset()
+    """Its own codes, upper case, of a call that has no result yet."""
     needs_zone: bool = False
     """Whether its results tell times without a zone."""
     options: frozenset[str] = frozenset()
@@ -134,3 +136,13 @@ class Layout:
     def length(self, column: str) -> int | None:
         """Characters that a column holds at most."""
         return self.lengths.get(column, self.cell)
+
+
+TIMES = frozenset({"not_before", "callback_at"})
+"""What says when a promised call is to be made."""
+
+
+def tells_times(dialler: Dialler, layout: Layout) -> bool:
+    """Whether a dialler learns from its list that an entry is not to be dialled at once."""
+    filled = {**layout.columns, **dialler.columns} if layout.fixed else dialler.columns or layout.columns
+    return not TIMES.isdisjoint(filled.values())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
+from sqlalchemy.exc import DBAPIError
 
 from flows import dialling
 from flows.call_scores import call_rank, learn
@@ -90,6 +93,42 @@ def test_another_part_of_the_day_has_other_scores_by_the_same_models(lite: World
     assert kept(lite) == (2, PEOPLE, T0 + 4 * HOUR)
     ranked(lite, T0 + 24 * HOUR)
     assert kept(lite) == (2, PEOPLE, T0 + 24 * HOUR)
+
+
+def test_scores_that_were_kept_in_part_are_kept_anew(lite: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranked(lite)
+    monkeypatch.setattr("flows.call_scores.RANGE", PEOPLE // 3)
+    fails = f"BEFORE UPDATE ON call_score WHEN NEW.customer > {PEOPLE // 2} BEGIN SELECT RAISE(ABORT, 'full'); END"
+    with lite.ledger.write() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER full_disk {fails}")
+    with pytest.raises(DBAPIError, match="full"):
+        ranked(lite, T0 + 4 * HOUR)
+    with lite.ledger.write() as connection:
+        assert len(connection.scalars(select(call_score.c.scored_at).distinct()).all()) == 2
+        connection.exec_driver_sql("DROP TRIGGER full_disk")
+    later = T0 + 4 * HOUR + timedelta(minutes=1)
+    ranked(lite, later)
+    with lite.ledger.read() as connection:
+        assert connection.scalars(select(call_score.c.scored_at).distinct()).all() == [later]
+
+
+def test_of_leads_who_pull_at_once_one_scores_and_the_others_wait_for_it(lite: World) -> None:
+    made: list[object] = []
+    event.listen(
+        lite.ledger.engine,
+        "before_cursor_execute",
+        lambda _c, _cursor, words, *_: words.startswith("INSERT INTO call_score") and made.append(words),
+    )
+    together = Barrier(3)
+
+    def lead(number: int) -> list[str]:
+        together.wait()
+        return [row.key for row in ranked(lite, T0 + number * timedelta(minutes=1))]
+
+    with ThreadPoolExecutor(3) as pool:
+        first, *others = pool.map(lead, range(3))
+    assert len(made) == 1
+    assert others == [first, first]
 
 
 def test_a_fit_scores_anew_and_is_made_when_250_more_calls_were_reported(lite: World) -> None:

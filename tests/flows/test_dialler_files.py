@@ -142,7 +142,7 @@ def test_an_unknown_code_stops_the_import_and_says_what_to_write(world: World, t
     assert '"WON": ...   # 1 call' in said
     path.write_text(HEAD + "2026-12-01 04:00:00\t2125550101\tB\t6001\tT\t1\t184\t1.1\r\n")
     told = run(world, "dispositions", "import", str(path), "--dialler", "vici")
-    assert "1 carry a token that belongs to no touch here" in told
+    assert "1 call with a token that belongs to no touch here" in told
 
 
 def test_doubtful_parts_of_a_file_are_told(world: World, tmp_path: Path) -> None:
@@ -174,7 +174,10 @@ def test_a_partners_columns_and_the_plain_list_beside_it(world: World) -> None:
     assert "wrong names extra.agee; the further columns of this list are attributes" in refused(world, *words)
     plain = json.loads(run(world, "dial-list", "pull", "test", "call", "--team", "n", "--size", "9", "--json"))
     head = Path(plain["file"]).read_text().splitlines()[0]
-    assert head == ("token,phone,name,language,rank,tier,score,not_before,valid_until,team,list,campaign,wave,shift")
+    assert head == (
+        "token,phone,name,language,rank,tier,score,not_before,valid_until,team,"
+        "callback_at,callback_agent,list,campaign,wave,shift"
+    )
     assert [row["format"] for row in json.loads(run(world, "dial-list", "ls", "--json"))["lists"]] == [
         "partner",
         "generic_csv",

@@ -314,8 +314,8 @@ def replayed(attempts: list[tuple[datetime, int, str, Any]]) -> Breaks:
             here = asked and last[key].number == call.number
             ways = set()
             for of, calls, often, free in (
-                ("person", people[key], RULES.person, asked),
-                ("number", numbers[call.number], RULES.number, here),
+                ("person", people[key], RULES.person, last[key].at if asked else None),
+                ("number", numbers[call.number], RULES.number, last[key].at if here else None),
             ):
                 if held_back(calls, often, RULES, at, free) is Held.GAP:
                     ways.add(f"{of}_gap")

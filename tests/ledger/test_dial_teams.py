@@ -79,11 +79,11 @@ def test_who_takes_a_skill_waits_for_a_team_that_has_it(world: World) -> None:
     assert {entry.number for entry in north.entries} < {phone(2), phone(3)}
     extended = dialling.extend(world.room, north.number, 3, "lead", world.now)
     assert {entry.number for entry in (*north.entries, *extended.entries)} == {phone(2), phone(3)}
-    with pytest.raises(CampaignError, match="c0 cannot be put on list 1 now: other_teams"):
+    with pytest.raises(CampaignError, match="c0 cannot be put on list 1 now: no_team_serves_them"):
         dialling.extend(world.room, north.number, 1, "lead", world.now, "c0")
     south = pull(world, "south", 3, dialler_name="w")
     assert [entry.number for entry in south.entries] == [phone(0)]
-    assert south.pulled.funnel == {"other_teams": 1}
+    assert south.pulled.funnel == {"no_team_serves_them": 1}
     assert south.file is not None
     assert south.file.read_text().splitlines()[1].endswith(",gold")
 

@@ -21,8 +21,8 @@ EXPRESSION_INDEX = "uq_suppression_live"
 
 
 @pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    engine = make_engine(ledger_url)
+def engine(empty_url: str) -> Iterator[Engine]:
+    engine = make_engine(empty_url)
     yield engine
     engine.dispose()
 
@@ -81,8 +81,8 @@ def test_a_missing_column_would_be_found(engine: Engine) -> None:
     assert (kind, table, column.name) == ("add_column", "audit", "what")
 
 
-def test_a_created_ledger_opens_and_an_unmade_one_does_not(ledger_url: str) -> None:
+def test_a_created_ledger_opens_and_an_unmade_one_does_not(empty_url: str) -> None:
     with pytest.raises(LedgerError, match="multiwave init"):
-        open_ledger(ledger_url)
-    create_ledger(ledger_url).close()
-    open_ledger(ledger_url).close()
+        open_ledger(empty_url)
+    create_ledger(empty_url).close()
+    open_ledger(empty_url).close()
