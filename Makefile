@@ -8,6 +8,9 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3; do "$$python" -c "$(SUPPORTED)" 2>/dev/null && echo "$$python" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
+# Thousands of processes read the byte code that the first one writes, whatever the caller's environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test soak lint check chaos bench bench-large lock clean
 
 demo: $(STAMP)

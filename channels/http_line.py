@@ -12,14 +12,16 @@ from collections import defaultdict, deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 from channels.http_answers import Answer
-from channels.http_wire import Wire
 from channels.own_loop import Found, OwnLoop, all_others_done
 from channels.steady import steady
 from waves.errors import MultiwaveError
+
+if TYPE_CHECKING:
+    from channels.http_wire import Wire
 
 FAIR_S = 1.0
 """Whoever had less than this left of a claim to connect in says nothing of the gateway."""
@@ -83,7 +85,10 @@ class Line:
     """Runs coroutines for any thread; idle connections are kept for `keep_s` seconds."""
 
     def __init__(self, keep_s: float) -> None:
+        from channels.http_wire import Wire  # with aiohttp, before anything is asked in a time
+
         self.keep_s = keep_s
+        self._make = Wire
         self._loop = OwnLoop("http-line", self._forget)
         self._forget()
 
@@ -126,7 +131,7 @@ class Line:
         try:
             async with asyncio.timeout(max(min(begin_by, until) - now, 0.001)):
                 _, wire = await loop.create_connection(
-                    lambda: Wire(loop),
+                    lambda: self._make(loop),
                     target.host,
                     target.port,
                     ssl=self._trust if target.secure else None,

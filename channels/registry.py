@@ -9,15 +9,11 @@ from pathlib import Path
 
 from channels.call_list.formats import FORMATS
 from channels.http_options import HttpOptions
-from channels.im_tasks import open_im
 from channels.opening import Opening
-from channels.outbox import Outbox
-from channels.portal import open_portal
 from channels.sendgrid_options import SendgridOptions
 from channels.smpp_options import SmppOptions
 from channels.smtp_options import FaxOptions, SmtpOptions
 from channels.twilio_options import TwilioOptions
-from channels.visit_tasks import open_visits
 from channels.webpush_options import WebpushOptions
 from waves.errors import SendRefused
 from waves.message import Cap, Capabilities, Channel
@@ -45,11 +41,13 @@ CAPABILITIES: dict[str, Capabilities] = {
 Opener = Callable[[Opening], Channel]
 
 
+# Each opener imports its provider: a command waits for the libraries of the providers that it uses.
+
+
 def _outbox(opening: Opening) -> Channel:
+    from channels.outbox import Outbox
+
     return Outbox(opening.capabilities, opening.folder)
-
-
-# These load what takes a quarter of a second (aiohttp, twilio): no command that does not send has to wait for it.
 
 
 def _http(opening: Opening) -> Channel:
@@ -76,6 +74,12 @@ def _fax_mail(opening: Opening) -> Channel:
     return FaxMail(opening.capabilities, opening.sender, opening.environment)
 
 
+def _webpush(opening: Opening) -> Channel:
+    from channels.webpush import Webpush
+
+    return Webpush(opening)
+
+
 def _twilio(opening: Opening) -> Channel:
     from channels.twilio import Twilio
 
@@ -88,10 +92,22 @@ def _sendgrid(opening: Opening) -> Channel:
     return Sendgrid(opening)
 
 
-def _webpush(opening: Opening) -> Channel:
-    from channels.webpush import Webpush
+def _visit_tasks(opening: Opening) -> Channel:
+    from channels.visit_tasks import open_visits
 
-    return Webpush(opening)
+    return open_visits(opening)
+
+
+def _im_tasks(opening: Opening) -> Channel:
+    from channels.im_tasks import open_im
+
+    return open_im(opening)
+
+
+def _portal(opening: Opening) -> Channel:
+    from channels.portal import open_portal
+
+    return open_portal(opening)
 
 
 PROVIDERS: dict[str, dict[str, Opener]] = {
@@ -100,9 +116,9 @@ PROVIDERS: dict[str, dict[str, Opener]] = {
     "email": {"outbox": _outbox, "http": _http, "sendgrid": _sendgrid, "smtp": _smtp},
     "fax": {"outbox": _outbox, "http": _http, "fax_mail": _fax_mail},
     "whatsapp": {"outbox": _outbox, "http": _http, "twilio": _twilio},
-    "visit": {"visit_tasks": open_visits},
-    "inbox": {"portal": open_portal},
-    "im": {"im_tasks": open_im},
+    "visit": {"visit_tasks": _visit_tasks},
+    "inbox": {"portal": _portal},
+    "im": {"im_tasks": _im_tasks},
 }
 """Message channel -> provider -> how to open it for a sender."""
 

@@ -192,7 +192,7 @@ def _messages(wave: Wave, capabilities: Mapping[str, Capabilities]) -> Said:
     for key in ("message", "variants", "ramp"):
         if kinds == {"call"} and getattr(wave, key):
             yield (key,), f"`{key}` does nothing in a wave of calls; delete it"
-    for key in ("rank", "capacity", "explore"):
+    for key in ("rank", "capacity", "explore", "skill"):
         if kinds == {"message"} and getattr(wave, key) is not None:
             yield (key,), f"`{key}` does nothing in a wave of messages; delete it, or use a call channel"
 
@@ -236,6 +236,9 @@ def _calls(wave: Wave, capabilities: Mapping[str, Capabilities]) -> Said:
                 ("capacity", "teams", name),
                 f"team {name} has {team.agents} agents; write how many call, at least 1",
             )
+        if team.skills and wave.skill is None:
+            message = "no column says which skill a customer takes; write skill: COLUMN in the wave, or delete `skills`"
+            yield ("capacity", "teams", name, "skills"), message
     for key in ("shrinkage", "occupancy"):
         if getattr(capacity, key) == (1.0 if key == "shrinkage" else 0.0):
             yield ("capacity", key), f"with this `{key}` nobody is ever at the phone; write such as 12% and 80%"

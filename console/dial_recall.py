@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,7 +51,9 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
         say(f"recalled: {_counted(standing.recalled)}")
     if stale:
         say(f"since the download: {_counted(stale)}; run: multiwave dial-list recall {number}")
-    elif standing.active:
+    if standing.off:
+        _say_not_done(number, standing.files)
+    elif standing.active and not stale:
         say("fresh: nobody on it is to be left alone by what is known now")
 
 
@@ -79,11 +82,22 @@ def _counted(reasons: Counter[str] | dict[str, int]) -> str:
     return ", ".join(f"{n:,} {why}" for why, n in sorted(reasons.items(), key=lambda each: (-each[1], each[0])))
 
 
+def _say_not_done(number: int, files: Mapping[str, int]) -> None:
+    """The files of a list that the dialler is yet to take, and what to say when it did."""
+    for file, held in ((file, held) for file, held in files.items() if held):
+        say(f"{held:,} recalled and not yet --done; file {file}")
+    say(f"when the dialler took one: multiwave dial-list recall {number} --done --file NAME")
+
+
 def recall(
     number: ListArgument,
     customer: Annotated[str | None, typer.Option(help="Take this customer off, by their key.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Take everybody off who is still on it.")] = False,
     done: Annotated[bool, typer.Option("--done", help="The dialler has taken the recalled ones off.")] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="With --done: by which file (the list's one recall, when it had one).", show_default=False),
+    ] = None,
     by_api: Annotated[
         bool, typer.Option("--by-api", help="Have the dialler take off all who are recalled; safe to run again.")
     ] = False,
@@ -96,6 +110,8 @@ def recall(
 
     if sum([customer is not None, everybody, done]) > 1:
         raise InputError("--customer, --all and --done are three things; give one of them")
+    if file is not None and not done:
+        raise InputError("--file says which recall is done; write it with --done")
     if done and by_api:
         raise InputError("--by-api takes off, --done says that it is done; give one of them")
     room = open_home(home, to_stop=True)
@@ -108,7 +124,7 @@ def recall(
         tell_taken_off(number, made, as_json)
         return
     if done:
-        freed = dial_recall.acknowledge(room, number, who(by), room.ledger.now())
+        freed = dial_recall.acknowledge(room, number, who(by), room.ledger.now(), file and file.name)
         if as_json:
             print_json({"list": number, "taken_off": freed})
         else:
@@ -117,15 +133,18 @@ def recall(
     taken = dial_recall.recall(room, number, who(by), room.ledger.now(), customer, everybody)
     reasons = Counter(one.reason for one in taken.entries)
     if as_json:
-        print_json({"list": number, "file": str(taken.file) if taken.file else None, "recalled": dict(reasons)})
-    elif taken.file is None:
-        say(f"list {number} is fresh: nobody is to be taken off it")
-    else:
+        file_ = str(taken.file) if taken.file else None
+        print_json({"list": number, "file": file_, "recalled": dict(reasons), "files": dict(taken.files)})
+    elif taken.file is not None:
         say(f"list {number}: {_counted(reasons)}")
         say(str(taken.file))
         for note in taken.written.notes:
             say(f"note: {note}")
-        say(f"give it to the dialler, then: multiwave dial-list recall {number} --done")
+        say(f"give it to the dialler, then: multiwave dial-list recall {number} --done --file {taken.file.name}")
+    elif any(taken.files.values()):
+        _say_not_done(number, taken.files)
+    else:
+        say(f"list {number} is fresh: nobody is to be taken off it")
 
 
 def callbacks(

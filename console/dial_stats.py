@@ -224,6 +224,7 @@ def _show_breaks(one: Counted) -> None:
         "over the person's caps": found.person_cap,
         "too soon for the number": found.number_gap,
         "over the number's caps": found.number_cap,
+        "too soon for the household": found.household_gap,
         "past the hours or the list's end": found.outside,
     }
     style = "bold red" if found.rows else None

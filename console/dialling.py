@@ -81,14 +81,15 @@ def extend(
     room = open_home(home)
     cut = dialling.extend(room, number, size or 1, who(by), room.ledger.now(), customer)
     if as_json:
-        _print_cut(cut)
+        _print_cut(cut, of_all_teams=False)
         return
     if not cut.entries:
         say(f"nobody more is callable now for list {number}")
     _say_cut(cut, "more", None)
 
 
-def _print_cut(cut: Cut) -> None:
+def _print_cut(cut: Cut, of_all_teams: bool = True) -> None:
+    dealt = {"worth_an_agent_hour": cut.pulled.worth_an_hour, "gap": round(cut.pulled.gap, 4)} if of_all_teams else {}
     print_json(
         {
             "list": cut.number or None,
@@ -99,8 +100,7 @@ def _print_cut(cut: Cut) -> None:
             "notes": list(cut.written.notes),
             "wanted": cut.sized.size,
             "sized": cut.sized.why,
-            "worth_an_agent_hour": cut.pulled.worth_an_hour,
-            "gap": round(cut.pulled.gap, 4),
+            **dealt,
             "blocks": blocks_json(cut.pulled.blocks),
             "left_out": cut.pulled.funnel,
             "waiting": cut.pulled.waiting,
@@ -145,14 +145,16 @@ def give_back(
 ) -> None:
     """Return a list after its dispositions are imported: who was not called may be listed again."""
     from flows import dialling
-    from ledger.dial_recall import standing_of
+    from ledger.dial_recall import lists_again, standing_of
 
     room = open_home(home)
     called, rest = dialling.give_back(room, number, who(by), room.ledger.now())
     with room.ledger.read() as connection:
         before = standing_of(connection, number).entries - called - rest
+        again = lists_again(connection, number)
     taken_off = f"; {before:,} more had been taken off it before" if before else ""
-    say(f"list {number} returned: {called:,} called, {rest:,} not, who may be listed again at once{taken_off}")
+    then = "who may be listed again at once" if again else "and nobody is listed again: the wave is over"
+    say(f"list {number} returned: {called:,} called, {rest:,} not, {then}{taken_off}")
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:

@@ -39,12 +39,11 @@ def _expire(room: Room, number: int, now: datetime) -> None:
     with room.ledger.read() as connection:
         row = list_of(connection, number)
     dialler = room.dialler(row.format)
+    # Named by the list alone: one whose commit was cut off is written over, and no second one lies beside it.
+    name = f"{row.campaign}-{row.wave_name}-list-{number}-expired{FORMATS[dialler.format].layout.recall_ending}"
     with room.ledger.write() as connection:
-        found = dial_expiry.expire(connection, number, now)
+        found = dial_expiry.expire(connection, number, name, now)
         if found is not None and found[0]:
-            # Named by the list alone: one whose commit was cut off is written over, and no second one lies beside it.
-            ending = FORMATS[dialler.format].layout.recall_ending
-            name = f"{row.campaign}-{row.wave_name}-list-{number}-expired{ending}"
             file = room.settings.home / "dial-lists" / name
             write_recall(room, dialler, file, number, found[0], now)
     if found is not None and found[1]:

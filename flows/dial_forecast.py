@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-
-from sqlalchemy import Connection
+from typing import Any
 
 from flows.room import Room
 from ledger.dial_blocks import OnList, on_list
@@ -34,7 +33,7 @@ class Forecast:
     known: bool = True
 
 
-def runs_dry(room: Room, connection: Connection, number: int, ends: datetime, now: datetime) -> Forecast:
+def runs_dry(room: Room, connection: Any, number: int, ends: datetime, now: datetime) -> Forecast:
     """When a list that is dialled until `ends` has fewer records to dial than its dialler dials, at its pace so far."""
     rules, mine = room.dial_rules(), on_list(connection, number)
     dials = sorted(call.at for one in mine for call in one.calls if call.disposition in DIALS)

@@ -11,7 +11,7 @@ from ledger.answer_counts import measured
 from ledger.dial_lists import teams_of_shift
 from waves.dial_split import Share
 from waves.errors import CampaignError
-from waves.plan import Capacity
+from waves.plan import Capacity, Team
 from waves.sizing import Shift, passes_of, passes_worth, size_list
 
 ASSUMED = (0.18, 0.15, 0.12, 0.10)
@@ -76,12 +76,17 @@ def size_for(
         name: Share(
             size if name == team else max(1, round(each[name] * size / each[team])),
             count * hours,
-            frozenset(capacity.teams[name].languages),
+            *served_by(capacity.teams[name]),
         )
         for name, count in at_work.items()
         if name not in done
     }
     return Sized(size, shares, how if asked is None else "as asked for", rates)
+
+
+def served_by(team: Team) -> tuple[frozenset[str], frozenset[str]]:
+    """The languages and the skills of the customers whom a team may be dealt; none: all."""
+    return frozenset(team.languages), frozenset(team.skills)
 
 
 def _rates(connection: Any, campaign: int) -> tuple[Sequence[float], str]:

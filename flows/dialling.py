@@ -12,7 +12,7 @@ from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
 from flows.abandonment import keep_below
 from flows.call_scores import Ranking, call_rank
-from flows.dial_sizing import SHIFT, Sized, as_asked, size_for
+from flows.dial_sizing import SHIFT, Sized, as_asked, served_by, size_for
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
@@ -23,9 +23,12 @@ from ledger.dial_details import Detail, details, known_attributes
 from ledger.dial_expiry import refuse_unreturned
 from ledger.dial_lists import Pull
 from ledger.gates import Gates
-from waves.diallers import Dialler
+from waves.dial_split import Share
+from waves.diallers import Dialler, tells_times
 from waves.errors import CampaignError
+from waves.outcomes import word
 from waves.plan import Wave
+from waves.recycling import PUNCTUAL
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -156,8 +159,10 @@ def _ask(
 
 
 def _ranked(ask: Pull, desk: _Desk, sized: Sized) -> Pull:
-    share = desk.ranking.explore(desk.wave.explore)
-    return replace(ask, explore=share, card=desk.ranking.card, passes=sized.rates)
+    dialler, share = desk.dialler, desk.ranking.explore(desk.wave.explore)
+    ahead = dialler.api is not None or tells_times(dialler, FORMATS[dialler.format].layout)
+    by = {"explore": share, "card": desk.ranking.card, "passes": sized.rates}
+    return replace(ask, **by, ahead=ahead, skill=desk.wave.skill)
 
 
 def extend(room: Room, number: int, size: int, by: str, now: datetime, customer: str | None = None) -> Cut:
@@ -168,12 +173,12 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
     with room.ledger.read() as connection:
         row = dial_lists.list_of(connection, number)
     ends = row.valid_until or row.lease_until
-    if row.returned_at is not None or ends <= now:
-        raise CampaignError(f"dial list {number} is over; pull another: multiwave dial-list pull")
     desk = _desk(room, row.campaign, row.wave_name, row.format, by, now)
     with room.ledger.write() as connection:
         lease = (ends, row.lease_until, desk.scopes)
-        ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, number=number, only=customer)
+        team = desk.wave.capacity.teams.get(row.team) if desk.wave.capacity else None
+        alone = {row.team: Share(size, 1.0, *served_by(team))} if team else {}
+        ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, alone, number, customer)
         sized = as_asked(connection, desk.running.id, size)
         cut = _cut(room, connection, desk, _ranked(ask, desk, sized), sized, now)
         if customer is not None and not cut.entries:
@@ -225,7 +230,7 @@ def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now:
         part = f"-from-{pulled.entries[0].rank}" if ask.number else ""
         name = f"{running.name}-{desk.wave.wave}-list-{pulled.number}{part}{FORMATS[dialler.format].layout.ending}"
         file = room.settings.home / "dial-lists" / name
-        rows, extra = rows_of(room, connection, dialler, pulled.entries, told, ask.team, now)
+        rows, extra = rows_of(room, connection, dialler, pulled.entries, told, ask.team, desk.wave.skill, now)
         written = FORMATS[dialler.format].write(file, rows, extra, dialler)
     return Cut(pulled, file, ask.valid_until, written, sized)
 
@@ -249,13 +254,17 @@ def rows_of(
     entries: Sequence[dial_lists.Entry],
     told: Mapping[str, Any],
     team: str,
+    skill: str | None,
     now: datetime,
 ) -> tuple[Iterator[DialRow], tuple[str, ...]]:
-    """The entries as lines for a dialler, and the names of the further columns they have; `told` is said of each."""
+    """The entries as lines for a dialler, and the names of the further columns they have; `told` is said of each.
+
+    `skill` is the attribute that says which skill a customer takes.
+    """
     named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
     types = known_attributes(connection, [name for name in named if name not in ALONG])
-    known = details(connection, [entry.customer for entry in entries], types)
-    rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in entries)
+    known = details(connection, entries, types, skill, room.dial_rules(), now)
+    rows = (_row(room, dialler, entry, told, known[entry.customer], team, now) for entry in entries)
     return rows, (*ALONG, *types)
 
 
@@ -267,8 +276,15 @@ def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int
 
 
 def _row(
-    room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], known: Detail, team: str, now: datetime
+    room: Room,
+    dialler: Dialler,
+    entry: dial_lists.Entry,
+    told: Mapping[str, Any],
+    known: Detail,
+    team: str,
+    now: datetime,
 ) -> DialRow:
+    tries = known.tries
     return DialRow(
         token=make_token(room.token_key, Kind.DIAL_ENTRY, entry.id),
         phones=(Phone(entry.number),),
@@ -277,12 +293,20 @@ def _row(
         rank=entry.rank,
         tier=entry.tier,
         score=entry.score,
-        not_before=now,
+        not_before=max(now, entry.callback_at - PUNCTUAL) if entry.callback_at else now,
         valid_until=entry.call_until,
         tz=known.zone,
         callable_until=entry.call_until,
         callback_at=entry.callback_at,
         callback_agent=entry.agent,
+        attempts_total=tries.total,
+        attempts_today=tries.today,
+        attempts_left=tries.left,
+        last_attempt_at=tries.last.at if tries.last else None,
+        last_disposition=word(tries.last.disposition) if tries.last else None,
+        skill=known.skill,
+        agent_owner=entry.agent or tries.agent,
+        caller_id=dialler.caller_id,
         team=team,
         list=told["list"],
         batch=f"list-{told['list']}",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Connection, select
 
 from channels.call_list.rows import DispositionRow
 from flows.room import Room
 from flows.running import load_running
-from ledger import tables as t
+from ledger.callbacks import called_people
 from ledger.legal_hours import Window, permitted
-from ledger.sql import among
 from waves.dispositions import Disposition
 from waves.hours import Kind
 
@@ -28,24 +24,23 @@ class Moved:
     at: datetime | None
 
     def __str__(self) -> str:
-        asked = f"customer {self.customer} was promised a call at {self.asked:%Y-%m-%d %H:%M} UTC, outside their hours"
+        asked = f"customer {self.customer} was promised a call at {self.asked:%Y-%m-%d %H:%M} UTC"
         if self.at is None:
-            return f"{asked}, and none are permitted before the wave closes: nothing is promised"
-        return f"{asked}: it is promised for {self.at:%Y-%m-%d %H:%M} UTC, when they begin again"
+            return f"{asked}, and may not be called from then until the wave closes: nothing is promised"
+        return f"{asked}, outside their hours: it is promised for {self.at:%Y-%m-%d %H:%M} UTC, when they begin again"
 
 
 def moved(room: Room, rows: Sequence[DispositionRow], touches: Sequence[int | None], now: datetime) -> dict[int, Moved]:
     """By place in `rows` the promises still to come that lie outside the hours; `touches` as their tokens name them."""
-    promised = {
-        touch: place
-        for place, (row, touch) in enumerate(zip(rows, touches, strict=True))
-        if touch is not None and row.disposition is Disposition.CALLBACK_AGREED and row.callback_at
-        if row.callback_at > now
-    }
+    promised: dict[int, list[int]] = {}
+    for place, (row, touch) in enumerate(zip(rows, touches, strict=True)):
+        agreed = row.disposition is Disposition.CALLBACK_AGREED
+        if touch is not None and agreed and row.callback_at is not None and row.callback_at > now:
+            promised.setdefault(touch, []).append(place)
     if not promised:
         return {}
     with room.ledger.read() as connection:
-        people = _people(connection, promised)
+        people = called_people(connection, promised)
     hours: dict[tuple[str, str, str], Sequence[Window]] = {}
     found = {}
     for one in people:
@@ -53,21 +48,14 @@ def moved(room: Room, rows: Sequence[DispositionRow], touches: Sequence[int | No
         if key not in hours:
             rules = load_running(room.ledger, one.campaign).rules
             hours[key] = permitted(rules, Kind.CALL, key[1].split(), key[2].split(), now, one.closes) or ()
-        asked = rows[promised[one.touch]].callback_at
-        whole = (max(opens, asked) for opens, closes in hours[key] if closes > asked)
-        at = min((moment for moment in whole if moment < one.closes), default=None)
-        if at != asked:
-            found[promised[one.touch]] = Moved(one.key, asked, at)
+        for place in promised[one.touch]:
+            asked = rows[place].callback_at
+            at = _first(hours[key], asked, one.closes) if asked else None
+            if asked and at != asked:
+                found[place] = Moved(one.key, asked, at)
     return found
 
 
-def _people(connection: Connection, promised: Mapping[int, int]) -> Sequence[Any]:
-    c, p, w, z = t.touch.c, t.customer.c, t.wave.c, t.zone_set.c
-    return connection.execute(
-        select(c.id.label("touch"), p.key, w.closes, t.campaign.c.name.label("campaign"), z.zones, z.jurisdictions)
-        .join_from(t.touch, t.wave, w.id == c.wave)
-        .join(t.campaign, t.campaign.c.id == w.campaign)
-        .join(t.customer, p.id == c.customer)
-        .outerjoin(t.zone_set, z.id == p.zone_set)
-        .where(among(c.id, promised), w.closes > w.opened)
-    ).all()
+def _first(hours: Sequence[Window], asked: datetime, closes: datetime) -> datetime | None:
+    whole = (max(opens, asked) for opens, until in hours if until > asked)
+    return min((moment for moment in whole if moment < closes), default=None)

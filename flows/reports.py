@@ -163,6 +163,7 @@ def record_dispositions(
                 talk_s=row.talk_s,
                 wrap_s=row.wrap_s,
                 callback_at=promised[place].at if place in promised else row.callback_at,
+                raw_code=row.raw_code,
             )
             for place, (row, entry, touch) in enumerate(zip(rows, entries, touches, strict=True))
         ]

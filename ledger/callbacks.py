@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select
 
 from ledger import tables as t
-from ledger.sql import inline
+from ledger.sql import among, inline
 from ledger.types import later
 from waves.dispositions import DIALS
 from waves.message import CHANNEL_CODES
@@ -94,3 +96,16 @@ def promises(connection: Connection, now: datetime, hours_past: float, hours_ahe
         why = word(Reason(void)) if state == "void" else None
         found.append(Promise(at, customer, campaign, wave, agent, state, number, why))
     return found
+
+
+def called_people(connection: Connection, touches: Collection[int]) -> Sequence[Row[Any]]:
+    """Of each of these touches the customer's key and zones, the campaign, and when the wave closes (pk_touch)."""
+    c, p, w, z = t.touch.c, t.customer.c, t.wave.c, t.zone_set.c
+    return connection.execute(
+        select(c.id.label("touch"), p.key, w.closes, t.campaign.c.name.label("campaign"), z.zones, z.jurisdictions)
+        .join_from(t.touch, t.wave, w.id == c.wave)
+        .join(t.campaign, t.campaign.c.id == w.campaign)
+        .join(t.customer, p.id == c.customer)
+        .outerjoin(t.zone_set, z.id == p.zone_set)
+        .where(among(c.id, touches), w.closes > w.opened)
+    ).all()

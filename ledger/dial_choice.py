@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,8 +49,12 @@ class Pull:
     """The share of it that is drawn by lot."""
     card: int | None = None
     """The model card of what it is ranked by; None: no model ranks it."""
+    ahead: bool = True
+    """Whether its dialler is told times, so that calls promised for later in the list's time are on it."""
     passes: Sequence[float] = ()
     """P(a person answers) of a customer's first, second ... dial, for those whom no model scored."""
+    skill: str | None = None
+    """The attribute that says which skill a customer takes; None: none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ class _Look:
     def at(self, block: Sequence[Ranked]) -> Looked:
         """What is known of these now."""
         touches = [one.touch for one in block]
-        found = candidates(self.connection, touches, self.ask.wave, self.gates, self.types, self.now)
+        since = self.now - self.rules.household.gap if self.rules.household else None
+        found = candidates(self.connection, touches, self.ask, self.gates, self.types, self.now, since)
         return found, calls_to(self.connection, (number.value for one in found for number in one.numbers))
 
     def lottery(self, name: str) -> Draw:
@@ -129,8 +134,8 @@ def choose(
     teams = dict(ask.teams) or {ask.team: Share(ask.size, 1.0)}
     wanted = shift = sum(team.size for team in teams.values())
     ranks, known = dict[int, Ranked](), list[Looked]()
-    lot, due = _lottery(look, ranks, shift)
-    made = Composed(lot)
+    lot, due = _lottery(look, ranks, teams.values())
+    made = Composed(lot, teams.values())
     for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * shift)):
         ranks |= {one.touch: one for one in block}
         for start in range(0, len(block), TOGETHER):
@@ -141,8 +146,8 @@ def choose(
                 dealt = deal(leads, teams)
                 if len(dealt.places[ask.team]) >= ask.size:
                     return Choice(made, dealt, leads, ranks, _p_assign(made, due), look.lottery("order"))
-                wanted += shift  # the others cannot take whom they do not understand
-                made = Composed(lot)
+                wanted *= 2  # the others cannot take whom they do not understand
+                made = Composed(lot, teams.values())
                 for people, to_numbers in known:
                     compose(made, people, to_numbers, rules, now, wanted)
     leads = _leads(made, ranks)
@@ -150,9 +155,9 @@ def choose(
     return Choice(made, deal(leads, teams), leads, ranks, everybody, look.lottery("order"))
 
 
-def _lottery(look: _Look, ranks: dict[int, Ranked], shift: int) -> tuple[Lot, int]:
+def _lottery(look: _Look, ranks: dict[int, Ranked], teams: Collection[Share]) -> tuple[Lot, int]:
     """As many as it takes to draw the lists' reserved places, in the order of their tickets; of how many it is."""
-    size = 0 if look.ask.only else reserved(shift, look.ask.explore)
+    size = 0 if look.ask.only else reserved(sum(team.size for team in teams), look.ask.explore)
     lot = Lot(size=size)
     if not size:
         return lot, 0
@@ -161,7 +166,7 @@ def _lottery(look: _Look, ranks: dict[int, Ranked], shift: int) -> tuple[Lot, in
         ranks |= {one.touch: one for one in block}
         people, to_numbers = look.at(block)
         lot = Lot([*lot.people, *people], {**lot.to_numbers, **to_numbers}, size)
-        trial = Composed(lot)
+        trial = Composed(lot, teams)
         draw(trial, look.rules, look.now, size)
         if len(trial.drawn) == size:
             break
@@ -172,7 +177,7 @@ def _leads(made: Composed, ranks: Mapping[int, Ranked]) -> list[Lead]:
     scores = [ranks[one.touch].score for one, _ in made.chosen]
     hot = hottest([None if one.promise else score for (one, _), score in zip(made.chosen, scores, strict=True)])
     return [
-        Lead(1.0 if score is None else score, one.language, TIERS[1] if place in hot else one.tier, one.team)
+        Lead(1.0 if score is None else score, one.language, TIERS[1] if place in hot else one.tier, one.team, one.skill)
         for place, ((one, _), score) in enumerate(zip(made.chosen, scores, strict=True))
     ]
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, 
 from ledger import tables as t
 from ledger.audit import record
 from ledger.dial_blocks import Block, blocks
-from ledger.dial_candidates import waiting
+from ledger.dial_candidates import count_promised_later, waiting
 from ledger.dial_choice import Line, Pull, Score, choose
 from ledger.dial_tables import call_score
 from ledger.doubts import given_up
@@ -22,10 +22,11 @@ from ledger.legal_hours import cover
 from ledger.recycling import hold_lists, wait_again
 from ledger.sql import among
 from ledger.store import keep_open, keep_out_new_touches
+from waves.dial_list import PROMISED_LATER
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 from waves.outcomes import State
-from waves.recycling import DialRules
+from waves.recycling import DialRules, said
 
 OTHER_TEAMS = "other_teams"
 """Callable, and for the lists of the shift's other teams."""
@@ -86,12 +87,15 @@ def pull(
 ) -> Pulled:
     """Cut a list of at most `size` entries, best first, each re-checked; what fails the re-check is withdrawn.
 
-    CampaignError under a kill switch; people of a halted segment are left out. Who may not be called at this hour, or
-    not that often, waits for a later list. Nobody is looked at who would come after the last entry.
+    CampaignError under a kill switch, and when the list that is to be longer is over; people of a halted segment are
+    left out. Who may not be called at this hour, or not that often, waits for a later list. Nobody is looked at who
+    would come after the last entry.
     """
     if gates.campaign is None:
         raise ValueError("a dry run lists nobody")
     hold_lists(connection)
+    if ask.number:
+        refuse_if_over(list_of(connection, ask.number), now)
     keep_out_new_touches(connection, ask.wave)
     refuse_unless_open(connection, ask.wave, ask.scopes, now)
     cover(connection, gates.rules, now, gates.closes)
@@ -106,6 +110,8 @@ def pull(
             )
             .values(state=given_up(State.WITHDRAWN), reason=reason)
         )
+    if not ask.ahead and (later := count_promised_later(connection, ask, gates, now)):
+        made.funnel[PROMISED_LATER] += later
     mine = choice.of(ask.team)
     if len(mine) < len(made.chosen):
         made.funnel[OTHER_TEAMS] += len(made.chosen) - len(mine)
@@ -189,7 +195,7 @@ def _answers(connection: Connection, ask: Pull, chosen: Sequence[Line]) -> list[
         asked = among(c.customer, [line.one.customer for line in chosen])
         rows = connection.execute(select(c.customer, c.answer).where(c.wave == ask.wave, asked))
         scored = {row.customer: row.answer for row in rows}
-    dials = [min(len(line.one.of_wave), len(ask.passes) - 1) for line in chosen]
+    dials = [min(len(said(line.one.of_wave)), len(ask.passes) - 1) for line in chosen]
     by_dials = [ask.passes[n] if ask.passes else None for n in dials]
     return [scored.get(line.one.customer, usual) for line, usual in zip(chosen, by_dials, strict=True)]
 
@@ -245,6 +251,17 @@ def refuse_if_back(number: int, row: Row[Any]) -> None:
         raise CampaignError(f"dial list {number} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
 
 
+def refuse_if_over(row: Row[Any], now: datetime) -> None:
+    """CampaignError when nobody may be put on a list any more: it is not out, its end has come, or it expired."""
+    refuse_if_back(row.id, row)
+    ends = row.valid_until or row.lease_until
+    if ends <= now or row.expired_at is not None:
+        raise CampaignError(
+            f"dial list {row.id} was to be dialled until {ends:%Y-%m-%d %H:%M} UTC and is over; pull another: "
+            "multiwave dial-list pull"
+        )
+
+
 def teams_of_shift(connection: Connection, wave: int, shift: str, since: datetime) -> set[str]:
     """The teams that have pulled a list of this shift (ix_dial_list_wave)."""
     d = t.dial_list.c
@@ -292,7 +309,7 @@ def free(
     taking = select(w.id).where(w.state == "open", *([] if until is None else [w.closes > until]))
     connection.execute(
         update(t.touch)
-        .where(among(c.id, touches), c.state == int(State.LISTED), ~_called(c.id), c.wave.in_(taking))
+        .where(among(c.id, touches), c.state == int(State.LISTED), ~called(c.id), c.wave.in_(taking))
         .values(state=int(State.QUEUED), claimed_at=null(), claimed_by=null())
     )
     connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False))
@@ -300,10 +317,11 @@ def free(
     return Freed(len(mine), sum(not row.called for row in mine))
 
 
-def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether the dialler tried this touch at all (ix_call_touch)."""
+def called(touch: ColumnElement[int], since: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+    """Whether a dialler tried this touch at all (since then), from whatever list (ix_call_touch)."""
     k = t.call.c
     tried = select(k.event).where(k.touch == touch, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    tried = tried if since is None else tried.where(k.at >= since)
     return tried.correlate_except(t.call).exists()
 
 

@@ -1,16 +1,16 @@
 """Taking people off a list that is out: who must not be dialled any more, and what a lead did about it.
 
 A file that was downloaded cannot be undownloaded. So a recalled entry goes on holding its customer and number until the
-lead says that the dialler took it off, or the list comes back: nobody else calls them meanwhile.
+lead says that the dialler took off whom its file names, or the list comes back: nobody else calls them meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, bindparam, literal, select, update
+from sqlalchemy import Connection, Integer, bindparam, func, literal, select, update
 
 from ledger import tables as t
 from ledger.audit import record
@@ -34,6 +34,8 @@ class Recalled:
     entry: int
     number: str
     reason: str
+    again: bool = False
+    """Whether an earlier file named it, which is the one that counts."""
 
 
 def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str, str]) -> list[Recalled]:
@@ -57,37 +59,70 @@ def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str,
 
 
 def entries_to_recall(connection: Connection, number: int, customer: str | None) -> list[Recalled]:
-    """Every entry of a list that is still out, or the one of a customer; CampaignError when the list has none such."""
+    """Every entry that a list holds still, or the one of a customer; CampaignError when the list has none such."""
     e, p = t.dial_entry.c, t.customer.c
-    query = select(e.id, e.number).join(t.customer, p.id == e.customer).where(e.list == number, e.active)
+    query = select(e.id, e.number, e.recalled_at).join(t.customer, p.id == e.customer)
+    query = query.where(e.list == number, e.active)
     if customer is not None:
         query = query.where(p.key == customer)
-    found = [Recalled(row.id, row.number, BY_LEAD) for row in connection.execute(query.order_by(e.rank))]
+    rows = connection.execute(query.order_by(e.rank))
+    found = [Recalled(row.id, row.number, BY_LEAD, row.recalled_at is not None) for row in rows]
     if customer is not None and not found:
         raise CampaignError(f"customer {customer} is not on dial list {number}, or not any more")
     return found
 
 
-def recall(connection: Connection, number: int, entries: Sequence[Recalled], by: str, now: datetime) -> None:
-    """Note that these entries must not be dialled any more; again changes nothing of them."""
+def recall(connection: Connection, number: int, entries: Sequence[Recalled], file: str, by: str, now: datetime) -> None:
+    """Note that the file of this name says to dial these entries no more; again changes nothing of them."""
     hold_lists(connection)
     e = t.dial_entry.c
     mark = update(t.dial_entry).where(e.id == bindparam("b_entry"), e.recalled_at.is_(None))
     connection.execute(
-        mark.values(recalled_at=now, recalled_for=bindparam("b_reason")),
+        mark.values(recalled_at=now, recalled_for=bindparam("b_reason"), recalled_in=file),
         [{"b_entry": one.entry, "b_reason": one.reason} for one in entries],
     )
     record(connection, now, by, "dial-list recall", f"list {number}", after=f"{len(entries)} entries")
 
 
-def acknowledge(connection: Connection, number: int, rules: DialRules, by: str, now: datetime) -> int:
-    """The dialler took the recalled entries off: from now on they may be listed again, or are done; how many."""
+def acknowledge(connection: Connection, number: int, file: str | None, rules: DialRules, by: str, now: datetime) -> int:
+    """The dialler took off whom a recall's file names: they may be listed again from now on, or are done; how many.
+
+    Without a `file` that of the list's one recall. CampaignError for a file that is none of the list's, and without one
+    when the list had several, done or not: who says it a second time would free those of a file that nobody loaded.
+    """
     hold_lists(connection)
-    row, e = list_of(connection, number), t.dial_entry.c
+    row, e, files = list_of(connection, number), t.dial_entry.c, recall_files(connection, number)
+    if file is not None and file not in files:
+        raise CampaignError(f"no recall of dial list {number} is called {file}; its recalls: {_told(files)}")
+    if file is None and len(files) > 1:
+        raise CampaignError(
+            f"dial list {number} was recalled by several files: {_told(files)}; say which of them the dialler took: "
+            f"multiwave dial-list recall {number} --done --file NAME"
+        )
     keep_open(connection, [row.wave])
-    taken = free(connection, [e.list == number, e.recalled_at.is_not(None)], rules)
-    record(connection, now, by, "dial-list recall", f"list {number}", after=f"{taken.entries} entries taken off")
+    which = [e.list == number, e.recalled_in.is_not(None) if file is None else e.recalled_in == file]
+    taken = free(connection, which, rules)
+    after = f"{taken.entries} entries taken off{f' by {file}' if file else ''}"
+    record(connection, now, by, "dial-list recall", f"list {number}", after=after)
     return taken.entries
+
+
+def recall_files(connection: Connection, number: int) -> dict[str, int]:
+    """The files that took entries off a list, by name, with how many of them it holds still (ix_dial_entry_list)."""
+    e = t.dial_entry.c
+    query = select(e.recalled_in, func.count().filter(e.active)).where(e.list == number, e.recalled_in.is_not(None))
+    return dict(connection.execute(query.group_by(e.recalled_in).order_by(e.recalled_in)).tuples().all())
+
+
+def _told(files: Mapping[str, int]) -> str:
+    return ", ".join(f"{file} ({held} held still)" for file, held in files.items()) or "none"
+
+
+def lists_again(connection: Connection, number: int) -> bool:
+    """Whether whom this list let go of may be on a later one: its wave is open, and was not stopped."""
+    w = t.wave.c
+    query = select(w.id).where(w.id == list_of(connection, number).wave, w.state == "open", w.stopped_at.is_(None))
+    return connection.scalar(query) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +135,8 @@ class Standing:
     recalled: Mapping[str, int]
     off: int = 0
     """Those recalled that it holds still."""
+    files: Mapping[str, int] = field(default_factory=dict)
+    """The same by the file that took them off; 0: done."""
 
 
 def standing_of(connection: Connection, number: int) -> Standing:
@@ -111,5 +148,6 @@ def standing_of(connection: Connection, number: int) -> Standing:
     for row in rows:
         if row.recalled_for is not None:
             recalled[row.recalled_for] = recalled.get(row.recalled_for, 0) + 1
-    off = sum(row.active and row.recalled_for is not None for row in rows)
-    return Standing(len(rows), sum(row.active for row in rows), sum(row.called for row in rows), recalled, off)
+    files = recall_files(connection, number)
+    active, called = sum(row.active for row in rows), sum(row.called for row in rows)
+    return Standing(len(rows), active, called, recalled, sum(files.values()), files)

@@ -30,6 +30,7 @@ from ledger.calls import Call, record_calls
 from ledger.close import Balance
 from ledger.events import Recorded, record_events
 from ledger.store import Ledger, create_ledger
+from tests.blanks import blank_sqlite
 from tests.hours_rows import hours_yaml
 from waves.dispositions import Disposition
 from waves.draw import bucket_of
@@ -309,6 +310,8 @@ def make_world(home: Path, url: str | None = None, where: str = "age >= 0", **se
     """A fresh home over a new ledger with a simulated clock."""
     home.mkdir(parents=True, exist_ok=True)
     make_token_key(home)
+    if url is None and not (home / "ledger.db").exists():
+        (home / "ledger.db").write_bytes(blank_sqlite())
     options: Mapping[str, Any] = {"home": home, "database_url": url, **settings}
     chosen = Settings(**options)
     room = Room(chosen, create_ledger(chosen.url, simulated=True), read_token_key(chosen))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
 from hypothesis import settings
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.blanks import blank_sqlite, lay_tables
 
 STORY = {"test_four_waves", "test_private", "test_readings", "test_report", "test_the_demo"}
 """Acceptance tests that read one campaign, run once for the session."""
@@ -45,6 +49,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
     return ByFile(config, log)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is there by now stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 UNSYNCED = ("fsync", "synchronous_commit", "full_page_writes")
 """What makes PostgreSQL wait for the disk: the tests kill programs, never the machine."""
 
@@ -69,22 +79,54 @@ def pg_url() -> Iterator[str]:
         yield url.render_as_string(hide_password=False)
 
 
+@pytest.fixture(scope="session")
+def pg_blank(pg_url: str) -> str:
+    """The name of a PostgreSQL ledger that nobody uses, to be copied."""
+    server, name = make_url(pg_url), "blank"
+    with psycopg.connect(plain(server), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {LOCALE}")
+    lay_tables(server.set(database=name))
+    return name
+
+
+def plain(server: URL) -> str:
+    """The server's address as psycopg takes it."""
+    return server.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def database(pg_url: str, template: str) -> Iterator[str]:
+    """The address of a PostgreSQL database of one's own; template0 is an empty one."""
+    server, name = make_url(pg_url), f"ledger_{uuid4().hex}"
+    with psycopg.connect(plain(server), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy ENCODING 'UTF8' {LOCALE}")
+        yield server.set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A SQLite file of its own for each test."""
-    return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'ledger.db'}"
+    """A new ledger in a SQLite file of its own for each test."""
+    path = tmp_path_factory.mktemp("sqlite") / "ledger.db"
+    path.write_bytes(blank_sqlite())
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty database of the test's own, once on each of the two databases."""
+    """The address of a new ledger of the test's own, once on each of the two databases."""
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_url")
         return
-    server = make_url(request.getfixturevalue("pg_url"))
-    name = f"ledger_{uuid4().hex}"
-    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {LOCALE}")
-        yield server.set(database=name).render_as_string(hide_password=False)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with database(request.getfixturevalue("pg_url"), request.getfixturevalue("pg_blank")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database of the test's own, once on each of the two databases."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with database(request.getfixturevalue("pg_url"), "template0") as url:
+        yield url

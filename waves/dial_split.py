@@ -1,8 +1,8 @@
-"""The calls of a shift dealt out to its teams: fair by what an agent hour is worth, by language, and by who knows whom.
+"""The calls of a shift dealt out to its teams: fair by what an agent hour is worth, by who can serve whom, knows whom.
 
-Strata are the teams that may serve a customer (by language) and the tier; those that fewest teams can serve are dealt
-first. Each team's quota of a stratum goes by agent hours, by largest remainder. Inside, whoever a team called before
-goes to it again, and the rest, best first, to the team whose agent hour is worth least so far.
+Strata are the teams that may serve a customer (by language and skill) and the tier; those that fewest teams can serve
+are dealt first. Each team's quota of a stratum goes by agent hours, by largest remainder. Inside, whoever a team called
+before goes to it again, and the rest, best first, to the team whose agent hour is worth least so far.
 """
 
 from __future__ import annotations
@@ -23,24 +23,31 @@ AHEAD = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a team is to get: so many entries, for so many agent hours, of customers of these languages (none: all).
+    """What a team is to get: so many entries, for so many agent hours, of these languages and skills (none: all).
 
-    A customer whose language nobody knows goes to any team.
+    A customer whose language or skill nobody knows goes to any team.
     """
 
     size: int
     hours: float
     languages: frozenset[str] = frozenset()
+    skills: frozenset[str] = frozenset()
+
+    def serves(self, language: str | None, skill: str | None) -> bool:
+        """Whether the team may be dealt a customer of this language, whose call takes this skill."""
+        speaks = language in {*self.languages, None} or not self.languages
+        return speaks and (skill in {*self.skills, None} or not self.skills)
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """One customer to deal: what the call is worth, the language, the tier, and the team that called before."""
+    """One customer to deal: worth of the call, language, tier, the team that called before, the skill it takes."""
 
     worth: float
     language: str | None = None
     tier: str = "normal"
     team: str | None = None
+    skill: str | None = None
 
 
 def hottest(scores: Sequence[float | None]) -> set[int]:
@@ -82,9 +89,7 @@ def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:
     places: dict[str, list[int]] = {name: [] for name in teams}
     worth = dict.fromkeys(teams, 0.0)
     for place, lead in enumerate(leads):
-        able = tuple(
-            name for name, team in teams.items() if lead.language in {*team.languages, None} or not team.languages
-        )
+        able = tuple(name for name, team in teams.items() if team.serves(lead.language, lead.skill))
         if lead.tier == TIERS[0] and lead.team in able and len(places[lead.team]) < teams[lead.team].size:
             places[lead.team].append(place)
             worth[lead.team] += max(0.0, lead.worth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import multiprocessing
 import os
@@ -28,10 +29,9 @@ SCRIPT = Path(sys.executable).with_name("multiwave")
 COMMAND = [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-c", "from console.cli import main; main()"]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    [__name__, "flows.starting", "flows.reports", "flows.dial_recall", "flows.dial_results", "segments.customers"]
+    [__name__, "flows.driver", "flows.starting", "flows.reports", "flows.dial_results", "segments.customers"]
 )
 """This module too, or each fork would import it, and pandas with it, once more."""
-ALWAYS_SPAWNED = ("advance", "plan", "start")
 PATIENCE_S = 300.0
 """After this long a command that says nothing counts as broken; a busy machine takes 30 s for the slowest."""
 COMES_WITHIN_S = 60.0
@@ -92,7 +92,10 @@ def _main(words: Sequence[str], env: dict[str, str], folder: Path, out: Path, er
     for handle, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), handle)
     sys.argv = ["multiwave", *words]
-    main()
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # multiprocessing ends a process without: Prefect has its last lines to send
 
 
 @dataclass
@@ -103,12 +106,12 @@ class Program:
     settings: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     quick: bool = False
-    """Run small commands in forks of an interpreter that has imported the program already: ten times as many."""
+    """Run commands in forks of an interpreter that has imported the program already: ten times as many."""
 
     def try_(self, *words: object, **more: str) -> Said:
         """Run a command to its end, whatever that is."""
         line = [*map(str, words), "--home", str(self.home)]
-        run = forked if self.quick and words[0] not in ALWAYS_SPAWNED else spawned
+        run = forked if self.quick else spawned
         said = run(line, environment(**(self.settings | more)), self.home.parent)
         if words[0] != "plan":
             self.said += [*said.out.splitlines(), *said.err.splitlines()]

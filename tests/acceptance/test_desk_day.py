@@ -9,18 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from tests.acceptance.desk import FINAL, PART, Line, customers, eastern
 from tests.acceptance.desk_day import PROMISED, TEAMS, WEST_FROM, Day, live, western
 from tests.acceptance.program import Program
 from tests.acceptance.server import Server
-from tests.conftest import LOCALE
+from tests.conftest import database
 
 pytestmark = pytest.mark.acceptance
 
@@ -31,13 +28,8 @@ def day(request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest
     if request.param == "sqlite":
         yield live(Day(Program(home, server.settings, quick=True)))
         return
-    address, name = make_url(request.getfixturevalue("pg_url")), f"desk_{uuid4().hex}"
-    plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {LOCALE}")
-        url = address.set(database=name).render_as_string(hide_password=False)
+    with database(request.getfixturevalue("pg_url"), "template0") as url:
         yield live(Day(Program(home, server.settings | {"MULTIWAVE_DATABASE_URL": url}, quick=True)))
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def values(lines: Collection[Line]) -> float:

@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from channels.call_list.rows import DispositionRow
 from console.cli import app
+from flows.dial_recall import acknowledge, recall
+from flows.dialling import give_back
 from flows.reports import record_dispositions
 from ledger import tables as t
-from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
+from ledger.calls import Call, record_calls
+from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
 from tests.commands import said
-from tests.steps import phoned, suppress, touch_words
+from tests.steps import phoned, suppress, touch_of, touch_words
 from waves.dial_lease import held_until
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
@@ -156,6 +159,34 @@ def test_what_the_dialler_took_off_is_listed_again_at_once(desk: World) -> None:
     assert len(desk.pull("call", team="south").entries) == 4
     desk.advance(LET_GO)
     assert [number for number, _ in on_live_lists(desk)] == [2] * 4
+
+
+def test_a_late_result_from_an_old_list_does_not_keep_anybody_on_the_new_one(world: World) -> None:
+    give_back(world.room, 1, "lead", T0)
+    world.now = T0 + HOUR / 2
+    (second,) = {entry.number for entry in world.pull("call", 1, team="south").entries}
+    assert second == phone(0)
+    touch = touch_of(world, "call", "c0").id
+    with world.ledger.write() as connection:
+        first = connection.scalar(select(func.min(t.dial_entry.c.id)).where(t.dial_entry.c.touch == touch))
+        record_calls(
+            connection, [Call(Disposition.NO_ANSWER, T0 + HOUR, "late", "test", touch, entry=first)], RULES, T0
+        )
+    world.advance(OVER + HOUR)
+    assert [in_file(file) for file in files(world)] == [[(phone(0), "expired")]]
+
+
+def test_the_lead_who_took_one_off_does_not_free_those_who_expired(world: World) -> None:
+    taken = recall(world.room, 1, "lead", OVER - HOUR, "c3")
+    assert taken.file is not None
+    world.advance(OVER)
+    with pytest.raises(
+        CampaignError, match=r"several files: .*expired\.csv \(3 held still\), .*recall-1\.csv \(1 held still"
+    ):
+        acknowledge(world.room, 1, "lead", OVER)
+    assert acknowledge(world.room, 1, "lead", OVER, taken.file.name) == 1
+    assert [entry.number for entry in world.pull("call", team="south").entries] == [phone(3)]
+    assert acknowledge(world.room, 1, "lead", OVER, files(world)[0].name) == 3
 
 
 def test_a_list_that_is_returned_in_its_grace_is_just_returned(desk: World) -> None:

@@ -167,6 +167,7 @@ def test_who_changed_since_the_pull_is_not_loaded(desk: Desk) -> None:
     convert(desk.world, "c1")
     suppress(desk.world, "c3")
     phoned(desk.world, "call", "c4", Disposition.NO_ANSWER, T0)
+    phoned(desk.world, "call", "c2", Disposition.NOT_ATTEMPTED, T0, listed=True)
     desk.run("recall", "1", "--customer", "c0")
     told = desk.told("load", "1")
     assert told["left_out"] == {"converted": 1, "suppressed": 1, "off_the_list": 1, "called": 1}
@@ -228,6 +229,26 @@ def test_who_is_recalled_in_doubt_stays_so_until_the_load_ends_well(desk: Desk) 
     desk.there.put(desk.code_of(0), phone(0).removeprefix("+1"))  # the request that was cut off, at last
     assert desk.told("recall", "1", "--by-api")["answers"] == {"off": 1}
     assert phone(0) not in desk.dialable()
+
+
+def test_a_load_that_stops_early_ends_none_and_forgets_nobody(desk: Desk) -> None:
+    """The first request, cut off, may still be at work; the second load never came to its entry."""
+    desk.standin.fail({"fault": "reset", "requests": [1]})
+    desk.run("load", "1", code=1)
+    desk.standin.fail({"fault": "say", "status": 403, "from": 1})
+    assert desk.told("load", "1", code=1)["answers"] == {"not_asked": 1}
+    desk.standin.fail()
+    assert desk.told("ls")["lists"][0]["loaded"] == 4
+    assert desk.told("recall", "1", "--customer", "c0", "--by-api", code=1)["answers"] == {"in_doubt": 1}
+    assert desk.told("load", "1")["answers"] == {"there": 4}
+    assert desk.told("recall", "1", "--by-api")["answers"] == {"not_there": 1}
+
+
+def test_who_was_called_since_stays_among_the_loaded(desk: Desk) -> None:
+    desk.run("load", "1")
+    phoned(desk.world, "call", "c4", Disposition.NO_ANSWER, T0)
+    assert desk.told("load", "1")["answers"] == {"there": 4}
+    assert desk.told("ls")["lists"][0]["loaded"] == 5
 
 
 def test_a_broken_dialler_leaves_nobody_twice_and_tells_what_is_open(desk: Desk) -> None:

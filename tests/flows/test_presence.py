@@ -209,12 +209,12 @@ def test_a_flow_run_is_named_after_its_worker(tmp_path: Path) -> None:
         made.ledger.close()
 
 
-def test_a_worker_of_another_version_is_refused(ledger_url: str, tmp_path: Path) -> None:
-    engine = make_engine(ledger_url)
+def test_a_worker_of_another_version_is_refused(empty_url: str, tmp_path: Path) -> None:
+    engine = make_engine(empty_url)
     migrate(engine, "0002")
     engine.dispose()
     with pytest.raises(LedgerError, match=r"the ledger is at version 0002, this release wants .*; run: multiwave init"):
-        open_room(Settings(home=tmp_path, database_url=ledger_url))
+        open_room(Settings(home=tmp_path, database_url=empty_url))
 
 
 def test_every_machine_of_a_ledger_has_one_key(ledger_url: str, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_the_last_minute_of_the_hours_is_one_and_their_end_is_none(world: World)
 
 def test_nothing_is_promised_where_no_hours_are_left_and_the_call_counts(world: World) -> None:
     (note,) = promised(world, T0 + 35.5 * HOUR).notes
-    assert "none are permitted before the wave closes: nothing is promised" in note
+    assert "may not be called from then until the wave closes: nothing is promised" in note
     assert callbacks(world) == {}
     assert touch_words(world, "call")["c0"][0][2] == "callback_requested"
 

@@ -17,9 +17,11 @@ from sqlalchemy.exc import IntegrityError
 
 from channels.call_list.rows import DispositionRow
 from flows.reports import record_dispositions, record_reports
+from flows.running import gates_of, load_running
 from ledger import campaigns
 from ledger import tables as t
-from ledger.dial_lists import give_back, lists
+from ledger.dial_expiry import expire
+from ledger.dial_lists import Pull, give_back, lists, pull
 from tests.builders import DAY, HOUR, RULES, T0, Person, World, phone, plan_text, put, reachable
 from tests.steps import convert, hold_back, phoned, set_customer, suppress, touch_words
 from waves.dispositions import Disposition
@@ -196,6 +198,23 @@ CHANGED: dict[str, tuple[Callable[[World, str], object], str]] = {
     "case": (lambda world, key: suppress(world, key, reason="open_case"), "open_case"),
     "texts": (lambda world, key: suppress(world, key, "sms"), ""),
 }
+
+
+def test_a_list_that_came_back_meanwhile_is_not_made_longer(world: World) -> None:
+    """Whoever asks for more of a list has looked at it before its turn with the lists came."""
+    calling(world, [reachable(n, value=float(-n)) for n in range(4)])
+    for _ in range(2):
+        pulled(world, 1)
+    running = load_running(world.ledger, "test")
+    gates, lease = gates_of(running, running.plan.wave("call"), T0), (T0 + HOUR, T0 + 2 * HOUR)
+    ask = Pull(running.row("call").id, "north", "today", "generic_csv", 1, "a lead", *lease, number=1)
+    with world.ledger.write() as connection:
+        give_back(connection, 1, RULES, "another", T0)
+        assert expire(connection, 2, "expired.csv", T0) is not None
+        for number, why in ((1, "was returned at"), (2, "is over")):
+            with pytest.raises(CampaignError, match=f"dial list {number} .*{why}"):
+                pull(connection, replace(ask, number=number), gates, {}, None, RULES, T0)
+        assert [row.held for row in lists(connection)] == [0, 1]
 
 
 def test_a_pull_asks_the_gates_again(world: World) -> None:

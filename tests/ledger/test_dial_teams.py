@@ -9,6 +9,7 @@ import pytest
 from flows import dialling
 from tests.builders import DAY, HOUR, T0, World, phone, plan_text, put, reachable
 from tests.steps import phoned, set_customer
+from waves.diallers import Dialler
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 
@@ -77,6 +78,27 @@ def test_whom_a_team_does_not_understand_waits_for_one_that_does(world: World) -
         set_customer(world, f"c{n}", {"language": "uk" if n < 4 else "en" if n < 5 else None})
     assert {entry.number for entry in pull(world, "north", 3).entries} == {phone(4), phone(5)}
     assert {entry.number for entry in pull(world, "south", 3).entries} == {phone(0), phone(1), phone(2)}
+
+
+def test_who_takes_a_skill_waits_for_a_team_that_has_it(world: World) -> None:
+    """The column `tier` says which; c0 takes gold, c1 what nobody has, c2 and c3 nothing that is known."""
+    columns = {"t": "token", "p": "phone", "s": "skill"}
+    world.room.diallers = {"w": Dialler(dialler="w", format="generic_csv", columns=columns)}
+    put(world.ledger, [reachable(n, value=float(9 - n), tier=["gold", "tin", None, ""][n]) for n in range(4)])
+    teams = "{north: {agents: 2, skills: [silver]}, south: {agents: 2, skills: [gold, silver]}}"
+    world.start(plan_text(CALL.replace("TEAMS", teams).replace("rank: value", "rank: value, skill: tier")))
+    world.advance()
+    north = pull(world, "north", 1)
+    assert {entry.number for entry in north.entries} < {phone(2), phone(3)}
+    extended = dialling.extend(world.room, north.number, 3, "lead", world.now)
+    assert {entry.number for entry in (*north.entries, *extended.entries)} == {phone(2), phone(3)}
+    with pytest.raises(CampaignError, match="c0 cannot be put on list 1 now: no_team_serves_them"):
+        dialling.extend(world.room, north.number, 1, "lead", world.now, "c0")
+    south = pull(world, "south", 3, dialler_name="w")
+    assert [entry.number for entry in south.entries] == [phone(0)]
+    assert south.pulled.funnel == {"no_team_serves_them": 1}
+    assert south.file is not None
+    assert south.file.read_text().splitlines()[1].endswith(",gold")
 
 
 def test_who_was_called_before_goes_to_the_same_team(world: World) -> None:

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import SAWarning
 
-from ledger import channel_tables, dial_tables, engine_tables  # noqa: F401 - their tables join the metadata
+from ledger import channel_tables, dial_tables, engine_tables, hours_tables  # noqa: F401 - their tables join the metadata
 from ledger.store import create_ledger, make_engine, migrate, open_ledger
 from ledger.tables import metadata
 from waves.errors import LedgerError
@@ -21,8 +21,8 @@ EXPRESSION_INDEX = "uq_suppression_live"
 
 
 @pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    engine = make_engine(ledger_url)
+def engine(empty_url: str) -> Iterator[Engine]:
+    engine = make_engine(empty_url)
     yield engine
     engine.dispose()
 
@@ -81,8 +81,8 @@ def test_a_missing_column_would_be_found(engine: Engine) -> None:
     assert (kind, table, column.name) == ("add_column", "audit", "what")
 
 
-def test_a_created_ledger_opens_and_an_unmade_one_does_not(ledger_url: str) -> None:
+def test_a_created_ledger_opens_and_an_unmade_one_does_not(empty_url: str) -> None:
     with pytest.raises(LedgerError, match="multiwave init"):
-        open_ledger(ledger_url)
-    create_ledger(ledger_url).close()
-    open_ledger(ledger_url).close()
+        open_ledger(empty_url)
+    create_ledger(empty_url).close()
+    open_ledger(empty_url).close()

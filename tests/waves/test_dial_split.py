@@ -13,10 +13,15 @@ from waves.dial_split import TIERS, Lead, Share, deal, dialling_order, hottest
 from waves.draw import Draw, bucket_of
 
 LANGUAGES = ("en", "uk", "es")
+SKILLS = ("loans", "cards")
 SHARES = st.dictionaries(
     st.sampled_from(["north", "south", "east"]),
     st.builds(
-        Share, st.integers(0, 20), st.floats(1, 100), st.sets(st.sampled_from(LANGUAGES), max_size=2).map(frozenset)
+        Share,
+        st.integers(0, 20),
+        st.floats(1, 100),
+        st.sets(st.sampled_from(LANGUAGES), max_size=2).map(frozenset),
+        st.sets(st.sampled_from(SKILLS), max_size=2).map(frozenset),
     ),
     min_size=1,
 )
@@ -27,6 +32,7 @@ LEADS = st.lists(
         st.sampled_from([None, *LANGUAGES]),
         st.sampled_from(TIERS),
         st.sampled_from([None, "north", "south", "away"]),
+        st.sampled_from([None, *SKILLS]),
     ),
     max_size=60,
 )
@@ -43,6 +49,8 @@ def test_nobody_is_dealt_twice_and_no_team_gets_what_it_cannot_take(leads: list[
         assert places == sorted(places)
         spoken = teams[name].languages
         assert all(not spoken or leads[place].language in {*spoken, None} for place in places)
+        skills = teams[name].skills
+        assert all(not skills or leads[place].skill in {*skills, None} for place in places)
     assert 0 <= dealt.gap <= 1
 
 
