@@ -48,12 +48,14 @@ def size_for(
     team: str,
     shift: str,
     now: datetime,
+    ends: datetime,
     asked: int | None,
     agents: int | None,
 ) -> Sized:
     """The list of a team; CampaignError when neither the caller nor the plan says how long it is to be.
 
-    `asked` entries, or what so many `agents` (None: as the plan says) reach in a shift over the day's attempts.
+    `asked` entries, or what so many `agents` (None: as the plan says) reach from now until the list `ends` over the
+    day's attempts.
     """
     known = capacity.teams.get(team) if capacity else None
     if capacity is None or (known is None and agents is None):
@@ -64,7 +66,8 @@ def size_for(
         return as_asked(connection, campaign, asked)
     at_work = {name: one.agents for name, one in capacity.teams.items()} | ({team: agents} if agents else {})
     rates, how = _rates(connection, campaign)
-    each = {name: _size(count, capacity, rates) for name, count in at_work.items()}
+    hours = (ends - now) / timedelta(hours=1)
+    each = {name: _size(count, hours, capacity, rates) for name, count in at_work.items()}
     size = each[team] if asked is None else asked
     if known is None:
         return Sized(size, {}, how, rates)
@@ -72,7 +75,7 @@ def size_for(
     shares = {
         name: Share(
             size if name == team else max(1, round(each[name] * size / each[team])),
-            count * capacity.hours,
+            count * hours,
             *served_by(capacity.teams[name]),
         )
         for name, count in at_work.items()
@@ -96,6 +99,6 @@ def _rates(connection: Any, campaign: int) -> tuple[Sequence[float], str]:
     return rates, f"measured: {', '.join(f'{rate:.1%}' for rate in rates)} of {seen.dials[0]:,} first dials and so on"
 
 
-def _size(agents: int, capacity: Capacity, rates: Sequence[float]) -> int:
-    shift = Shift(agents, capacity.hours, capacity.shrinkage, capacity.handle_time.total_seconds())
+def _size(agents: int, hours: float, capacity: Capacity, rates: Sequence[float]) -> int:
+    shift = Shift(agents, hours, capacity.shrinkage, capacity.handle_time.total_seconds())
     return max(1, round(size_list(shift.conversations(capacity.occupancy), passes_of(rates)).listed))

@@ -152,7 +152,7 @@ def _ask(
 ) -> tuple[Sized, Pull]:
     capacity = desk.wave.capacity
     ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
-    sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, size, agents)
+    sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, ends, size, agents)
     lease = (ends, ends + GRACE, desk.scopes)
     ask = Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
     return sized, _ranked(ask, desk, sized)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flows import dialling
-from tests.builders import HOUR, T0, World, phone, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, World, phone, plan_text, put, reachable
 from tests.steps import phoned, set_customer
 from waves.diallers import Dialler
 from waves.dispositions import Disposition
@@ -57,6 +57,19 @@ def test_the_plan_says_how_long_a_list_is_and_absent_agents_shorten_it(lite: Wor
     with pytest.raises(CampaignError, match="names no team west"):
         pull(lite, "west")
     assert pull(lite, "west", 5).sized.teams == {}
+
+
+def test_a_list_of_fewer_hours_is_shorter_and_so_is_one_near_the_waves_end(lite: World) -> None:
+    calling(lite, 3, "{north: 20, south: 10}")
+
+    def planned(hours: float | None) -> dict[str, tuple[int, float]]:
+        found = dialling.plan(lite.room, "test", "call", "monday", hours, "lead", lite.now)
+        return {one.team: (one.sized.size, one.sized.teams[one.team].hours) for one in found}
+
+    whole = planned(None)
+    assert planned(1.5) == {team: (round(size / 5), hours / 5) for team, (size, hours) in whole.items()}
+    lite.now = T0 + HOUR + 5 * DAY - 1.5 * HOUR
+    assert planned(None) == planned(1.5)
 
 
 def test_whom_a_team_does_not_understand_waits_for_one_that_does(world: World) -> None:
