@@ -53,8 +53,8 @@ def plan(
                 "sized": one.sized.why,
                 "entries": len(one.pulled.entries),
                 "blocks": blocks_json(one.pulled.blocks),
-                "worth_an_agent_hour": one.pulled.worth_an_hour,
-                "gap": round(one.pulled.gap, 4),
+                "worth_an_agent_hour": one.worth_an_hour,
+                "gap": round(one.gap, 4),
                 "left_out": one.pulled.funnel,
             }
             for one in made
@@ -71,8 +71,8 @@ def plan(
     by_lot = sum(block.by_lot for one in made for block in one.pulled.blocks)
     if by_lot:
         say(f"{by_lot:,} of them by lot, to learn of those whom the rank leaves out")
-    if len(made[0].pulled.worth_an_hour) > 1:
-        say(f"the gap between the teams is {made[0].pulled.gap:.1%} of the rank an agent hour")
+    if len(made[-1].worth_an_hour) > 1:
+        say(f"the gap between the teams is {made[-1].gap:.1%} of the rank an agent hour")
     say_left_out("left out of the last of them", last.funnel, last.waiting)
     say(f"nobody was put on a list; run: multiwave dial-list pull {campaign} {wave} --team {made[0].team}")
 

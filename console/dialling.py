@@ -89,7 +89,7 @@ def extend(
 
 
 def _print_cut(cut: Cut, of_all_teams: bool = True) -> None:
-    dealt = {"worth_an_agent_hour": cut.pulled.worth_an_hour, "gap": round(cut.pulled.gap, 4)} if of_all_teams else {}
+    dealt = {"worth_an_agent_hour": cut.worth_an_hour, "gap": round(cut.gap, 4)} if of_all_teams else {}
     print_json(
         {
             "list": cut.number or None,
@@ -113,9 +113,9 @@ def _say_cut(cut: Cut, what: str, dialler: str | None) -> None:
         say(f"list {cut.number}: {len(cut.entries):,} entries {what}, valid until {clock(cut.valid_until)}")
         say(str(cut.file))
         say(f"{cut.sized.size:,} wanted ({cut.sized.why})")
-        if len(cut.pulled.worth_an_hour) > 1:
-            worth = ", ".join(f"{name} {value:,.1f}" for name, value in cut.pulled.worth_an_hour.items())
-            say(f"rank an agent hour: {worth}; the gap between the teams is {cut.pulled.gap:.1%}")
+        if len(cut.worth_an_hour) > 1:
+            worth = ", ".join(f"{name} {value:,.1f}" for name, value in cut.worth_an_hour.items())
+            say(f"rank an agent hour: {worth}; the gap between the teams is {cut.gap:.1%}")
         say_blocks(cut.pulled.blocks)
         _say_shortened(cut.written)
         by_name = f" --dialler {dialler}" if dialler else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,13 +26,15 @@ SHIFT = timedelta(hours=24)
 class Sized:
     """A team's list, and the shares of the teams that have none of this shift yet; `why` says how it was reckoned.
 
-    `rates`: P(a person answers) of a customer's first, second ... dial.
+    `rates`: P(a person answers) of a customer's first, second ... dial. `before`: what an agent hour is worth to the
+    teams that have their list.
     """
 
     size: int
     teams: Mapping[str, Share]
     why: str
     rates: Sequence[float]
+    before: Mapping[str, float] = field(default_factory=dict)
 
 
 def as_asked(connection: Any, campaign: int, size: int) -> Sized:
@@ -71,7 +73,11 @@ def size_for(
     size = each[team] if asked is None else asked
     if known is None:
         return Sized(size, {}, how, rates)
-    done = teams_of_shift(connection, wave, shift, now - SHIFT) - {team}
+    done = {
+        name: of.worth / max(0.25, of.hours * at_work[name])
+        for name, of in teams_of_shift(connection, wave, shift, now - SHIFT).items()
+        if name != team and name in at_work
+    }
     shares = {
         name: Share(
             size if name == team else max(1, round(each[name] * size / each[team])),
@@ -81,7 +87,7 @@ def size_for(
         for name, count in at_work.items()
         if name not in done
     }
-    return Sized(size, shares, how if asked is None else "as asked for", rates)
+    return Sized(size, shares, how if asked is None else "as asked for", rates, done)
 
 
 def served_by(team: Team) -> tuple[frozenset[str], frozenset[str]]:

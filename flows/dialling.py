@@ -23,7 +23,7 @@ from ledger.dial_details import Detail, details, known_attributes
 from ledger.dial_expiry import refuse_unreturned
 from ledger.dial_lists import Pull
 from ledger.gates import Gates
-from waves.dial_split import Share
+from waves.dial_split import Share, gap
 from waves.diallers import Dialler, tells_times
 from waves.errors import CampaignError
 from waves.outcomes import word
@@ -39,8 +39,25 @@ ALONG = ("list", "campaign", "wave", "shift")
 """Further columns of a list whose dialler takes any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class _OfShift:
+    """A list beside the others of its shift."""
+
+    pulled: dial_lists.Pulled
+    sized: Sized
+
+    @property
+    def worth_an_hour(self) -> dict[str, float]:
+        """What an agent hour is worth to each team of the shift, by its list or its share, in units of the rank."""
+        return {**self.sized.before, **self.pulled.worth_an_hour}
+
+    @property
+    def gap(self) -> float:
+        """How much less that is for the poorest team than for the richest, as a share."""
+        return gap(self.worth_an_hour.values())
+
+
+@dataclass(frozen=True)
+class Cut(_OfShift):
     """A list that was cut, its file (None: nobody was callable), and until when it may be dialled."""
 
     pulled: dial_lists.Pulled
@@ -91,8 +108,8 @@ def pull(
         return _cut(room, connection, desk, ask, sized, now)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+@dataclass(frozen=True)
+class Planned(_OfShift):
     """The list that a team would get now."""
 
     team: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, null, select, update
 
 from ledger import tables as t
 from ledger.audit import record
@@ -70,8 +70,6 @@ class Pulled:
     """What the wave's other calls do now: due, later, on_a_list, done."""
     worth_an_hour: Mapping[str, float] = field(default_factory=dict)
     """What an agent hour of each team of the shift is worth by its share, in units of the wave's rank."""
-    gap: float = 0.0
-    """How much less that is for the poorest team than for the richest, as a share."""
     blocks: Sequence[Block] = ()
     """Its blocks as they are to be dialled, with the share of the dials that is expected to be answered."""
 
@@ -100,7 +98,7 @@ def pull(
     refuse_unless_open(connection, ask.wave, ask.scopes, now)
     cover(connection, gates.rules, now, gates.closes)
     choice = choose(connection, ask, gates, types, score, rules, now)
-    made, dealt = choice.made, choice.dealt
+    made = choice.made
     for reason in {one.stopped_by for one in made.stopped}:
         connection.execute(
             update(t.touch)
@@ -118,7 +116,7 @@ def pull(
     number, entries = _write(connection, ask, mine, now)
     left = waiting(connection, ask.wave, now)
     parts = blocks(connection, number, entries[0].rank) if entries else []
-    return Pulled(number, entries, dict(made.funnel), left, dealt.worth_an_hour, dealt.gap, parts)
+    return Pulled(number, entries, dict(made.funnel), left, choice.dealt.worth_an_hour, parts)
 
 
 def refuse_unless_open(connection: Connection, wave: int, scopes: Sequence[str], now: datetime) -> None:
@@ -262,10 +260,23 @@ def refuse_if_over(row: Row[Any], now: datetime) -> None:
         )
 
 
-def teams_of_shift(connection: Connection, wave: int, shift: str, since: datetime) -> set[str]:
-    """The teams that have pulled a list of this shift (ix_dial_list_wave)."""
-    d = t.dial_list.c
-    return set(connection.scalars(select(d.team).where(d.wave == wave, d.shift == shift, d.pulled_at > since)))
+@dataclass(frozen=True, slots=True)
+class OfShift:
+    """What a team has of a shift: the worth of its list's entries (1 each where nothing ranks them), and its hours."""
+
+    worth: float
+    hours: float
+
+
+def teams_of_shift(connection: Connection, wave: int, shift: str, since: datetime) -> dict[str, OfShift]:
+    """The teams that have pulled a list of this shift (ix_dial_list_wave, ix_dial_entry_list)."""
+    d, e = t.dial_list.c, t.dial_entry.c
+    worth = func.sum(case((e.score > 0, e.score), (e.score.is_(None), 1.0), else_=0.0))
+    times = (func.min(d.pulled_at).label("pulled_at"), func.max(d.valid_until).label("ends"))
+    query = select(d.team, worth.label("worth"), *times).join_from(t.dial_list, t.dial_entry, e.list == d.id)
+    query = query.where(d.wave == wave, d.shift == shift, d.pulled_at > since).group_by(d.team)
+    found = connection.execute(query).all()
+    return {row.team: OfShift(row.worth, (row.ends - row.pulled_at) / timedelta(hours=1)) for row in found}
 
 
 def give_back(connection: Connection, number: int, rules: DialRules, by: str, now: datetime) -> tuple[int, int]:

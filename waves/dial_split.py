@@ -7,7 +7,7 @@ before goes to it again, and the rest, best first, to the team whose agent hour 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 
@@ -73,11 +73,11 @@ class Dealt:
     places: dict[str, list[int]]
     worth_an_hour: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def gap(self) -> float:
-        """How much less the poorest team's agent hour is worth than the richest's, as a share of it; 0 of one team."""
-        found = self.worth_an_hour.values()
-        return (max(found) - min(found)) / max(found) if found and max(found) > 0 else 0.0
+
+def gap(worth_an_hour: Collection[float]) -> float:
+    """How much less the poorest team's agent hour is worth than the richest's, as a share of it; 0 of one team."""
+    best = max(worth_an_hour, default=0.0)
+    return (best - min(worth_an_hour)) / best if best > 0 else 0.0
 
 
 def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:

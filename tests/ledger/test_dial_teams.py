@@ -34,10 +34,12 @@ def test_each_team_gets_its_share_whoever_comes_first(world: World) -> None:
     first = pull(world, "south", 20)
     assert len(first.entries) == 20
     assert first.pulled.funnel == {"other_teams": 30, "capacity": 50}
-    assert set(first.pulled.worth_an_hour) == {"north", "south"}
-    assert first.pulled.gap <= 0.05
+    assert set(first.worth_an_hour) == {"north", "south"}
+    assert first.gap <= 0.05
     second = pull(world, "north", 30)
     assert len(second.entries) == 30
+    assert second.worth_an_hour == pytest.approx(first.worth_an_hour), "of the list that is out, and of this one"
+    assert second.gap == pytest.approx(first.gap)
     numbers = {entry.number for cut in (first, second) for entry in cut.entries}
     assert numbers == {phone(n) for n in range(50)}, "together the best fifty"
     best = [entry.number for entry in first.entries]
