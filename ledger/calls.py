@@ -97,7 +97,7 @@ def record_calls(
     wait_again(connection, touches, rules)
     _suppress(connection, mark, noes)
     _convert(connection, mark)
-    forget_late(connection, mark)
+    forget_late(connection, among(t.touch.c.id, touches))
     late = sum(row["late"] is True for row in rows.values())
     return Recorded(len(new), said - len(new), sum(call.touch is None for call in calls), late)
 

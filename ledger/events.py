@@ -114,7 +114,7 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     scoped = sorted({event.provider_event_id for event, _ in events if event.raw.get("scope") == "all"})
     for start in range(0, len(scoped), CHUNK):
         _fold_everywhere(connection, mark, scoped[start : start + CHUNK])
-    forget_late(connection, mark)
+    forget_late(connection, t.touch.c.id.in_(select(t.event.c.touch).where(t.event.c.id > mark)))  # pk_event
     return Recorded(new, len(rows) - new, sum(row.touch is None for row in rows))
 
 

@@ -295,6 +295,17 @@ def test_what_was_withdrawn_erased_or_closed_is_said_and_stays(world: World) -> 
     assert states == {"closed"}
 
 
+def test_a_file_that_names_a_known_call_of_somebody_erased_tells_no_number(world: World) -> None:
+    bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
+    evening = results(world, "evening.csv", [(0, D.SALE, T0, "1")], number=phone(0))
+    seal = sealer(world.room.token_key)
+    with world.ledger.write() as connection:
+        assert erase(connection, "c0", stop_for_good(connection, "c0", seal, T0), seal, "lead", T0)
+    import_results(world.room, evening, None, "lead", world.now)
+    with world.ledger.read() as connection:
+        assert list(connection.scalars(select(spare_call.c.number))) == [None]
+
+
 def test_the_lead_sees_files_undoes_one_and_may_insist(desk: World) -> None:
     path = results(desk, "monday.csv", WRONG)
     first = json.loads(said(desk, "dispositions", "import", str(path), "--by", "lead", "--json"))
