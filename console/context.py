@@ -101,6 +101,13 @@ def number_of_row(number: int) -> int:
     return number
 
 
+def name_of_team(text: str | None) -> str | None:
+    """The text, if it can name a team on one line; InputError otherwise."""
+    if text is not None and not (text.strip() and text.isprintable()):
+        raise InputError(f"--team {text!r} is no name; write one on one line, such as north")
+    return text
+
+
 def existing(path: Path) -> Path:
     """The path, if a file is there; InputError otherwise."""
     if path.is_dir():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
+from console.context import ByOption, DiallerOption, HomeOption, JsonOption, name_of_team, open_home, who
 from console.dial_blocks import WORDS, blocks_json
 from console.show import clock, print_json, say, table
 from waves.dial_split import TIERS
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def plan(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
     wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
-    team: Annotated[str | None, typer.Option(help="This team alone, instead of all that have none yet.")] = None,
+    team: Annotated[
+        str | None, typer.Option(help="This team alone, instead of all that have none yet.", callback=name_of_team)
+    ] = None,
     size: Annotated[
         int | None, typer.Option(help="With --team: how many entries at most, as for pull.", min=1, max=100_000)
     ] = None,
@@ -56,6 +58,7 @@ def plan(
                 "worth_an_agent_hour": one.worth_an_hour,
                 "gap": round(one.gap, 4),
                 "left_out": one.pulled.funnel,
+                "refused": one.refused,
             }
             for one in made
         ]
@@ -74,6 +77,9 @@ def plan(
     if len(made[-1].worth_an_hour) > 1:
         say(f"the gap between the teams is {made[-1].gap:.1%} of the rank an agent hour")
     say_left_out("left out of the last of them", last.funnel, last.waiting)
+    for one in made:
+        if one.refused:
+            say(f"pull refuses that: {one.refused}", markup=False)
     say(f"nobody was put on a list; run: multiwave dial-list pull {campaign} {wave} --team {made[0].team}")
 
 

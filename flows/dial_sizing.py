@@ -12,12 +12,10 @@ from ledger.dial_lists import teams_of_shift
 from waves.dial_split import Share
 from waves.errors import CampaignError
 from waves.plan import Capacity, Team
-from waves.sizing import Shift, passes_of, passes_worth, size_list
+from waves.sizing import Shift, measured_rates, passes_of, passes_worth, size_list
 
 ASSUMED = (0.18, 0.15, 0.12, 0.10)
 """P(a person answers) of the first, second ... dial, until a campaign has calls of its own (reference: dialling, 4)."""
-MEASURABLE = 30
-"""Dials of a pass below which nothing is measured by it."""
 SHIFT = timedelta(hours=24)
 """Lists of one shift are pulled within this time."""
 
@@ -97,9 +95,8 @@ def served_by(team: Team) -> tuple[frozenset[str], frozenset[str]]:
 
 def _rates(connection: Any, campaign: int) -> tuple[Sequence[float], str]:
     seen = measured(connection, campaign)
-    pairs = list(zip(seen.dials, seen.answers, strict=True))
-    enough = [answers / dials for dials, answers in pairs if dials >= MEASURABLE]
-    if not enough or not enough[0]:
+    enough = measured_rates(seen.dials, seen.answers)
+    if not enough:
         return ASSUMED, f"assumed: {', '.join(f'{rate:.0%}' for rate in ASSUMED)} of the dials answer, pass by pass"
     rates = enough[: passes_worth(enough)]
     return rates, f"measured: {', '.join(f'{rate:.1%}' for rate in rates)} of {seen.dials[0]:,} first dials and so on"

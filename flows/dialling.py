@@ -20,7 +20,7 @@ from flows.running import Running, gates_of, load_running
 from ledger import dial_lists
 from ledger.dial_candidates import why_none_waits
 from ledger.dial_details import Detail, details, known_attributes
-from ledger.dial_expiry import refuse_unreturned
+from ledger.dial_expiry import unreturned
 from ledger.dial_lists import Pull
 from ledger.gates import Gates
 from waves.dial_split import Share, gap
@@ -102,19 +102,20 @@ def pull(
     """
     desk = _desk(room, campaign, wave_name, dialler_name, by, now)
     with room.ledger.write() as connection:
-        if not keep_last:
-            refuse_unreturned(connection, desk.row.id, team, now)
+        if not keep_last and (why := unreturned(connection, desk.row.id, team, now)):
+            raise CampaignError(why)
         sized, ask = _ask(connection, desk, team, shift, size, hours, by, now, agents)
         return _cut(room, connection, desk, ask, sized, now)
 
 
 @dataclass(frozen=True)
 class Planned(_OfShift):
-    """The list that a team would get now."""
+    """The list that a team would get now; `refused` says why `pull` gives it none unless they `keep_last`."""
 
     team: str
     sized: Sized
     pulled: dial_lists.Pulled
+    refused: str | None
 
 
 def plan(
@@ -151,7 +152,7 @@ def plan(
             sized, ask = _ask(connection, desk, name, shift, size, hours, by, now, agents)
             gates = _gates(connection, desk, now)
             pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.ranking.score, rules, now)
-            made.append(Planned(name, sized, pulled))
+            made.append(Planned(name, sized, pulled, unreturned(connection, desk.row.id, name, now)))
         dry.rollback()
     return made
 

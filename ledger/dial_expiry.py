@@ -14,7 +14,6 @@ from ledger.dial_recall import Recalled, recall
 from ledger.recycling import hold_lists
 from ledger.store import keep_open
 from waves.dial_lease import SHIFT, held_until
-from waves.errors import CampaignError
 from waves.recycling import DialRules
 
 EXPIRED = "expired"
@@ -73,14 +72,17 @@ def let_go(connection: Connection, number: int, rules: DialRules, now: datetime)
     return freed
 
 
-def refuse_unreturned(connection: Connection, wave: int, team: str, now: datetime) -> None:
-    """CampaignError when a team has a list of a wave that is over and was not returned (ix_dial_list_wave)."""
+def unreturned(connection: Connection, wave: int, team: str, now: datetime) -> str | None:
+    """Which list of a wave a team has that is over and was not returned, and what to do; None: it has none.
+
+    ix_dial_list_wave.
+    """
     d = t.dial_list.c
     mine = (d.wave == wave, d.team == team, d.returned_at.is_(None), d.valid_until <= now)
     last = connection.execute(select(d.id, d.valid_until).where(*mine).order_by(d.id.desc()).limit(1)).one_or_none()
-    if last is not None:
-        raise CampaignError(
-            f"dial list {last.id} of {team} was over at {last.valid_until:%Y-%m-%d %H:%M} UTC and is not returned; "
-            f"import its results, then: multiwave dial-list return {last.id}; or pull with --keep-last: its people "
-            "stay on it"
-        )
+    if last is None:
+        return None
+    return (
+        f"dial list {last.id} of {team} was over at {last.valid_until:%Y-%m-%d %H:%M} UTC and is not returned; import "
+        f"its results, then: multiwave dial-list return {last.id}; or pull with --keep-last: its people stay on it"
+    )

@@ -28,7 +28,7 @@ def explorers(size: int, share: float) -> int:
     """How many places of a list of `size` are drawn by lot; ValueError for a share outside 5 to 10 %."""
     if not LEAST <= share <= MOST:
         raise ValueError(f"{share:g} is reserved for exploration; it must lie between {LEAST:g} and {MOST:g}")
-    return math.ceil(size * share)
+    return math.ceil(round(size * share, 9))
 
 
 def reserved(size: int, share: float) -> int:
