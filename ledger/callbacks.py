@@ -17,6 +17,8 @@ from waves.message import CHANNEL_CODES
 from waves.outcomes import Reason, word
 from waves.recycling import PUNCTUAL
 
+CALL = CHANNEL_CODES["call_list"]
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -56,21 +58,22 @@ def kept_or_sooner() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 def void_for() -> ColumnElement[int | None]:
     """Why the promise of a row of `call` with its touch, customer, wave and campaign was off at its time; else null.
 
-    As the number of a Reason: they bought (ix_conversion_customer), are not to be called (ix_suppression_customer), or
-    the wave was over. What came after its time changes nothing of it.
+    As the number of a Reason: they bought (ix_conversion_customer), neither they nor any number of theirs is to be
+    called (ix_suppression_customer, ix_suppression_value), or the wave was over. What came after its time changes
+    nothing of it.
     """
-    s, v, c, w, due = t.suppression.c, t.conversion.c, t.touch.c, t.wave.c, t.call.c.callback_at
+    a, s, v, c, w, due = t.address.c, t.suppression.c, t.conversion.c, t.touch.c, t.wave.c, t.call.c.callback_at
     bought = select(v.id).where(
         v.customer == c.customer, v.goal == t.campaign.c.goal, v.at >= t.campaign.c.started_at, v.at <= due
     )
-    stood = select(s.id).where(
-        s.customer == c.customer, s.channel.in_([0, CHANNEL_CODES["call_list"]]), s.value.is_(None), s.since <= due
-    )
-    no = stood.where(or_(s.until.is_(None), s.until > due)).correlate(t.touch, t.call).exists()
+    stood = select(s.id).where(s.channel.in_([0, CALL]), s.since <= due, or_(s.until.is_(None), s.until > due))
+    they = stood.where(s.customer == c.customer, s.value.is_(None)).correlate(t.touch, t.call).exists()
+    number = stood.where(s.value == a.value).correlate(t.address, t.call).exists()
+    free = select(a.id).where(a.customer == c.customer, a.channel == CALL, ~number).correlate(t.touch, t.call).exists()
     yes = bought.where(or_(v.reversed_at.is_(None), v.reversed_at > due)).correlate(t.touch, t.call, t.campaign)
     return case(
         (yes.exists(), inline(Reason.CONVERTED)),
-        (or_(no, t.customer.c.erased_at <= due), inline(Reason.SUPPRESSED)),
+        (or_(they, ~free, t.customer.c.erased_at <= due), inline(Reason.SUPPRESSED)),
         (or_(*[end <= due for end in (w.closes, w.closed, w.stopped_at)]), inline(Reason.WAVE_CLOSED)),
     )
 
