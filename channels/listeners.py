@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from channels import smpp_listener, smpp_receipts
+from channels import smpp_receipts
 from channels.callbacks import Reader
 from channels.opening import Opening
 from channels.spool import Spool
@@ -24,7 +24,13 @@ class Listener:
     """Reads a record that `listen` made; nobody else can make one, so there is nothing to verify."""
 
 
+def _smpp(opening: Opening, spool: Spool, over: threading.Event, say: Callable[[str], None]) -> None:
+    from channels import smpp_listener
+
+    smpp_listener.listen(opening, spool, over, say)
+
+
 LISTENERS: dict[str, Listener] = {
-    "smpp": Listener(smpp_listener.listen, smpp_receipts.read_delivery),
+    "smpp": Listener(_smpp, smpp_receipts.read_delivery),
 }
 """Provider -> how it is listened to."""

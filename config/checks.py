@@ -12,6 +12,7 @@ from config.sentences import Finding
 from config.yaml_lines import Steps
 from waves.dispositions import Disposition
 from waves.errors import RuleError
+from waves.exploration import LEAST, MOST
 from waves.message import Capabilities
 from waves.outcomes import word
 from waves.plan import Plan, Wave
@@ -191,7 +192,7 @@ def _messages(wave: Wave, capabilities: Mapping[str, Capabilities]) -> Said:
     for key in ("message", "variants", "ramp"):
         if kinds == {"call"} and getattr(wave, key):
             yield (key,), f"`{key}` does nothing in a wave of calls; delete it"
-    for key in ("rank", "capacity"):
+    for key in ("rank", "capacity", "explore", "skill"):
         if kinds == {"message"} and getattr(wave, key) is not None:
             yield (key,), f"`{key}` does nothing in a wave of messages; delete it, or use a call channel"
 
@@ -222,6 +223,9 @@ def _shares(wave: Wave, capabilities: Mapping[str, Capabilities]) -> Said:
 
 def _calls(wave: Wave, capabilities: Mapping[str, Capabilities]) -> Said:
     capacity = wave.capacity
+    if wave.explore and not LEAST <= wave.explore <= MOST:
+        message = f"{wave.explore * 100:.10g}% of a call list cannot be drawn by lot; write from 5% to 10%, or 0%"
+        yield ("explore",), message
     if capacity is None:
         return
     if not capacity.teams:
@@ -232,6 +236,9 @@ def _calls(wave: Wave, capabilities: Mapping[str, Capabilities]) -> Said:
                 ("capacity", "teams", name),
                 f"team {name} has {team.agents} agents; write how many call, at least 1",
             )
+        if team.skills and wave.skill is None:
+            message = "no column says which skill a customer takes; write skill: COLUMN in the wave, or delete `skills`"
+            yield ("capacity", "teams", name, "skills"), message
     for key in ("shrinkage", "occupancy"):
         if getattr(capacity, key) == (1.0 if key == "shrinkage" else 0.0):
             yield ("capacity", key), f"with this `{key}` nobody is ever at the phone; write such as 12% and 80%"

@@ -34,6 +34,7 @@ SAMPLES: Mapping[str, str] = {
     "wrap_ups.*": "sale",
     "phone_style": "digits",
     "region": "US",
+    "caller_id": '"+12025550100"',
     "delimiter": "tab",
     "limits": "{rows: 5000, columns: {comments: 120}}",
     "ListLimits.columns": "{comments: 120}",

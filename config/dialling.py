@@ -19,6 +19,7 @@ SAMPLES: Mapping[str, str] = {
     "week": "7",
     "ever": "10",
     "gap": "2h",
+    "household": "{gap: 4h}",
     "again": "{no_answer: {after: 4h, times: 3}}",
     "again.*": "{after: 4h, times: 3}",
     "after": "4h",

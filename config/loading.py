@@ -68,11 +68,15 @@ SAMPLES: Mapping[str, str] = {
     "agents": "12",
     "languages": "[en, uk]",
     "languages.*": "en",
+    "skill": "product_line",
+    "skills": "[loans]",
+    "skills.*": "loans",
     "shrinkage": "12%",
     "occupancy": "80%",
     "Capacity.hours": "7.5",
     "handle_time": "180s",
     "rank": "value",
+    "explore": "5%",
 }
 """What to write for each key of a plan (`key`, `Record.key`, or `key.*` for what stands inside it)."""
 

@@ -46,7 +46,7 @@ def _wrong(text: str, parse: Callable[..., Rule], arguments: tuple[object, ...])
 
 
 def plan_rules(plan: Plan, document: Document, types: Types) -> Iterator[Finding]:
-    """The problems of every enter and rank rule."""
+    """The problems of every enter and rank rule, and of the columns of skills."""
     names = [wave.wave for wave in plan.waves]
     for i, wave in enumerate(plan.waves):
         if wave.enter is not None:
@@ -57,6 +57,11 @@ def plan_rules(plan: Plan, document: Document, types: Types) -> Iterator[Finding
             )
         if wave.rank is not None:
             yield from rule_findings(document, ("waves", i, "rank"), wave.rank, parse_score, types)
+        texts = [name for name, kind in types.items() if kind == "text"]
+        if wave.skill is not None and wave.skill not in texts:
+            message = f"`skill` names no column of text of customers.yaml: {wave.skill}"
+            instead = write_instead(wave.skill, texts) if texts else "declare it there"
+            yield Finding(("waves", i, "skill"), f"{message}; {instead}")
 
 
 def find_segment(

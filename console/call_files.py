@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.context import ByOption, DiallerOption, HomeOption, JsonOption, existing, number_of_row, open_home, who
-from console.show import clock, print_json, say, table
+from console.show import clock, many, print_json, say, table
 
 if TYPE_CHECKING:
     from ledger.call_undo import Stays
@@ -49,13 +49,12 @@ def import_dispositions(
     for note in notes:
         say(f"note: {note}", markup=False)
     as_file = f"file {found.file}: " if found.file is not None else ""
-    say(f"{as_file}{one.new:,} new calls, {one.known:,} known already")
+    say(f"{as_file}{many(one.new, 'new call')}, {one.known:,} known already")
     if one.unknown_touch:
-        say(f"{one.unknown_touch:,} carry a token that belongs to no touch here: kept, and acting on nobody")
+        say(f"{many(one.unknown_touch, 'call')} with a token that belongs to no touch here: kept, and acting on nobody")
     if one.late:
-        say(
-            f"{one.late:,} were made late, after their list was over, returned or recalled: they count, and are flagged"
-        )
+        late = many(one.late, "call")
+        say(f"{late} made late, after the list was over, returned or recalled: counted all the same, and flagged")
 
 
 def files(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -111,13 +110,13 @@ def undo(
     if as_json:
         print_json({"file": number, **asdict(done), "notes": learnt})
         return
-    say(f"file {number} is undone: {done.calls:,} calls of {done.customers:,} customers are reversed")
+    say(f"file {number} is undone: {many(done.calls, 'call')} of {many(done.customers, 'customer')} reversed")
     say(
-        f"{done.suppressions:,} suppressions ended, {done.addresses:,} addresses are as they were, "
-        f"{done.conversions:,} conversions are reversed, {done.promises:,} promised calls are off"
+        f"{many(done.suppressions, 'suppression')} ended, {many(done.addresses, 'address', 'addresses')} as before, "
+        f"{many(done.conversions, 'conversion')} reversed, {many(done.promises, 'promised call')} called off"
     )
     if done.brought_by_others:
-        say(f"{done.brought_by_others:,} of the calls were in other files too, and count as those say")
+        say(f"{many(done.brought_by_others, 'call')} in other files too: what those say counts")
     for note in learnt:
         say(f"note: {note}", markup=False)
     _say_stays(done.stays, "was not taken back")
@@ -125,12 +124,12 @@ def undo(
 
 def _say_stays(left: Stays, what: str) -> None:
     told = (
-        (left.calls_of_closed_waves, "calls are of waves that are over: the balance as closed, and who entered later"),
-        (left.waves_opened_since, "waves opened since, and took people or left them out by what was known then"),
-        (left.erased_customers, "customers were erased since"),
-        (left.withdrawn_contacts, "contacts are withdrawn of people whom a call said to leave alone"),
-        (left.addresses_to_import, "addresses wait for the next import of customers, which came in between"),
+        (many(left.calls_of_closed_waves, "call"), "of waves that are over: the balance as closed, who entered later"),
+        (many(left.waves_opened_since, "wave"), "opened since, by what was known of people then"),
+        (many(left.erased_customers, "customer"), "erased since"),
+        (many(left.withdrawn_contacts, "contact"), "withdrawn of people whom a call said to leave alone"),
+        (many(left.addresses_to_import, "address", "addresses"), "waiting for the next import of customers"),
     )
-    for n, text in told:
+    for n, (of, text) in zip(astuple(left), told, strict=True):
         if n:
-            say(f"{what}: {n:,} {text}")
+            say(f"{what}: {of} {text}")

@@ -27,7 +27,9 @@ NUMBERS = ("answers", "converts", "there", "value", "worth", "p listed")
 def scores(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
     wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
-    size: Annotated[int, typer.Option(help="Also whom a list of this size would take.", min=0, max=100_000)] = 0,
+    size: Annotated[
+        int, typer.Option(help="Also whom such a list would take, by a lot of its own.", min=0, max=100_000)
+    ] = 0,
     explore: Annotated[
         float, typer.Option(help="The share of that list that is drawn by lot: 0.05 to 0.10.", show_default=True)
     ] = LEAST,

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.keywords import FILE, keywords_problems
+from console.finding import Finding
 
 if TYPE_CHECKING:
-    from console.doctor import Finding
     from flows.room import Room
 
 LATELY = timedelta(days=7)
@@ -18,8 +18,6 @@ LATELY = timedelta(days=7)
 
 def keywords(folder: Path) -> Iterator[Finding]:
     """Whether the table of keywords can be read."""
-    from console.doctor import Finding
-
     problems = keywords_problems(folder)
     if problems:
         yield Finding("keywords", "fail", str(problems[0]), "mend it; until then replies are read by the release's own")
@@ -30,7 +28,6 @@ def keywords(folder: Path) -> Iterator[Finding]:
 
 def coming_back(room: Room, now: datetime) -> Iterator[Finding]:
     """Customers who wait for an answer, replies and conversions of nobody we know."""
-    from console.doctor import Finding
     from ledger.api_keys import api_keys
     from ledger.cases import count_cases
     from ledger.health import not_understood

@@ -87,11 +87,11 @@ def moment(text: str) -> datetime:
     """An instant in ISO form with a zone, such as 2026-12-01T09:00+02:00 or ...Z; InputError for anything else."""
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if at.tzinfo is None:
+            raise InputError(f"{text!r} has no zone; add one: {text}Z for UTC, or {text}+02:00")
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InputError(f"{text!r} is no time; write 2026-12-01T09:00+02:00 or 2026-12-01T07:00Z") from None
-    if at.tzinfo is None:
-        raise InputError(f"{text!r} has no zone; add one: {text}Z for UTC, or {text}+02:00")
-    return at.astimezone(UTC)
 
 
 def number_of_row(number: int) -> int:
@@ -99,6 +99,13 @@ def number_of_row(number: int) -> int:
     if not 0 < number < 2**63:
         raise InputError(f"{number} is the number of nothing")
     return number
+
+
+def name_of_team(text: str | None) -> str | None:
+    """The text, if it can name a team on one line; InputError otherwise."""
+    if text is not None and not (text.strip() and text.isprintable()):
+        raise InputError(f"--team {text!r} is no name; write one on one line, such as north")
+    return text
 
 
 def existing(path: Path) -> Path:

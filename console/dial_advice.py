@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import takewhile
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any, TypeVar
@@ -24,12 +23,10 @@ from waves.errors import InputError
 from waves.exhaustion import Dialable, Exhaustion, exhaustion
 from waves.pacing import Calls
 from waves.plan import parse_duration, parse_share
-from waves.sizing import STOP_SHARE, Passes, Shift, passes_of, passes_worth
+from waves.sizing import MEASURABLE, STOP_SHARE, Passes, Shift, measured_rates, passes_of, passes_worth
 
 SEED = 1
 DIALS, HANDLE_S = 200, 180.0
-FEWEST = 30
-"""Dials, or timed calls, below which nothing is measured by them."""
 EXAMPLE = "Such as: multiwave dial-list advice --agents 20 --answer-rate 18% --answer-rate 15% --region US"
 T = TypeVar("T")
 
@@ -122,13 +119,14 @@ def _measure(home: Path | None, campaign: str) -> _Seen:
     room = open_home(home)
     with room.ledger.read() as connection:
         found = measured(connection, campaigns.find(connection, campaign).id)
-    counted = zip(found.dials, found.answers, strict=True)
-    rates = [answers / dials for dials, answers in takewhile(lambda one: one[0] >= FEWEST and one[1], counted)]
+    rates = measured_rates(found.dials, found.answers)
     if not rates:
         first, answered = (found.dials[0], found.answers[0]) if found.dials else (0, 0)
         said = f"{campaign} has {first:,} first dials back, {answered:,} of them answered"
-        raise InputError(f"{said}: too few to measure by ({FEWEST} dials); write --answer-rate instead of --campaign")
-    handle_s = found.handle_s if found.timed >= FEWEST and found.handle_s else HANDLE_S
+        raise InputError(
+            f"{said}: too few to measure by ({MEASURABLE} dials); write --answer-rate instead of --campaign"
+        )
+    handle_s = found.handle_s if found.timed >= MEASURABLE and found.handle_s else HANDLE_S
     return _Seen(rates, found.dials[0], max(1.0, handle_s))
 
 
@@ -246,7 +244,7 @@ def _show(
 
 
 def _with_error(estimate: Estimate) -> str:
-    return f"{estimate.value:.1%} ±{estimate.error:.1%}"
+    return "" if estimate.error is None else f"{estimate.value:.1%} ±{estimate.error:.1%}"
 
 
 def _hours(seconds: float | None) -> str:

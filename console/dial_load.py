@@ -128,6 +128,7 @@ def tell_taken_off(number: int, made: TakenOff, as_json: bool) -> None:
                 "list": number,
                 "file": str(made.taken.file) if made.taken.file else None,
                 "recalled": dict(Counter(one.reason for one in made.taken.entries)),
+                "files": dict(made.taken.files),
                 "answers": dict(made.words),
                 "not_off": [one for one in made.answers if one.word != "off"],
             }
@@ -138,7 +139,8 @@ def tell_taken_off(number: int, made: TakenOff, as_json: bool) -> None:
         say(f"list {number}: {made.words['off']:,} of {len(made.answers):,} taken off by the dialler")
         _say_others(one for one in made.answers if one.word != "off")
         if made.is_whole:
-            say(f"import what was called, then: multiwave dial-list recall {number} --done")
+            for file in (file for file, held in made.taken.files.items() if held):
+                say(f"import what was called, then: multiwave dial-list recall {number} --done --file {file}")
         else:
             say(
                 f"they may still be dialled; run it again, or take them off by hand: {made.taken.file or 'no new file'}"

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
+from console.dial_blocks import blocks_json, say_blocks
 from console.dial_load import tell_taken_off
 from console.show import Ticker, clock, print_json, progress, say, table
 from waves.errors import InputError
+
+if TYPE_CHECKING:
+    from flows.dial_forecast import Forecast
 
 ListArgument = Annotated[
     int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
@@ -27,7 +32,7 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
     found = dial_recall.show(room, number, room.ledger.now())
     stale = Counter(one.reason for one in found.stale)
     if as_json:
-        print_json({**asdict(found), "stale": dict(stale)})
+        print_json({**asdict(found), "stale": dict(stale), "blocks": blocks_json(found.blocks)})
         return
     standing = found.standing
     say(f"list {number}: {found.campaign}, wave {found.wave}, team {found.team}, shift {found.shift}")
@@ -37,12 +42,29 @@ def show(number: ListArgument, home: HomeOption = None, as_json: JsonOption = Fa
     elif found.life in ("leased", "attempted"):
         say(f"nobody said how many entries the dialler took; run: multiwave dial-list loaded {number} --entries N")
     say(f"{standing.entries:,} entries, {standing.called:,} called, {standing.active:,} still hold their customer")
+    say_blocks(found.blocks)
+    if found.cards:
+        say(f"ranked by what model card {', '.join(map(str, found.cards))} says; see: multiwave history cards")
+    if found.runs_dry is not None:
+        say(_dry(found.runs_dry))
     if standing.recalled:
         say(f"recalled: {_counted(standing.recalled)}")
     if stale:
         say(f"since the download: {_counted(stale)}; run: multiwave dial-list recall {number}")
-    elif standing.active:
+    if standing.off:
+        _say_not_done(number, standing.files)
+    elif standing.active and not stale:
         say("fresh: nobody on it is to be left alone by what is known now")
+
+
+def _dry(forecast: Forecast) -> str:
+    """When a list has nobody left to dial, in a sentence."""
+    if not forecast.known:
+        return f"when it runs dry is not known yet: {forecast.why}"
+    if forecast.p10 is None:
+        return f"it will hardly run dry before its end ({forecast.why})"
+    latest = clock(forecast.p90) if forecast.p90 else "its end"
+    return f"it runs dry between {clock(forecast.p10)} and {latest}, eight times of ten ({forecast.why})"
 
 
 def where(found: Mapping[str, Any]) -> str:
@@ -60,11 +82,26 @@ def _counted(reasons: Counter[str] | dict[str, int]) -> str:
     return ", ".join(f"{n:,} {why}" for why, n in sorted(reasons.items(), key=lambda each: (-each[1], each[0])))
 
 
+def _say_not_done(number: int, files: Mapping[str, int]) -> None:
+    """The files of a list that the dialler is yet to take, and what to say when it did."""
+    for file, held in ((file, held) for file, held in files.items() if held):
+        say(f"{held:,} recalled and not yet --done; file {file}")
+    say(f"when the dialler took one: multiwave dial-list recall {number} --done --file NAME")
+
+
 def recall(
     number: ListArgument,
     customer: Annotated[str | None, typer.Option(help="Take this customer off, by their key.")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Take everybody off who is still on it.")] = False,
+    last: Annotated[
+        int | None,
+        typer.Option(help="Take so many off the end of the list whom nobody dialled: agents are absent.", min=1),
+    ] = None,
     done: Annotated[bool, typer.Option("--done", help="The dialler has taken the recalled ones off.")] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="With --done: by which file (the list's one recall, when it had one).", show_default=False),
+    ] = None,
     by_api: Annotated[
         bool, typer.Option("--by-api", help="Have the dialler take off all who are recalled; safe to run again.")
     ] = False,
@@ -75,8 +112,10 @@ def recall(
     """Write a file for the dialler of whom to take off; nobody else gets them before --done, or the list's return."""
     from flows import dial_recall
 
-    if sum([customer is not None, everybody, done]) > 1:
-        raise InputError("--customer, --all and --done are three things; give one of them")
+    if sum([customer is not None, everybody, last is not None, done]) > 1:
+        raise InputError("--customer, --all, --last and --done are four things; give one of them")
+    if file is not None and not done:
+        raise InputError("--file says which recall is done; write it with --done")
     if done and by_api:
         raise InputError("--by-api takes off, --done says that it is done; give one of them")
     room = open_home(home, to_stop=True)
@@ -85,28 +124,31 @@ def recall(
 
         with progress() as bar:
             room.tick = Ticker(bar)
-            made = dial_load.recall(room, number, who(by), customer, everybody)
+            made = dial_load.recall(room, number, who(by), customer, everybody, last or 0)
         tell_taken_off(number, made, as_json)
         return
     if done:
-        freed = dial_recall.acknowledge(room, number, who(by), room.ledger.now())
+        freed = dial_recall.acknowledge(room, number, who(by), room.ledger.now(), file and file.name)
         if as_json:
             print_json({"list": number, "taken_off": freed})
         else:
             say(f"list {number}: {freed:,} recalled entries hold nobody any more")
         return
-    taken = dial_recall.recall(room, number, who(by), room.ledger.now(), customer, everybody)
+    taken = dial_recall.recall(room, number, who(by), room.ledger.now(), customer, everybody, last or 0)
     reasons = Counter(one.reason for one in taken.entries)
     if as_json:
-        print_json({"list": number, "file": str(taken.file) if taken.file else None, "recalled": dict(reasons)})
-    elif taken.file is None:
-        say(f"list {number} is fresh: nobody is to be taken off it")
-    else:
+        file_ = str(taken.file) if taken.file else None
+        print_json({"list": number, "file": file_, "recalled": dict(reasons), "files": dict(taken.files)})
+    elif taken.file is not None:
         say(f"list {number}: {_counted(reasons)}")
         say(str(taken.file))
         for note in taken.written.notes:
             say(f"note: {note}")
-        say(f"give it to the dialler, then: multiwave dial-list recall {number} --done")
+        say(f"give it to the dialler, then: multiwave dial-list recall {number} --done --file {taken.file.name}")
+    elif any(taken.files.values()):
+        _say_not_done(number, taken.files)
+    else:
+        say(f"list {number} is fresh: nobody is to be taken off it")
 
 
 def callbacks(
@@ -115,7 +157,7 @@ def callbacks(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Whom we promised to call and when: who waits, who is on a list, and which promises were kept or missed."""
+    """Whom we promised to call and when: who waits or is on a list, and which were kept, missed or void."""
     from ledger.callbacks import promises
 
     room = open_home(home)
@@ -129,7 +171,7 @@ def callbacks(
         say("no call was promised for that time")
         return
     cells = [
-        (clock(one.at), one.customer, one.campaign, one.wave, one.agent or "", one.state, one.list or "")
+        (clock(one.at), one.customer, one.campaign, one.wave, one.agent or "", one.told, one.list or "")
         for one in found
     ]
     table("promised calls", ("at", "customer", "campaign", "wave", "agent", "state", "list"), cells, ("list",))

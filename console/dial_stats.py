@@ -85,7 +85,6 @@ def stats(
     as_json: JsonOption = False,
 ) -> None:
     """The lead's numbers: hits, contacts, conversions, depth, promises kept, and calls that should not have been."""
-    from flows.dialling import dial_rules
 
     room = open_home(home)
     span = (moment(since) if since else None, moment(until) if until else None)
@@ -93,7 +92,7 @@ def stats(
         raise InputError("--from has to be before --to")
     if wave is not None and campaign is None:
         raise InputError(f"--wave {wave}: of which campaign? write: multiwave dial-list stats CAMPAIGN --wave {wave}")
-    rules = dial_rules(room)
+    rules = room.dial_rules()
     with room.ledger.snapshot() as connection:
         which = _which(connection, campaign, wave, team, number, span)
         shown = _counted(connection, which, rules, room.ledger.now(), by)
@@ -225,6 +224,7 @@ def _show_breaks(one: Counted) -> None:
         "over the person's caps": found.person_cap,
         "too soon for the number": found.number_gap,
         "over the number's caps": found.number_cap,
+        "too soon for the household": found.household_gap,
         "past the hours or the list's end": found.outside,
     }
     style = "bold red" if found.rows else None

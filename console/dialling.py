@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.context import ByOption, DiallerOption, HomeOption, JsonOption, open_home, who
+from console.context import ByOption, DiallerOption, HomeOption, JsonOption, name_of_team, open_home, who
 from console.dial_advice import EXAMPLE, advice
+from console.dial_blocks import blocks_json, say_blocks
 from console.dial_load import LOAD_HELP, load, loaded
 from console.dial_plan import plan, say_left_out
 from console.dial_recall import ListArgument, callbacks, recall, show, where
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def pull(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
     wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
-    team: Annotated[str, typer.Option(help="The team that will dial it.")],
+    team: Annotated[str, typer.Option(help="The team that will dial it.", callback=name_of_team)],
     size: Annotated[
         int | None,
         typer.Option(help="How many entries at most, instead of what the plan's capacity takes.", min=1, max=100_000),
@@ -80,14 +81,15 @@ def extend(
     room = open_home(home)
     cut = dialling.extend(room, number, size or 1, who(by), room.ledger.now(), customer)
     if as_json:
-        _print_cut(cut)
+        _print_cut(cut, of_all_teams=False)
         return
     if not cut.entries:
         say(f"nobody more is callable now for list {number}")
     _say_cut(cut, "more", None)
 
 
-def _print_cut(cut: Cut) -> None:
+def _print_cut(cut: Cut, of_all_teams: bool = True) -> None:
+    dealt = {"worth_an_agent_hour": cut.worth_an_hour, "gap": round(cut.gap, 4)} if of_all_teams else {}
     print_json(
         {
             "list": cut.number or None,
@@ -98,8 +100,8 @@ def _print_cut(cut: Cut) -> None:
             "notes": list(cut.written.notes),
             "wanted": cut.sized.size,
             "sized": cut.sized.why,
-            "worth_an_agent_hour": cut.pulled.worth_an_hour,
-            "gap": round(cut.pulled.gap, 4),
+            **dealt,
+            "blocks": blocks_json(cut.pulled.blocks),
             "left_out": cut.pulled.funnel,
             "waiting": cut.pulled.waiting,
         }
@@ -111,9 +113,10 @@ def _say_cut(cut: Cut, what: str, dialler: str | None) -> None:
         say(f"list {cut.number}: {len(cut.entries):,} entries {what}, valid until {clock(cut.valid_until)}")
         say(str(cut.file))
         say(f"{cut.sized.size:,} wanted ({cut.sized.why})")
-        if len(cut.pulled.worth_an_hour) > 1:
-            worth = ", ".join(f"{name} {value:,.1f}" for name, value in cut.pulled.worth_an_hour.items())
-            say(f"rank an agent hour: {worth}; the gap between the teams is {cut.pulled.gap:.1%}")
+        if len(cut.worth_an_hour) > 1:
+            worth = ", ".join(f"{name} {value:,.1f}" for name, value in cut.worth_an_hour.items())
+            say(f"rank an agent hour: {worth}; the gap between the teams is {cut.gap:.1%}")
+        say_blocks(cut.pulled.blocks)
         _say_shortened(cut.written)
         by_name = f" --dialler {dialler}" if dialler else ""
         say(f"after the shift: multiwave dispositions import FILE{by_name}, then: multiwave dial-list return LIST")
@@ -142,14 +145,16 @@ def give_back(
 ) -> None:
     """Return a list after its dispositions are imported: who was not called may be listed again."""
     from flows import dialling
-    from ledger.dial_recall import standing_of
+    from ledger.dial_recall import lists_again, standing_of
 
     room = open_home(home)
     called, rest = dialling.give_back(room, number, who(by), room.ledger.now())
     with room.ledger.read() as connection:
         before = standing_of(connection, number).entries - called - rest
+        again = lists_again(connection, number)
     taken_off = f"; {before:,} more had been taken off it before" if before else ""
-    say(f"list {number} returned: {called:,} called, {rest:,} not, who may be listed again at once{taken_off}")
+    then = "who may be listed again at once" if again else "and nobody is listed again: the wave is over"
+    say(f"list {number} returned: {called:,} called, {rest:,} not, {then}{taken_off}")
 
 
 def ls(home: HomeOption = None, as_json: JsonOption = False) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from console.call_scores import scores
 from console.context import ByOption, HomeOption, JsonOption, existing, open_home, who
-from console.show import clock, print_json, say, table
+from console.show import clock, many, print_json, say, table
 
 if TYPE_CHECKING:
     from ledger.model_cards import Card
@@ -52,9 +52,10 @@ def import_file(
     if as_json:
         print_json(asdict(kept))
         return
-    say(f"{kept.new:,} new calls, {kept.known:,} known already, {kept.unknown_customer:,} of customers nobody imported")
+    unknown = f"{kept.unknown_customer:,} of customers nobody imported"
+    say(f"{many(kept.new, 'new call')}, {kept.known:,} known already, {unknown}")
     if kept.suppressed:
-        say(f"{kept.suppressed:,} customers are suppressed: a call says that they asked for no more, or died")
+        say(f"{many(kept.suppressed, 'customer')} suppressed: a call says that they asked for no more, or died")
 
 
 def fit(
@@ -74,7 +75,7 @@ def fit(
     room = open_home(home)
     running, now = call_wave(room, campaign, wave), room.ledger.now()
     fitted = (fitted_for if if_due else fit_wave)(room, running, wave, who(by), now)
-    scored = keep_call_scores(room, running, wave, fitted, now)
+    scored = keep_call_scores(room, running, wave, fitted, who(by), now)
     if as_json:
         learnt = [told(card) for card in fitted.cards.values()]
         print_json({"ranks_by": fitted.ranks_by, "scored": scored, "cards": learnt})

@@ -71,6 +71,11 @@ def table(
     screen.print(made)
 
 
+def many(n: int, one: str, more: str | None = None) -> str:
+    """`1 call`, `2,000 calls`; `more` where that is not `one` and an s."""
+    return f"{n:,} {one if n == 1 else more or one + 's'}"
+
+
 def counts(words: Mapping[str, int]) -> str:
     """`go 812, no_consent 31`, the largest first."""
     ordered = sorted(words.items(), key=lambda item: (-item[1], item[0]))

@@ -132,6 +132,7 @@ def _touch(touch: TouchStory) -> dict[str, Any]:
                 "at": event.at,
                 "outcome": word(Outcome(event.outcome) if event.outcome <= max(Outcome) else Side(event.outcome)),
                 "disposition": word(Disposition(calls[event.id].disposition)) if event.id in calls else None,
+                "raw_code": calls[event.id].raw_code if event.id in calls else None,
                 "received_at": event.received_at,
                 "provider": event.provider,
                 "late": event.id in calls and calls[event.id].late,
@@ -142,6 +143,7 @@ def _touch(touch: TouchStory) -> dict[str, Any]:
             {
                 "at": call.at,
                 "disposition": word(Disposition(call.disposition)),
+                "raw_code": call.raw_code,
                 "file": call.file,
                 "reversed_at": call.reversed_at,
             }
@@ -172,12 +174,12 @@ def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[st
             if touch["doubt"]:
                 yield "    " + doubt_sentence(touch["doubt"])
             for event in touch["events"]:
-                said = event["disposition"] or event["outcome"]
+                said = _as_told(event) if event["disposition"] else event["outcome"]
                 late = ", made after its list was over, returned or recalled" if event["late"] else ""
                 yield f"    {clock(event['at'])} {said} (from {event['provider']}{late})"
             for call in touch["reversed"]:
                 undone = f"does not count: file {call['file']} was undone {clock(call['reversed_at'])}"
-                yield f"    {clock(call['at'])} {call['disposition']} ({undone})"
+                yield f"    {clock(call['at'])} {_as_told(call)} ({undone})"
         if wave["part"]:
             yield f"  part: {wave['part']}"
     if _limited(told):
@@ -195,6 +197,12 @@ def sentences(campaign: str, customer: str, told: dict[str, Any]) -> Iterator[st
         when = f"since {clock(suppression['since'])}{end}"
         case = f" (multiwave case show {suppression['case']})" if suppression["case"] else ""
         yield f"\nsuppressed on {suppression['channel']} {when}: {suppression['reason']}{case}"
+
+
+def _as_told(call: dict[str, Any]) -> str:
+    """How a call ended, with the dialler's own code where that says more."""
+    said, code = call["disposition"], call["raw_code"]
+    return said if code in (None, said) else f"{said} [{code}]"
 
 
 def _limited(told: dict[str, Any]) -> bool:

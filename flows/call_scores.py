@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from filelock import FileLock
 
 from flows.history import fit_wave, fitted_before, fitted_for
 from flows.room import Room
 from flows.running import Running, load_running, score_of
 from ledger.attributes import attribute_types
 from ledger.call_history import calls_after
-from ledger.call_scores import RANGE, keep_scores, kept_score, last_scored
-from ledger.dial_lists import Score
-from ledger.model_cards import newest_cards
+from ledger.call_scores import RANGE, begin_scoring, end_scoring, keep_scores, kept_score, last_scored
+from ledger.dial_choice import Score
+from ledger.model_cards import newest_cards, newest_fit
 from ledger.waiting_calls import open_call_waves, read_waiting
 from segments.answering import Ints
 from segments.call_rows import candidates
@@ -28,7 +30,7 @@ from segments.walk import STEP
 from waves.call_slots import SLOTS, slot_of
 from waves.dial_value import CallTimes
 from waves.draw import Draw
-from waves.exploration import choose
+from waves.exploration import LEAST, choose
 from waves.outcomes import State
 
 HANDLE_S = 180.0
@@ -95,10 +97,32 @@ def call_scores(
     return fitted, scored
 
 
-def keep_call_scores(room: Room, running: Running, wave: str, fitted: Fitted, now: datetime) -> int:
-    """Keep the scores of everybody in a wave whose call is not over, for lists to rank by; how many they are."""
+def keep_call_scores(room: Room, running: Running, wave: str, fitted: Fitted, by: str, now: datetime) -> int:
+    """Keep the scores of everybody in a wave whose call is not over, for lists to rank by; how many they are.
+
+    Waits while somebody else keeps scores of the wave, and goes by the newest fit when that is another one by then.
+    """
+    with _alone(room, running, wave):
+        with room.ledger.read() as connection:
+            newest = newest_cards(connection, running.row(wave).id)
+        if newest["answer"].digest != fitted.cards["answer"].digest:
+            fitted = fitted_before(room, running, wave, by, now)
+        return _keep(room, running, wave, fitted, now)
+
+
+@contextmanager
+def _alone(room: Room, running: Running, wave: str) -> Iterator[None]:
+    number, folder = running.row(wave).id, room.settings.home / "dial-lists"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / f".scores-{number}.lock", mode=0o600), room.ledger.scoring(number):
+        yield
+
+
+def _keep(room: Room, running: Running, wave: str, fitted: Fitted, now: datetime) -> int:
     made = _worked_out(room, running, wave, fitted, now, (State.QUEUED, State.LISTED))
     number = running.row(wave).id
+    with room.ledger.write() as connection:
+        begin_scoring(connection, number)
     for start in range(0, len(made.rows), RANGE):
         part = slice(start, start + RANGE)
         columns = (made.answer[part], made.convert[part], made.best_slot[part], made.score[part])
@@ -116,10 +140,24 @@ def keep_call_scores(room: Room, running: Running, wave: str, fitted: Fitted, no
         ]
         with room.ledger.write() as connection:
             keep_scores(connection, rows)
+    with room.ledger.write() as connection:
+        end_scoring(connection, number, now)
     return len(made.rows)
 
 
-def call_rank(room: Room, running: Running, wave: str, by: str, now: datetime) -> Score | None:
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What a list is ranked by, None: by lot; and the card of the model behind it, None: it is the plan's own rank."""
+
+    score: Score | None
+    card: int | None = None
+
+    def explore(self, planned: float | None) -> float:
+        """The share of the list that is drawn by lot: as planned, else the least there is of what a model ranks."""
+        return (LEAST if self.card else 0.0) if planned is None else planned
+
+
+def call_rank(room: Room, running: Running, wave: str, by: str, now: datetime) -> Ranking:
     """What a list of the wave is ranked by now: the kept scores, or the plan's own rank while no model ranks anybody.
 
     Nothing is learnt here. Everybody is scored anew after a fit, and in another part of the plan's day than the last
@@ -128,12 +166,23 @@ def call_rank(room: Room, running: Running, wave: str, by: str, now: datetime) -
     row = running.row(wave)
     with room.ledger.read() as connection:
         known = newest_cards(connection, row.id)
-        last = last_scored(connection, row.id)
     if not any(card.beats for card in known.values()):
-        return score_of(running, running.plan.wave(wave), now)
-    if last is None or last < known["answer"].extent.until or _part(running, last) != _part(running, now):
-        keep_call_scores(room, running, wave, fitted_before(room, running, wave, by, now), now)
-    return kept_score(row.id)
+        return Ranking(score_of(running, running.plan.wave(wave), now))
+    if _old(room, running, wave, now):
+        with _alone(room, running, wave):
+            if _old(room, running, wave, now):  # nobody else scored meanwhile
+                _keep(room, running, wave, fitted_before(room, running, wave, by, now), now)
+    with room.ledger.read() as connection:
+        card = newest_fit(connection, row.id)
+    return Ranking(kept_score(row.id), card)
+
+
+def _old(room: Room, running: Running, wave: str, now: datetime) -> bool:
+    """Whether the kept scores are not all of the newest fit and of this part of the day."""
+    number = running.row(wave).id
+    with room.ledger.read() as connection:
+        learnt, last = newest_cards(connection, number)["answer"].extent.until, last_scored(connection, number)
+    return last is None or last < learnt or _part(running, last) != _part(running, now)
 
 
 def learn(room: Room, by: str, now: datetime, undone: datetime | None = None) -> list[str]:
@@ -154,7 +203,7 @@ def learn(room: Room, by: str, now: datetime, undone: datetime | None = None) ->
         running = load_running(room.ledger, campaign)
         fitted = fit_wave(room, running, wave, by, now)
         if len(fitted.ranks_by) > 1:
-            keep_call_scores(room, running, wave, fitted, now)
+            keep_call_scores(room, running, wave, fitted, by, now)
         from_what = "anew without the undone calls" if misled else f"from {new:,} more calls"
         said.append(f"{campaign}, wave {wave}: learnt {from_what}; lists are ranked by {_by(fitted.ranks_by)}")
     return said

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from channels.call_list.formats import FORMATS
 from flows.dial_recall import write_recall
-from flows.dialling import dial_rules
 from flows.room import Room
 from ledger import dial_expiry
 from ledger.dial_lists import list_of
@@ -40,12 +39,11 @@ def _expire(room: Room, number: int, now: datetime) -> None:
     with room.ledger.read() as connection:
         row = list_of(connection, number)
     dialler = room.dialler(row.format)
+    # Named by the list alone: one whose commit was cut off is written over, and no second one lies beside it.
+    name = f"{row.campaign}-{row.wave_name}-list-{number}-expired{FORMATS[dialler.format].layout.recall_ending}"
     with room.ledger.write() as connection:
-        found = dial_expiry.expire(connection, number, now)
+        found = dial_expiry.expire(connection, number, name, now)
         if found is not None and found[0]:
-            # Named by the list alone: one whose commit was cut off is written over, and no second one lies beside it.
-            ending = FORMATS[dialler.format].layout.recall_ending
-            name = f"{row.campaign}-{row.wave_name}-list-{number}-expired{ending}"
             file = room.settings.home / "dial-lists" / name
             write_recall(room, dialler, file, number, found[0], now)
     if found is not None and found[1]:
@@ -62,7 +60,7 @@ def _over(team: str, number: int, uncalled: int, held: int, file: Path | None, d
 
 
 def _let_go(room: Room, number: int, now: datetime) -> None:
-    rules = dial_rules(room)
+    rules = room.dial_rules()
     with room.ledger.write() as connection:
         freed = dial_expiry.let_go(connection, number, rules, now)
     if freed is not None and freed.entries:

@@ -23,7 +23,7 @@ from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import Running, gates_of, load_running
 from ledger import dial_loads
-from ledger.dial_lists import entries_of, refuse_if_back, refuse_unless_open
+from ledger.dial_lists import entries_of, refuse_if_over, refuse_unless_open
 from ledger.dial_recall import list_of
 from ledger.legal_hours import cover
 from waves.diallers import Dialler
@@ -31,7 +31,6 @@ from waves.errors import CampaignError, InputError
 from waves.plan import Wave
 from waves.tokens import Kind, make_token
 
-IS_THERE = ("loaded", "there", "unscheduled")
 MAY_COME = "not there, and a load of the list has not ended: load it again, then ask again"
 OFF_THE_LIST = "off_the_list"
 AT_ONCE = 25
@@ -109,7 +108,7 @@ def load(
     with room.ledger.read() as connection:
         row = list_of(connection, number)
     now = room.ledger.now()
-    _refuse_if_over(row, now)
+    refuse_if_over(row, now)
     with _api(room, row.format, environment) as api, _alone(room, number):
         dialler = api.dialler
         list_id = into or dialler.list_id
@@ -120,13 +119,14 @@ def load(
         running = load_running(room.ledger, row.campaign)
         wave = running.plan.wave(row.wave_name)
         loading = _Loading(room, running, wave, row, scopes_of_list(room, row.campaign, row.wave_name, dialler))
-        leads = _begin(loading, api, dialler, list_id, by, now)
+        leads, unended = _begin(loading, api, dialler, list_id, by, now)
         made = Loaded(number, dialler.dialler, list_id, len(leads))
         _each(loading, api, leads, made)
         with room.ledger.write() as connection:
-            there, ended = sum(made.words[word] for word in IS_THERE), room.ledger.now()
-            dial_loads.note_loaded(connection, number, there, ended)
-            if not made.words["in_doubt"]:
+            new, ended = made.words["loaded"] + made.words["unscheduled"], room.ledger.now()
+            there = dial_loads.note_run(connection, number, new, made.words["there"], ended)
+            passed_by = unended and made.stopped is not None  # whom the load before left in doubt
+            if not made.words["in_doubt"] and not passed_by:
                 told = f"{there} of {made.entries} in list {list_id} of {made.dialler}"
                 dial_loads.end_load(connection, number, told, by, ended)
     return made
@@ -138,6 +138,7 @@ def recall(
     by: str,
     customer: str | None = None,
     everybody: bool = False,
+    last: int = 0,
     environment: Mapping[str, str] = os.environ,
 ) -> TakenOff:
     """Recall whom `dial_recall.recall` names, with its file, and have the dialler take off all who are recalled.
@@ -148,7 +149,7 @@ def recall(
     with room.ledger.read() as connection:
         row = list_of(connection, number)
     with _api(room, row.format, environment) as api:
-        taken = dial_recall.recall(room, number, by, room.ledger.now(), customer, everybody)
+        taken = dial_recall.recall(room, number, by, room.ledger.now(), customer, everybody, last)
         with room.ledger.read() as connection:
             tokens = [make_token(room.token_key, Kind.DIAL_ENTRY, e) for e in dial_loads.recalled(connection, number)]
         answers: list[Answered] = []
@@ -166,8 +167,8 @@ def recall(
 
 def _begin(
     loading: _Loading, api: VicidialApi, dialler: Dialler, list_id: int, by: str, now: datetime
-) -> dict[int, Lead]:
-    """Entry to lead for all who are on the list, before the first of them is sent."""
+) -> tuple[dict[int, Lead], bool]:
+    """Entry to lead for all who are on the list, before anything is sent; whether a load before never ended."""
     room, row = loading.room, loading.row
     told = {"list": row.id, "campaign": row.campaign, "wave": row.wave_name, "shift": row.shift}
     with room.ledger.write() as connection:
@@ -175,10 +176,10 @@ def _begin(
         cover(connection, gates.rules, now, gates.closes)
         refuse_unless_open(connection, row.wave, loading.scopes, now)
         entries = entries_of(connection, row.id)
-        rows, extra = rows_of(room, connection, dialler, entries, told, row.team, now)
+        rows, extra = rows_of(room, connection, dialler, entries, told, row.team, loading.wave.skill, now)
         leads = dict(zip([entry.id for entry in entries], api.leads(rows, extra, list_id), strict=True))
-        dial_loads.begin_load(connection, row.id, f"list {list_id} of {dialler.dialler}", by, now)
-    return leads
+        unended = dial_loads.begin_load(connection, row.id, f"list {list_id} of {dialler.dialler}", by, now)
+    return leads, unended
 
 
 def _each(loading: _Loading, api: VicidialApi, leads: Mapping[int, Lead], made: Loaded) -> None:
@@ -214,12 +215,6 @@ def _may_come(answer: Answered) -> Answered:
 
 def _blocks(all_: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (all_[i : i + size] for i in range(0, len(all_), size))
-
-
-def _refuse_if_over(row: Any, now: datetime) -> None:
-    refuse_if_back(row.id, row)
-    if row.valid_until is not None and row.valid_until <= now:
-        raise CampaignError(f"dial list {row.id} was to be dialled until {row.valid_until:%Y-%m-%d %H:%M} UTC")
 
 
 @contextmanager

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import Phone, RecallRow, Written
-from flows.dialling import dial_rules
+from flows.dial_forecast import Forecast, runs_dry
+from flows.halting import halted_segments
 from flows.room import Room
-from flows.running import gates_of, load_running
+from flows.running import Running, gates_of, load_running
 from ledger import dial_recall
+from ledger.dial_blocks import Block, blocks, cards_of
 from ledger.dial_lists import list_of, refuse_if_back
 from ledger.dial_recall import Recalled, Standing
+from ledger.gates import Gates
+from ledger.recycling import hold_lists
 from waves.dial_lease import Lease, held_until, life
 from waves.diallers import Dialler
 from waves.tokens import Kind, make_token
@@ -48,55 +53,84 @@ class Shown:
     standing: Standing
     stale: Sequence[Recalled]
     """Whom it should not dial any more, and no recall has named yet."""
+    blocks: Sequence[Block]
+    """Its blocks in the order of dialling, with the answers that were expected and that came."""
+    cards: Sequence[int]
+    """The model cards that ranked it; empty: no model did."""
+    runs_dry: Forecast | None
+    """When it has nobody left to dial; None: it is not out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A recall: whom it names, and its file (None: nobody)."""
+    """A recall: whom it names, and its file (None: nobody, or nobody whom no file had named before)."""
 
     entries: Sequence[Recalled]
     file: Path | None
     written: Written
+    files: Mapping[str, int]
+    """Every file that took people off the list, by name, with how many it holds still."""
 
 
 def show(room: Room, number: int, now: datetime) -> Shown:
     """How a list stands, and how fresh it is; CampaignError when there is none."""
     with room.ledger.read() as connection:
         row = list_of(connection, number)
-    running = load_running(room.ledger, row.campaign)
-    gates = gates_of(running, running.plan.wave(row.wave_name), now)
+    running, gates = _gates(room, row, now)
     with room.ledger.read() as connection:
         standing = dial_recall.standing_of(connection, number)
         stale = dial_recall.stale(connection, number, gates, running.types) if standing.active else []
+        parts = (blocks(connection, number), cards_of(connection, number))
+        ends = row.valid_until or row.lease_until
+        out = standing.active and now < ends
+        forecast = runs_dry(room, connection, number, ends, now) if out else None
     told = (row.campaign, row.wave_name, row.team, row.shift, row.format, row.pulled_at, row.valid_until)
     ends = (row.returned_at, row.expired_at, row.let_go_at, held_until(row.pulled_at, row.valid_until))
     at = (row.valid_until, row.returned_at, row.let_go_at, row.loaded_at)
     stands = life(Lease(*at, standing.active, standing.off, standing.called), now)
-    return Shown(number, *told, *ends, row.loaded, row.loaded_at, stands, standing, stale)
+    return Shown(number, *told, *ends, row.loaded, row.loaded_at, stands, standing, stale, *parts, forecast)
 
 
 def recall(
-    room: Room, number: int, by: str, now: datetime, customer: str | None = None, everybody: bool = False
+    room: Room,
+    number: int,
+    by: str,
+    now: datetime,
+    customer: str | None = None,
+    everybody: bool = False,
+    last: int = 0,
 ) -> Taken:
-    """Write the file that takes people off a list that is out: whoever is stale, one customer, or everybody.
+    """Write the file that takes people off a list that is out: whoever is stale, one customer, everybody, or the last.
 
-    They go on holding their customer and number until `acknowledge`, or until the list comes back.
+    They go on holding their customer and number until `acknowledge` of the first file that names them, or until the
+    list comes back. CampaignError for a list that is none, or is not out any more.
     """
-    shown = show(room, number, now)
-    refuse_if_back(number, shown)
-    dialler = room.dialler(shown.dialler)
+    with room.ledger.read() as connection:
+        row = list_of(connection, number)
+    running, gates = _gates(room, row, now)
+    dialler = room.dialler(row.format)
     layout = FORMATS[dialler.format].layout
     with room.ledger.write() as connection:
-        entries = shown.stale
-        if everybody or customer is not None:
-            entries = dial_recall.entries_to_recall(connection, number, customer)
-        if not entries:
-            return Taken([], None, Written(0))
-        dial_recall.recall(connection, number, entries, by, now)
-        file = _new_file(room, f"{shown.campaign}-{shown.wave}-list-{number}-recall", layout.recall_ending)
+        hold_lists(connection)
+        refuse_if_back(number, list_of(connection, number))
+        if everybody or last or customer is not None:
+            entries = dial_recall.entries_to_recall(connection, number, customer, last)
+        else:
+            entries = dial_recall.stale(connection, number, gates, running.types)
+        if all(one.again for one in entries):
+            return Taken([], None, Written(0), dial_recall.recall_files(connection, number))
+        file = _new_file(room, f"{row.campaign}-{row.wave_name}-list-{number}-recall", layout.recall_ending)
+        dial_recall.recall(connection, number, entries, file.name, by, now)
         # Written before the commit: a recall that no file holds would never reach the dialler.
         written = write_recall(room, dialler, file, number, entries, now)
-    return Taken(entries, file, written)
+        return Taken(entries, file, written, dial_recall.recall_files(connection, number))
+
+
+def _gates(room: Room, row: Any, now: datetime) -> tuple[Running, Gates]:
+    running = load_running(room.ledger, row.campaign)
+    with room.ledger.read() as connection:
+        halted = halted_segments(connection, running, now)
+    return running, replace(gates_of(running, running.plan.wave(row.wave_name), now), halted=halted)
 
 
 def write_recall(
@@ -118,8 +152,11 @@ def _row(room: Room, number: int, one: Recalled, now: datetime) -> RecallRow:
     )
 
 
-def acknowledge(room: Room, number: int, by: str, now: datetime) -> int:
-    """The dialler took the recalled entries off; how many hold nobody any more."""
-    rules = dial_rules(room)
+def acknowledge(room: Room, number: int, by: str, now: datetime, file: str | None = None) -> int:
+    """The dialler took off whom this recall's file names (None: the list's one); how many hold nobody any more.
+
+    CampaignError for a file that is none of the list's, and without one when the list had several.
+    """
+    rules = room.dial_rules()
     with room.ledger.write() as connection:
-        return dial_recall.acknowledge(connection, number, rules, by, now)
+        return dial_recall.acknowledge(connection, number, file, rules, by, now)

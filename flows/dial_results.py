@@ -54,7 +54,10 @@ def import_results(
     notes = results.notes
     if ahead.count and dialler.zone is not None:
         notes = (*notes, f"calls later than now (is zone: {dialler.zone} right?): {ahead.count:,}")
-    return Imported(number, before, total(parts), notes)
+    if ahead.past:
+        notes = (*notes, f"promised for a time that had passed when they said so, so not promised: {ahead.past:,}")
+    recorded = total(parts)
+    return Imported(number, before, recorded, (*notes, *recorded.notes))
 
 
 def undo_file(room: Room, number: int, by: str, now: datetime) -> Undone:
@@ -66,12 +69,15 @@ def undo_file(room: Room, number: int, by: str, now: datetime) -> Undone:
 
 @dataclass(slots=True)
 class _Ahead:
-    """Counts the calls that nobody can have made yet."""
+    """Counts the calls that nobody can have made yet, and the promises that nobody can keep."""
 
     now: datetime
     count: int = 0
+    past: int = 0
+    """Promises of a time before their own call."""
 
     def watch(self, results: Results) -> Iterator[DispositionRow]:
         for row in results:
             self.count += row.at > self.now + CLOCKS_DIFFER
+            self.past += row.callback_at is not None and row.callback_at <= row.at
             yield row

@@ -10,10 +10,9 @@ from typing import Any
 
 from channels.call_list.formats import FORMATS
 from channels.call_list.rows import DialRow, Phone, Written
-from config.dialling import load_dialling
 from flows.abandonment import keep_below
-from flows.call_scores import call_rank
-from flows.dial_sizing import SHIFT, Sized, size_for
+from flows.call_scores import Ranking, call_rank
+from flows.dial_sizing import SHIFT, Sized, as_asked, served_by, size_for
 from flows.halting import halted_segments, scopes_on
 from flows.hours import keep_hours
 from flows.room import Room
@@ -21,13 +20,15 @@ from flows.running import Running, gates_of, load_running
 from ledger import dial_lists
 from ledger.dial_candidates import why_none_waits
 from ledger.dial_details import Detail, details, known_attributes
-from ledger.dial_expiry import refuse_unreturned
+from ledger.dial_expiry import unreturned
 from ledger.dial_lists import Pull
 from ledger.gates import Gates
-from waves.diallers import Dialler
+from waves.dial_split import Share, gap
+from waves.diallers import Dialler, tells_times
 from waves.errors import CampaignError
+from waves.outcomes import word
 from waves.plan import Wave
-from waves.recycling import DialRules
+from waves.recycling import PUNCTUAL
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -38,8 +39,25 @@ ALONG = ("list", "campaign", "wave", "shift")
 """Further columns of a list whose dialler takes any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class _OfShift:
+    """A list beside the others of its shift."""
+
+    pulled: dial_lists.Pulled
+    sized: Sized
+
+    @property
+    def worth_an_hour(self) -> dict[str, float]:
+        """What an agent hour is worth to each team of the shift, by its list or its share, in units of the rank."""
+        return {**self.sized.before, **self.pulled.worth_an_hour}
+
+    @property
+    def gap(self) -> float:
+        """How much less that is for the poorest team than for the richest, as a share."""
+        return gap(self.worth_an_hour.values())
+
+
+@dataclass(frozen=True)
+class Cut(_OfShift):
     """A list that was cut, its file (None: nobody was callable), and until when it may be dialled."""
 
     pulled: dial_lists.Pulled
@@ -84,19 +102,20 @@ def pull(
     """
     desk = _desk(room, campaign, wave_name, dialler_name, by, now)
     with room.ledger.write() as connection:
-        if not keep_last:
-            refuse_unreturned(connection, desk.row.id, team, now)
+        if not keep_last and (why := unreturned(connection, desk.row.id, team, now)):
+            raise CampaignError(why)
         sized, ask = _ask(connection, desk, team, shift, size, hours, by, now, agents)
         return _cut(room, connection, desk, ask, sized, now)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """The list that a team would get now."""
+@dataclass(frozen=True)
+class Planned(_OfShift):
+    """The list that a team would get now; `refused` says why `pull` gives it none unless they `keep_last`."""
 
     team: str
     sized: Sized
     pulled: dial_lists.Pulled
+    refused: str | None
 
 
 def plan(
@@ -119,7 +138,7 @@ def plan(
     """
     desk = _desk(room, campaign, wave_name, dialler_name, by, now)
     with room.ledger.write() as connection:
-        capacity, rules = desk.wave.capacity, dial_rules(room)
+        capacity, rules = desk.wave.capacity, room.dial_rules()
         done = dial_lists.teams_of_shift(connection, desk.row.id, shift, now - SHIFT)
         teams = [team] if team else [name for name in (capacity.teams if capacity else ()) if name not in done]
         if not teams:
@@ -132,8 +151,8 @@ def plan(
         for name in teams:
             sized, ask = _ask(connection, desk, name, shift, size, hours, by, now, agents)
             gates = _gates(connection, desk, now)
-            pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.score, rules, now)
-            made.append(Planned(name, sized, pulled))
+            pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.ranking.score, rules, now)
+            made.append(Planned(name, sized, pulled, unreturned(connection, desk.row.id, name, now)))
         dry.rollback()
     return made
 
@@ -151,9 +170,17 @@ def _ask(
 ) -> tuple[Sized, Pull]:
     capacity = desk.wave.capacity
     ends = min(now + timedelta(hours=hours or (capacity.hours if capacity else HOURS)), desk.closes)
-    sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, size, agents)
+    sized = size_for(connection, desk.running.id, desk.row.id, capacity, team, shift, now, ends, size, agents)
     lease = (ends, ends + GRACE, desk.scopes)
-    return sized, Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
+    ask = Pull(desk.row.id, team, shift, desk.dialler.dialler, sized.size, by, *lease, sized.teams)
+    return sized, _ranked(ask, desk, sized)
+
+
+def _ranked(ask: Pull, desk: _Desk, sized: Sized) -> Pull:
+    dialler, share = desk.dialler, desk.ranking.explore(desk.wave.explore)
+    ahead = dialler.api is not None or tells_times(dialler, FORMATS[dialler.format].layout)
+    by = {"explore": share, "card": desk.ranking.card, "passes": sized.rates}
+    return replace(ask, **by, ahead=ahead, skill=desk.wave.skill)
 
 
 def extend(room: Room, number: int, size: int, by: str, now: datetime, customer: str | None = None) -> Cut:
@@ -164,13 +191,14 @@ def extend(room: Room, number: int, size: int, by: str, now: datetime, customer:
     with room.ledger.read() as connection:
         row = dial_lists.list_of(connection, number)
     ends = row.valid_until or row.lease_until
-    if row.returned_at is not None or ends <= now:
-        raise CampaignError(f"dial list {number} is over; pull another: multiwave dial-list pull")
     desk = _desk(room, row.campaign, row.wave_name, row.format, by, now)
     with room.ledger.write() as connection:
         lease = (ends, row.lease_until, desk.scopes)
-        ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, number=number, only=customer)
-        cut = _cut(room, connection, desk, ask, Sized(size, {}, "as asked for"), now)
+        team = desk.wave.capacity.teams.get(row.team) if desk.wave.capacity else None
+        alone = {row.team: Share(size, 1.0, *served_by(team))} if team else {}
+        ask = Pull(row.wave, row.team, row.shift, row.format, size, by, *lease, alone, number, customer)
+        sized = as_asked(connection, desk.running.id, size)
+        cut = _cut(room, connection, desk, _ranked(ask, desk, sized), sized, now)
         if customer is not None and not cut.entries:
             why = ", ".join(cut.pulled.funnel) or why_none_waits(connection, row.wave, customer, now)
             raise CampaignError(f"customer {customer} cannot be put on list {number} now: {why}")
@@ -188,7 +216,7 @@ class _Desk:
     dialler: Dialler
     scopes: tuple[str, ...]
     """The kill switches that stop it."""
-    score: dial_lists.Score | None
+    ranking: Ranking
     """What it is ranked by: what the models say, or the plan."""
 
 
@@ -205,14 +233,14 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
     keep_below(room, campaign, now)
     within = scopes_of_list(room, campaign, wave_name, dialler)
-    score = call_rank(room, running, wave_name, by, now)
-    return _Desk(running, wave, row, row.closes, dialler, within, score)
+    ranking = call_rank(room, running, wave_name, by, now)
+    return _Desk(running, wave, row, row.closes, dialler, within, ranking)
 
 
 def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
     running, dialler, file, written = desk.running, desk.dialler, None, Written(0)
     gates = _gates(connection, desk, now)
-    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.score, dial_rules(room), now)
+    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.ranking.score, room.dial_rules(), now)
     if pulled.entries:
         # Written before the commit: a list that no file holds would keep its people from everybody else. Its name is
         # the ledger's, so that a file whose commit was cut off is written over by the next one.
@@ -220,7 +248,7 @@ def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now:
         part = f"-from-{pulled.entries[0].rank}" if ask.number else ""
         name = f"{running.name}-{desk.wave.wave}-list-{pulled.number}{part}{FORMATS[dialler.format].layout.ending}"
         file = room.settings.home / "dial-lists" / name
-        rows, extra = rows_of(room, connection, dialler, pulled.entries, told, ask.team, now)
+        rows, extra = rows_of(room, connection, dialler, pulled.entries, told, ask.team, desk.wave.skill, now)
         written = FORMATS[dialler.format].write(file, rows, extra, dialler)
     return Cut(pulled, file, ask.valid_until, written, sized)
 
@@ -244,31 +272,37 @@ def rows_of(
     entries: Sequence[dial_lists.Entry],
     told: Mapping[str, Any],
     team: str,
+    skill: str | None,
     now: datetime,
 ) -> tuple[Iterator[DialRow], tuple[str, ...]]:
-    """The entries as lines for a dialler, and the names of the further columns they have; `told` is said of each."""
+    """The entries as lines for a dialler, and the names of the further columns they have; `told` is said of each.
+
+    `skill` is the attribute that says which skill a customer takes.
+    """
     named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
     types = known_attributes(connection, [name for name in named if name not in ALONG])
-    known = details(connection, [entry.customer for entry in entries], types)
-    rows = (_row(room, entry, told, known[entry.customer], team, now) for entry in entries)
+    known = details(connection, entries, types, skill, room.dial_rules(), now)
+    rows = (_row(room, dialler, entry, told, known[entry.customer], team, now) for entry in entries)
     return rows, (*ALONG, *types)
 
 
 def give_back(room: Room, number: int, by: str, now: datetime) -> tuple[int, int]:
     """Return a list: (entries called, entries that were not); CampaignError for an unknown or returned one."""
-    rules = dial_rules(room)
+    rules = room.dial_rules()
     with room.ledger.write() as connection:
         return dial_lists.give_back(connection, number, rules, by, now)
 
 
-def dial_rules(room: Room) -> DialRules:
-    """How often and how soon somebody is dialled again, as the home's file reads now; PlanError with its problems."""
-    return load_dialling(room.settings.home / "config")
-
-
 def _row(
-    room: Room, entry: dial_lists.Entry, told: Mapping[str, Any], known: Detail, team: str, now: datetime
+    room: Room,
+    dialler: Dialler,
+    entry: dial_lists.Entry,
+    told: Mapping[str, Any],
+    known: Detail,
+    team: str,
+    now: datetime,
 ) -> DialRow:
+    tries = known.tries
     return DialRow(
         token=make_token(room.token_key, Kind.DIAL_ENTRY, entry.id),
         phones=(Phone(entry.number),),
@@ -277,12 +311,20 @@ def _row(
         rank=entry.rank,
         tier=entry.tier,
         score=entry.score,
-        not_before=now,
+        not_before=max(now, entry.callback_at - PUNCTUAL) if entry.callback_at else now,
         valid_until=entry.call_until,
         tz=known.zone,
         callable_until=entry.call_until,
         callback_at=entry.callback_at,
         callback_agent=entry.agent,
+        attempts_total=tries.total,
+        attempts_today=tries.today,
+        attempts_left=tries.left,
+        last_attempt_at=tries.last.at if tries.last else None,
+        last_disposition=word(tries.last.disposition) if tries.last else None,
+        skill=known.skill,
+        agent_owner=entry.agent or tries.agent,
+        caller_id=dialler.caller_id,
         team=team,
         list=told["list"],
         batch=f"list-{told['list']}",

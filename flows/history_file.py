@@ -11,7 +11,6 @@ from channels.findings import Findings, read_twice, shown
 from channels.table_file import read_table
 from ledger.past_calls import PastCall
 from segments.addresses import phone
-from segments.parquet_file import parquet_columns
 from segments.sources import PARQUET
 from segments.values import Unfit
 from waves.dispositions import Disposition
@@ -39,6 +38,8 @@ def _calls(region: str, now: datetime, found: Findings) -> Iterator[PastCall]:
 
 
 def _parquet_rows(found: Findings) -> Iterator[tuple[int, dict[str, str]]]:
+    from segments.parquet_file import parquet_columns  # Arrow is 30 MB, which no other file needs
+
     file = parquet_columns(str(found.path), found.path, frozenset((*REQUIRED, *OPTIONAL)))
     for name in REQUIRED:
         if name not in file.header:

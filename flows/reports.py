@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from config.dialling import load_dialling
 from flows.arrivals import split_arrivals, without_late_arrivals
 from flows.clicks import clicked, judged
 from flows.inbound import record_inbound
+from flows.promises import moved
 from flows.room import Room
 from ledger import provider_refs
 from ledger.api_keys import count_conversions
@@ -45,7 +47,7 @@ def total(parts: Iterable[Recorded]) -> Recorded:
     found = Recorded(0, 0, 0)
     for one in parts:
         unknown, late = found.unknown_touch + one.unknown_touch, found.late + one.late
-        found = Recorded(found.new + one.new, found.known + one.known, unknown, late)
+        found = Recorded(found.new + one.new, found.known + one.known, unknown, late, (*found.notes, *one.notes))
     return found
 
 
@@ -142,26 +144,31 @@ def record_dispositions(
     """Store call results; one whose token names no dial entry is kept with no touch. `file`: what brings them."""
     rules = rules_if_any(room)
     entries = read_ids(room.token_key, Kind.DIAL_ENTRY, [row.token for row in rows])
+    with room.ledger.read() as connection:
+        known = entry_touches(connection, {entry for entry in entries if entry is not None})
+    touches = [None if entry is None else known.get(entry) for entry in entries]
+    promised = moved(room, rows, touches, now)
     with room.ledger.write() as connection:
-        touches = entry_touches(connection, {entry for entry in entries if entry is not None})
         calls = [
             Call(
                 disposition=row.disposition,
                 at=row.at,
                 call_id=row.call_id,
                 provider=provider,
-                touch=touches.get(entry) if entry is not None else None,
+                touch=touch,
                 entry=entry,
                 number=row.number,
                 agent=row.agent,
                 ring_s=row.ring_s,
                 talk_s=row.talk_s,
                 wrap_s=row.wrap_s,
-                callback_at=row.callback_at,
+                callback_at=promised[place].at if place in promised else row.callback_at,
+                raw_code=row.raw_code,
             )
-            for row, entry in zip(rows, entries, strict=True)
+            for place, (row, entry, touch) in enumerate(zip(rows, entries, touches, strict=True))
         ]
-        return record_calls(connection, calls, rules, now, file)
+        found = record_calls(connection, calls, rules, now, file)
+    return replace(found, notes=tuple(map(str, promised.values())))
 
 
 def rules_if_any(room: Room) -> DialRules | None:

@@ -18,6 +18,7 @@ from channels.call_list.formats import LAYOUTS
 from channels.call_list.generic_csv import PLAIN
 from channels.registry import CAPABILITIES, DEFAULT_PROVIDERS, OPTIONS, SENDERS, check_provider, open_channel
 from config.diallers import load_diallers
+from config.dialling import load_dialling
 from config.nearest import write_instead
 from config.seeds import load_seeds
 from config.senders import load_senders
@@ -26,6 +27,7 @@ from ledger.store import Ledger, keep_meta, open_ledger, read_meta
 from waves.diallers import Dialler
 from waves.errors import InputError, LedgerError, PlanError, SendRefused
 from waves.message import Channel
+from waves.recycling import DialRules
 from waves.seeds import Seed
 from waves.senders import Sender
 
@@ -134,6 +136,10 @@ class Room:
             instead = write_instead(name, [*self.diallers, PLAIN.dialler])
             raise InputError(f"there is no dialler {name!r} in {where}; {instead}")
         return self.diallers[name]
+
+    def dial_rules(self) -> DialRules:
+        """How often and how soon somebody is dialled again, as the file reads now; PlanError with its problems."""
+        return load_dialling(self.settings.home / "config")
 
     def channel(self, name: str) -> Channel:
         """The provider of a channel's first sender."""

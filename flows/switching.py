@@ -18,6 +18,7 @@ from flows.running import segment_clause
 from ledger import campaigns, kill_switches
 from ledger.attributes import attribute_types
 from ledger.dial_lists import lists
+from ledger.dial_recall import lists_of_halted
 from ledger.gates import Halted
 from waves.errors import InputError, RuleError
 from waves.message import CHANNEL_CODES
@@ -85,7 +86,8 @@ def halt(
     with room.ledger.write() as connection:
         switched = kill_switches.switch_on(connection, scope, why, by, now, rule=rule.text if rule else None)
     committed = time.monotonic()
-    within = kill_switches.reach(scope, channels, _named(rule, types, now))
+    named = _named(rule, types, now)
+    within = kill_switches.reach(scope, channels, named)
     with room.ledger.write() as connection:
         claimed = kill_switches.claimed_within(connection, within)
     left, back, waited = len(claimed), 0, 0.0
@@ -96,7 +98,9 @@ def halt(
             left, back = kill_switches.still_claimed(connection, claimed)
         waited = time.monotonic() - committed
     with room.ledger.read() as connection:
-        out = tuple(row.id for row in lists(connection) if row.returned_at is None and _lies_in(room, row, scope))
+        holding = lists_of_halted(connection, named) if named else set()
+        rows = [row for row in lists(connection) if row.returned_at is None]
+        out = tuple(row.id for row in rows if row.id in holding or _lies_in(room, row, scope))
     return Halt(scope, switched, now, waited, len(claimed) - left - back, back, left, out)
 
 

@@ -19,7 +19,10 @@ from waves.errors import CampaignError
 if TYPE_CHECKING:
     from ledger.calls import Call
 
-SAID = ("call_id", "provider", "touch", "entry", "number", "at", "agent", "ring_s", "talk_s", "wrap_s", "callback_at")
+SAID = (
+    *("call_id", "provider", "touch", "entry", "number", "at", "agent"),
+    *("ring_s", "talk_s", "wrap_s", "callback_at", "raw_code"),
+)
 
 
 def note_file(
@@ -54,26 +57,35 @@ def call_files(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(query.order_by(f.id.desc())).all()
 
 
-def keep_spares(connection: Connection, file: int, calls: Sequence[Call], new: Mapping[tuple[str, str], int]) -> None:
+def keep_spares(
+    connection: Connection, file: int, calls: Sequence[Call], new: Mapping[tuple[str, str], int], noes: Sequence[Call]
+) -> None:
     """Keep what a file says of calls that others had brought before, and of calls of nobody we know.
 
-    `new` is the event of each call, by provider and id, that came in just now. CampaignError for a file undone since.
+    `new` is the event of each call, by provider and id, that came in just now. `noes`, the news of known calls that end
+    all contact, are kept of the file's own calls too, and in place of what it said of them before. CampaignError for a
+    file undone since.
     """
     f = call_file.c
     counts = update(call_file).where(f.id == file, f.undone_at.is_(None)).values(calls=f.calls + len(new))
     if not connection.execute(counts).rowcount:
         raise CampaignError(f"file {file} was undone while it came in; what was left of it is not recorded")
     first = {(call.provider, call.call_id): call for call in reversed(calls)}
-    own = _own(connection, file, [key for key in first if key not in new])
-    rows = [
-        {name: value for name, value in asdict(call).items() if name in SAID}
+    further = {(call.provider, call.call_id) for call in noes}
+    own = _own(connection, file, [key for key in first if key not in new]) - further
+    rows = {
+        key: {name: value for name, value in asdict(call).items() if name in SAID}
         | {"file": file, "event": new.get(key), "disposition": int(call.disposition)}
         for key, call in first.items()
         if key not in own and (key not in new or call.touch is None)
-    ]
-    if rows:
-        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(make(spare_call).on_conflict_do_nothing(), rows)
+    }
+    keep = postgresql.insert(spare_call) if connection.dialect.name == "postgresql" else sqlite.insert(spare_call)
+    no = {name: keep.excluded[name] for name in (*SAID, "disposition")}
+    replaced = keep.on_conflict_do_update(index_elements=spare_call.primary_key, set_=no)
+    for statement, is_no in ((keep.on_conflict_do_nothing(), False), (replaced, True)):
+        said = [row for key, row in rows.items() if (key in further) is is_no]
+        if said:
+            connection.execute(statement, said)
 
 
 def _own(connection: Connection, file: int, known: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, func, select
+from sqlalchemy import Connection, ScalarSelect, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ledger.dial_lists import Score
+from ledger import tables as t
+from ledger.dial_choice import Score
 from ledger.dial_tables import call_score
 from ledger.gates import Members
+from ledger.store import read_meta, write_meta
 
 RANGE = 10_000
 """Rows kept in one transaction."""
+SCORED = "scored wave {}"
+"""The meta row of a wave whose scores are all of one moment, which it names."""
 
 
 def keep_scores(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -27,11 +31,20 @@ def keep_scores(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     connection.execute(put.on_conflict_do_update(index_elements=["wave", "customer"], set_=after), rows)
 
 
+def begin_scoring(connection: Connection, wave: int) -> None:
+    """From now on the scores of a wave are of different moments, until `end_scoring`."""
+    connection.execute(delete(t.meta).where(t.meta.c.key == SCORED.format(wave)))
+
+
+def end_scoring(connection: Connection, wave: int, now: datetime) -> None:
+    """All scores of a wave are of this moment."""
+    write_meta(connection, SCORED.format(wave), now.isoformat())
+
+
 def last_scored(connection: Connection, wave: int) -> datetime | None:
-    """When the last of a wave's scores was kept; None when there is none."""
-    c = call_score.c
-    found: datetime | None = connection.scalar(select(func.max(c.scored_at)).where(c.wave == wave))
-    return found
+    """Of which moment all scores of a wave are; None while there are none, or only some were kept."""
+    said = read_meta(connection, SCORED.format(wave))
+    return datetime.fromisoformat(said) if said else None
 
 
 def kept_score(wave: int) -> Score:

@@ -42,6 +42,8 @@ class Call:
     wrap_s: float | None = None
     callback_at: datetime | None = None
     """When the customer was promised to be called again."""
+    raw_code: str | None = None
+    """The dialler's own code of how it ended."""
     late: bool = False
     """Made after its list was over or given back, or its entry recalled."""
 
@@ -87,7 +89,7 @@ def record_calls(
         connection.execute(insert(t.call), list(rows.values()))
     noes = _further_noes(connection, calls, new)
     if file is not None:
-        keep_spares(connection, file, calls, new)
+        keep_spares(connection, file, calls, new, noes)
         remember_addresses(connection, file, mark, now)
     fold_dispositions(connection, touches)
     fold(connection, mark, reports, found.unsettled)
@@ -95,7 +97,7 @@ def record_calls(
     wait_again(connection, touches, rules)
     _suppress(connection, mark, noes)
     _convert(connection, mark)
-    forget_late(connection, mark)
+    forget_late(connection, among(t.touch.c.id, touches))
     late = sum(row["late"] is True for row in rows.values())
     return Recorded(len(new), said - len(new), sum(call.touch is None for call in calls), late)
 
@@ -183,9 +185,16 @@ def _call_row(call: Call, event: int) -> dict[str, object]:
         "ring_s": call.ring_s,
         "talk_s": call.talk_s,
         "wrap_s": call.wrap_s,
-        "callback_at": call.callback_at if call.disposition is Disposition.CALLBACK_AGREED else None,
+        "callback_at": call.callback_at if _promises(call) else None,
+        "raw_code": call.raw_code,
         "late": call.late,
     }
+
+
+def _promises(call: Call) -> bool:
+    """Whether the next call was promised for a time after this one."""
+    agreed = call.disposition is Disposition.CALLBACK_AGREED
+    return agreed and call.callback_at is not None and call.callback_at > call.at
 
 
 def fold_dispositions(connection: Connection, touches: Collection[int]) -> None:

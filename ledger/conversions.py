@@ -32,12 +32,13 @@ class NewConversion:
 
 
 def customers_by_key(connection: Connection, keys: set[str]) -> dict[str, int]:
-    """The ids of the customers among these keys."""
+    """The ids of the customers among these keys; an erasure of one of them waits until this transaction ends."""
     found: dict[str, int] = {}
     ordered = sorted(keys)
     for start in range(0, len(ordered), CHUNK):
         c = t.customer.c
-        rows = connection.execute(select(c.key, c.id).where(c.key.in_(ordered[start : start + CHUNK])))
+        query = select(c.key, c.id).where(c.key.in_(ordered[start : start + CHUNK]))
+        rows = connection.execute(query.with_for_update(read=True, key_share=True))  # which changes their key
         found.update((row.key, row.id) for row in rows)
     return found
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    false,
     func,
     literal_column,
     null,
@@ -50,6 +51,7 @@ class Breaks:
     person_cap: int = 0
     number_gap: int = 0
     number_cap: int = 0
+    household_gap: int = 0
     outside: int = 0
     rows: int = 0
 
@@ -58,16 +60,18 @@ def breaks(connection: Connection, which: Which, rules: DialRules, by: By | None
     """The attempts asked about, judged by the house's rules as a list is cut by them (waves.recycling.held_back).
 
     Against them count all attempts to the same customer and number, in every campaign and the imported ones. A call
-    that the customer asked for, at its time, is free of the gap and of the day's cap.
+    that the customer asked for, at its time, is free of the day's cap, and of the gap while nobody rang since.
     """
     x = _judged(which, rules, COLUMNS[by]).c
     asked, here = x.asked == 1, x.asked_here == 1
+    bound, bound_here = or_(~asked, x.person_since == 1), or_(~here, x.number_since == 1)
     ways = {
-        "double": or_(and_(x.person_double == 1, ~asked), and_(x.number_double == 1, ~here)),
-        "person_gap": and_(x.person_gap == 1, ~asked),
+        "double": or_(and_(x.person_double == 1, bound), and_(x.number_double == 1, bound_here)),
+        "person_gap": and_(x.person_gap == 1, bound),
         "person_cap": or_(x.person_cap == 1, and_(x.person_day == 1, ~asked)),
-        "number_gap": and_(x.number_gap == 1, ~here),
+        "number_gap": and_(x.number_gap == 1, bound_here),
         "number_cap": or_(x.number_cap == 1, and_(x.number_day == 1, ~here)),
+        "household_gap": and_(x.household_gap == 1, ~asked) if rules.household else false(),
         "outside": x.outside == 1,
     }
     columns = [x[name] for name in COLUMNS[by]]
@@ -102,11 +106,15 @@ def _judged(which: Which, rules: DialRules, names: Sequence[str]) -> Subquery:
             f"{to}_day": a.at - a.of_day < _us(DAY),
             f"{to}_cap": or_(a.at - a.of_week < _us(WEEK), a.place > inline(often.ever)),
             f"{to}_double": and_(near, a.entry.is_distinct_from(a.own_entry)),
+            f"{to}_since": a.before > a.promised_at,
         }
         if to == "person":
             asked = a.at >= a.promised - _us(PUNCTUAL)
             found |= {"asked": asked, "asked_here": and_(asked, a.promised_on == a.number)}
         parts.append((a, {name: flag(way) for name, way in found.items()}))
+    if rules.household:
+        a = _in_order(_to_homes(rules, mine).subquery("of_household"), "household", rules.person).c
+        parts.append((a, {"household_gap": flag(a.at - a.before < _us(rules.household.gap))}))
     outside = flag(type_coerce(x.call_until, BigInteger) <= x.at)
     own = {name: x[name] for name in names} | {"scoped": literal_column("1", Integer), "outside": outside}
     parts.append((x, own))
@@ -140,6 +148,15 @@ def _to_customers(rules: DialRules, customers: Select[Any]) -> CompoundSelect[An
     return _all(rules, t.touch.c.customer.in_(customers), past_call.c.customer.in_(customers))
 
 
+def _to_homes(rules: DialRules, customers: Select[Any]) -> Select[Any]:
+    """Every attempt to anybody who shares a household with these customers (ix_customer_household), with it."""
+    p, others = t.customer.c, t.customer.alias("of_home").c
+    homes = select(p.household).where(p.id.in_(customers), p.household.is_not(None))
+    whole = select(others.id).where(others.household.in_(homes), others.household.is_not(None))
+    made = _to_customers(rules, whole).subquery("of_homes")
+    return select(made, p.household).join(t.customer, p.id == made.c.customer)
+
+
 def _to_numbers(rules: DialRules, numbers: Select[Any]) -> CompoundSelect[Any]:
     """Every attempt to these numbers, whosesoever they were (ix_call_number, ix_past_call_number)."""
     return _all(rules, t.call.c.number.in_(numbers), past_call.c.number.in_(numbers))
@@ -167,8 +184,8 @@ def _in_order(attempts: Subquery, to: str, often: Often) -> Subquery:
     """Each attempt with those before it, to the same customer or number.
 
     `before`: the last one, `of_day` and `of_week`: the one that many before as a day and a week may hold, `place`: its
-    own place from 1 on, `own_before` and `own_entry`: the last one that was not imported. `promised` and `promised_on`:
-    what the last one of the same touch promised, and its number.
+    own place from 1 on, `own_before` and `own_entry`: the last one that was not imported. `promised`, `promised_on` and
+    `promised_at`: what the last one of the same touch promised, its number and when it was made.
     """
     a = attempts.c
     order = (a.at, a.event)
@@ -190,4 +207,5 @@ def _in_order(attempts: Subquery, to: str, often: Often) -> Subquery:
         back(a.entry, own).label("own_entry"),
         back(a.callback_at, [a.touch]).label("promised"),
         back(a.number, [a.touch]).label("promised_on"),
+        back(a.at, [a.touch]).label("promised_at"),
     ).subquery(f"by_{to}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -31,17 +31,18 @@ from sqlalchemy import (
 
 from ledger import tables as t
 from ledger.dial_tables import past_call
-from ledger.gates import PASSES, Gates, Members, address_gate, best_address, live_members, recheck
+from ledger.gates import PASSES, Gates, Members, address_gate, best_address, live_members, recheck, ticket
 from ledger.law_caps import Called, Counted, used_up
 from ledger.legal_hours import open_until
 from ledger.limits import over_limit
 from ledger.sql import among, inline
 from waves.dial_list import Candidate, Number
 from waves.dispositions import Disposition
+from waves.draw import Draw
 from waves.hours import kind_of
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
-from waves.recycling import Tried, promised
+from waves.recycling import DAY, Made, Tried, promised
 
 CALL = CHANNEL_CODES["call_list"]
 
@@ -56,6 +57,14 @@ class Asked(Protocol):
     @property
     def valid_until(self) -> datetime:
         """The list's end."""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether calls promised for later in the list's time are on it."""
+
+    @property
+    def skill(self) -> str | None:
+        """The attribute that says which skill a customer takes; None: none does."""
 
     @property
     def only(self) -> str | None:
@@ -76,29 +85,40 @@ class Ranked:
 
 
 def ranked(
-    connection: Connection, ask: Asked, gates: Gates, types: Mapping[str, str], score: Any, now: datetime, block: int
+    connection: Connection,
+    ask: Asked,
+    gates: Gates,
+    types: Mapping[str, str],
+    score: Any,
+    now: datetime,
+    block: int,
+    lottery: Draw | None = None,
 ) -> Iterator[list[Ranked]]:
     """Everybody who is due for a list, the best first and equals by lot, in blocks that double.
 
     Before all others come those to whom a call was promised, the soonest first, until the list's end. Equals go by
-    bucket, so that no order of import favours anybody.
+    bucket, so that no order of import favours anybody. With a `lottery` nobody goes by the score but all who were
+    promised nothing by their tickets, the lowest first.
     """
     c = t.touch.c
     m = live_members(gates.campaign or 0, types)
     value: ColumnElement[Any] = cast(score(m), Float(53)) if score else cast(null(), Float(53))
-    owed = c.disposition == inline(Disposition.CALLBACK_AGREED)
+    owed = c.disposition.is_not_distinct_from(inline(Disposition.CALLBACK_AGREED))
     group = case((owed, inline(0)), else_=inline(1))
+    by_rank = func.coalesce(-value, literal(WORST, Float(53)))
     key = case(
         (owed, cast(type_coerce(c.not_before, BigInteger), Float(53))),
-        else_=func.coalesce(-value, literal(WORST, Float(53))),
+        else_=cast(ticket(m.c.bucket, lottery), Float(53)) if lottery else by_rank,
     )
     place = (group, key, m.c.bucket, c.id)
+    # PostgreSQL, a million who wait and 529,072 of them due, 1.9 million members, cold (bench/dial_list.py), 1.3 s:
+    # Limit > Incremental Sort (top-N, 3.4 MB) > Nested Loop by pk_member > Nested Loop by pk_customer > Gather Merge >
+    # Sort > Parallel Seq Scan on touch. What `candidates` asks of 2,000 of them is nested loops by keys alone: 60 ms.
     query = (
         select(c.id, value, *place[:3])
         .join_from(t.touch, m, m.c.customer == c.customer)
-        .where(c.wave == ask.wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_after > now)
-        .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)))
-        .where(~gates.halted(c.customer) if gates.halted else true())
+        .where(*_due(ask, gates, now), ~owed if lottery else true())
+        .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)) if ask.ahead else c.not_before <= now)
         .where(c.customer.in_(select(t.customer.c.id).where(t.customer.c.key == ask.only)) if ask.only else true())
         .order_by(*place)
     )
@@ -114,19 +134,51 @@ def ranked(
         after, block = rows[-1].place, 2 * block
 
 
+def _due(ask: Asked, gates: Gates, now: datetime) -> list[ColumnElement[bool]]:
+    c = t.touch.c
+    waits = [c.wave == ask.wave, c.channel == CALL, c.state == int(State.QUEUED), c.not_after > now]
+    return [*waits, ~gates.halted(c.customer)] if gates.halted else waits
+
+
+def count_due(connection: Connection, ask: Asked, gates: Gates, types: Mapping[str, str], now: datetime) -> int:
+    """How many `ranked` names in a lottery (uq_touch_wave_customer_channel)."""
+    c, m = t.touch.c, live_members(gates.campaign or 0, types)
+    owed = c.disposition.is_not_distinct_from(inline(Disposition.CALLBACK_AGREED))
+    query = select(func.count()).select_from(t.touch).join(m, m.c.customer == c.customer)
+    return connection.execute(query.where(*_due(ask, gates, now), c.not_before <= now, ~owed)).scalar_one()
+
+
+def count_promised_later(connection: Connection, ask: Asked, gates: Gates, now: datetime) -> int:
+    """How many were promised a call for later in the list's time (uq_touch_wave_customer_channel)."""
+    c = t.touch.c
+    owed = (c.disposition == int(Disposition.CALLBACK_AGREED), c.not_before > now, c.not_before < ask.valid_until)
+    return connection.execute(select(func.count()).where(*_due(ask, gates, now), *owed)).scalar_one()
+
+
 def candidates(
-    connection: Connection, touches: Sequence[int], wave: int, gates: Gates, types: Mapping[str, str], now: datetime
+    connection: Connection,
+    touches: Sequence[int],
+    ask: Asked,
+    gates: Gates,
+    types: Mapping[str, str],
+    now: datetime,
+    since: datetime | None = None,
 ) -> list[Candidate]:
-    """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time."""
-    rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now))}
+    """What is known now of these touches of a wave, in their order (pk_touch), less those who only wait for a time.
+
+    Calls to whole households are read from `since` on; None: none are.
+    """
+    rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now, ask.skill))}
     customers = sorted({row.customer for row in rows.values()})
     numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
-    calls = _by_customer(connection.execute(_calls(customers)))
+    calls = calls_of(connection, customers)
+    homes = {row.household for row in rows.values() if row.household is not None}
+    of_households = _calls_to_homes(connection, homes, since) if since and homes else {}
     found = []
     for touch in touches:
         row = rows[touch]
         mine = calls.get(row.customer, ())
-        of_wave = [_tried(call) for call in mine if call.wave == wave]
+        of_wave = [one.call for one in mine if one.wave == ask.wave]
         if row.not_before > now and not promised(of_wave):
             continue
         found.append(
@@ -141,13 +193,27 @@ def candidates(
                 row.household,
                 row.on_a_list,
                 [Number(n.id, n.value, n.on_a_list, n.law_cap) for n in numbers.get(row.customer, ())],
-                [_tried(call) for call in mine],
+                [one.call for one in mine],
                 of_wave,
                 row.language,
                 row.team,
+                of_households.get(row.household, ()),
+                (row.jurisdictions or "").split(),
+                _promised_elsewhere(mine, ask.wave, now - DAY, ask.valid_until),
+                row.skill or None,
             )
         )
     return found
+
+
+def _promised_elsewhere(calls: Iterable[Made], wave: int, start: datetime, end: datetime) -> bool:
+    """Whether another wave has promised a call for after `start` and before `end`, and may yet make it."""
+    of_waves: dict[int, list[Tried]] = {}
+    for made in calls:
+        if made.runs and made.wave is not None and made.wave != wave:
+            of_waves.setdefault(made.wave, []).append(made.call)
+    owed = [one.callback_at for mine in of_waves.values() if (one := promised(mine)) and one.callback_at]
+    return any(start < at < end for at in owed)
 
 
 def _by_customer(rows: Iterable[Any]) -> dict[int, list[Any]]:
@@ -161,7 +227,10 @@ def _tried(row: Any) -> Tried:
     return Tried(row.at, Disposition(row.disposition), row.call_id, row.number, row.agent, row.callback_at)
 
 
-def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime) -> Select[Any]:
+def _facts(
+    touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime, skill: str | None
+) -> Select[Any]:
+    profile = t.profile_table({skill: "text"} if skill else {})
     c, a, p, e = t.touch.c, t.address.c, t.customer.c, t.dial_entry.c
     m: Members = live_members(gates.campaign or 0, types)
     mine = or_(e.customer == c.customer, e.household == p.household)  # uq_dial_entry_active_customer, ..._household
@@ -174,16 +243,19 @@ def _facts(touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: 
             p.household,
             p.language,
             t.zone_set.c.zones,
+            t.zone_set.c.jurisdictions,
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
             open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now).label("call_until"),
             over_limit(c.id, c.customer, now, None).label("over"),
             (used_up(gates.rules.id, law, Called(c.customer, m.c.zone_set), now) if law else false()).label("law_cap"),
             select(e.id).where(e.active, mine).correlate(t.touch, t.customer).exists().label("on_a_list"),
             _last_team(c.id).label("team"),
+            (profile.c[skill] if skill else null()).label("skill"),
         )
         .join_from(t.touch, m, m.c.customer == c.customer)
         .join(t.customer, p.id == c.customer)
         .outerjoin(t.zone_set, t.zone_set.c.id == p.zone_set)
+        .outerjoin(profile, profile.c.customer == c.customer)
         # The number may have died since: the best living one is asked, and with none the dead one says so.
         .outerjoin(
             t.address, a.id == func.coalesce(best_address(c.customer, c.channel, now, gates.campaign), c.address)
@@ -218,13 +290,36 @@ def _numbers(customers: Sequence[int], gates: Gates, now: datetime) -> Select[An
     )
 
 
+def calls_of(connection: Connection, customers: Sequence[int]) -> dict[int, list[Made]]:
+    """Every known call to each of these customers that has one."""
+    found: dict[int, list[Made]] = {}
+    for row in connection.execute(_calls(customers)):
+        found.setdefault(row.customer, []).append(Made(row.wave, bool(row.runs), _tried(row)))
+    return found
+
+
 def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
-    """Every call to these customers (ix_touch_customer, ix_call_touch), and the imported (ix_past_call_customer)."""
-    c, k, p = t.touch.c, t.call.c, past_call.c
-    made = select(c.customer, c.wave, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
-    return made.where(among(c.customer, customers)).union_all(
-        select(p.customer, null(), *_of_old(p)).where(among(p.customer, customers))
-    )
+    """Every call to these customers (ix_touch_customer, ix_call_touch), and the imported (ix_past_call_customer).
+
+    `runs`: whether its wave is open and may call again.
+    """
+    c, k, p, w = t.touch.c, t.call.c, past_call.c, t.wave.c
+    runs = and_(w.state == "open", w.stopped_at.is_(None)).label("runs")
+    made = select(c.customer, c.wave, runs, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
+    made = made.join(t.wave, w.id == c.wave).where(among(c.customer, customers))
+    return made.union_all(select(p.customer, null(), false(), *_of_old(p)).where(among(p.customer, customers)))
+
+
+def _calls_to_homes(connection: Connection, homes: Collection[str], since: datetime) -> dict[str, list[Tried]]:
+    """The calls to anybody of each of these households since then (ix_customer_household, as `_calls`)."""
+    c, k, p, m = t.touch.c, t.call.c, past_call.c, t.customer.c
+    mine, found = and_(among(m.household, homes), m.household.is_not(None)), dict[str, list[Tried]]()
+    made = select(m.household, *_told(k)).join_from(t.customer, t.touch, c.customer == m.id)
+    old = select(m.household, *_of_old(p)).join_from(t.customer, past_call, p.customer == m.id)
+    both = made.join(t.call, k.touch == c.id).where(mine, k.at > since).union_all(old.where(mine, p.at > since))
+    for row in connection.execute(both):
+        found.setdefault(row.household, []).append(_tried(row))
+    return found
 
 
 def _told(k: Any) -> list[ColumnElement[Any]]:

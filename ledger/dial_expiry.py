@@ -9,13 +9,11 @@ from sqlalchemy import Connection, select, update
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_lists import Freed, free
+from ledger.dial_lists import Freed, called_from, free
 from ledger.dial_recall import Recalled, recall
 from ledger.recycling import hold_lists
 from ledger.store import keep_open
 from waves.dial_lease import SHIFT, held_until
-from waves.dispositions import Disposition
-from waves.errors import CampaignError
 from waves.recycling import DialRules
 
 EXPIRED = "expired"
@@ -29,28 +27,21 @@ def just_over(connection: Connection, now: datetime) -> Sequence[int]:
     return connection.scalars(over.order_by(d.id)).all()
 
 
-def expire(connection: Connection, number: int, now: datetime) -> tuple[list[Recalled], int] | None:
-    """Recall everybody on a list that is over whose call has no result: they, and how many people it holds.
+def expire(connection: Connection, number: int, file: str, now: datetime) -> tuple[list[Recalled], int] | None:
+    """Recall by this file everybody on a list that is over whom it has no result of: they, and how many it holds.
 
     They hold their customer and number as before. None when it came back meanwhile, or expired before.
     """
     hold_lists(connection)
-    d, e, k = t.dial_list.c, t.dial_entry.c, t.call.c
+    d, e = t.dial_list.c, t.dial_entry.c
     expiring = update(t.dial_list).where(d.id == number, d.returned_at.is_(None), d.expired_at.is_(None))
     if not connection.execute(expiring.values(expired_at=now)).rowcount:
         return None
-    said = (k.touch == e.touch, k.at >= d.pulled_at, k.disposition != int(Disposition.NOT_ATTEMPTED))
-    called = select(k.event).where(*said).correlate(t.dial_entry, t.dial_list).exists()  # ix_call_touch
-    held = (
-        select(e.id, e.number, called.label("called"))
-        .join(t.dial_list, d.id == e.list)
-        .where(e.list == number, e.active)  # ix_dial_entry_list
-        .order_by(e.rank)
-    )
-    rows = connection.execute(held).all()
+    held = select(e.id, e.number, called_from().label("called")).where(e.list == number, e.active)  # ix_dial_entry_list
+    rows = connection.execute(held.order_by(e.rank)).all()
     entries = [Recalled(row.id, row.number, EXPIRED) for row in rows if not row.called]
     if entries:
-        recall(connection, number, entries, WHO, now)
+        recall(connection, number, entries, file, WHO, now)
     return entries, len(rows)
 
 
@@ -81,14 +72,17 @@ def let_go(connection: Connection, number: int, rules: DialRules, now: datetime)
     return freed
 
 
-def refuse_unreturned(connection: Connection, wave: int, team: str, now: datetime) -> None:
-    """CampaignError when a team has a list of a wave that is over and was not returned (ix_dial_list_wave)."""
+def unreturned(connection: Connection, wave: int, team: str, now: datetime) -> str | None:
+    """Which list of a wave a team has that is over and was not returned, and what to do; None: it has none.
+
+    ix_dial_list_wave.
+    """
     d = t.dial_list.c
     mine = (d.wave == wave, d.team == team, d.returned_at.is_(None), d.valid_until <= now)
     last = connection.execute(select(d.id, d.valid_until).where(*mine).order_by(d.id.desc()).limit(1)).one_or_none()
-    if last is not None:
-        raise CampaignError(
-            f"dial list {last.id} of {team} was over at {last.valid_until:%Y-%m-%d %H:%M} UTC and is not returned; "
-            f"import its results, then: multiwave dial-list return {last.id}; or pull with --keep-last: its people "
-            "stay on it"
-        )
+    if last is None:
+        return None
+    return (
+        f"dial list {last.id} of {team} was over at {last.valid_until:%Y-%m-%d %H:%M} UTC and is not returned; import "
+        f"its results, then: multiwave dial-list return {last.id}; or pull with --keep-last: its people stay on it"
+    )

@@ -2,57 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, null, select, update
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_candidates import calls_to, candidates, ranked, waiting
+from ledger.dial_blocks import Block, blocks
+from ledger.dial_candidates import count_promised_later, waiting
+from ledger.dial_choice import Line, Pull, Score, choose
+from ledger.dial_tables import call_score
 from ledger.doubts import given_up
-from ledger.gates import Gates, Members
+from ledger.gates import Gates
 from ledger.kill_switches import switches_on
 from ledger.legal_hours import cover
 from ledger.recycling import hold_lists, wait_again
 from ledger.sql import among
 from ledger.store import keep_open, keep_out_new_touches
-from waves.dial_list import Candidate, Composed, Number, compose
-from waves.dial_split import Dealt, Lead, Share, deal
+from waves.dial_list import PROMISED_LATER
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 from waves.outcomes import State
-from waves.recycling import DialRules, Tried
+from waves.recycling import DialRules, said
 
 OTHER_TEAMS = "other_teams"
 """Callable, and for the lists of the shift's other teams."""
-FEWEST = 2_000
-"""So many are looked at together, or twice the list where that is more."""
-Score = Callable[[Members], ColumnElement[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """What a lead asks for."""
-
-    wave: int
-    team: str
-    shift: str
-    format: str
-    size: int
-    by: str
-    valid_until: datetime
-    lease_until: datetime
-    scopes: tuple[str, ...] = ()
-    """The kill switches that stop it."""
-    teams: Mapping[str, Share] = field(default_factory=dict)
-    """What each team of the shift is to get, this one among them; empty: this list alone is cut."""
-    number: int = 0
-    """The list that is to be longer; 0: a new one."""
-    only: str | None = None
-    """The key of the one customer who is to be on it; None: whoever is best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +50,12 @@ class Entry:
     """When the customer was promised a call."""
     agent: str | None = None
     """Who promised it."""
+    p_answer: float | None = None
+    """P(a person answers), as the list was cut."""
+    explored: bool = False
+    """Whether the entry came on the list by lot, not by its score."""
+    p_assign: float | None = None
+    """The probability that it would, the lot being the chance; None: no lot was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +70,8 @@ class Pulled:
     """What the wave's other calls do now: due, later, on_a_list, done."""
     worth_an_hour: Mapping[str, float] = field(default_factory=dict)
     """What an agent hour of each team of the shift is worth by its share, in units of the wave's rank."""
-    gap: float = 0.0
-    """How much less that is for the poorest team than for the richest, as a share."""
+    blocks: Sequence[Block] = ()
+    """Its blocks as they are to be dialled, with the share of the dials that is expected to be answered."""
 
 
 def pull(
@@ -102,16 +85,20 @@ def pull(
 ) -> Pulled:
     """Cut a list of at most `size` entries, best first, each re-checked; what fails the re-check is withdrawn.
 
-    CampaignError under a kill switch; people of a halted segment are left out. Who may not be called at this hour, or
-    not that often, waits for a later list. Nobody is looked at who would come after the last entry.
+    CampaignError under a kill switch, and when the list that is to be longer is over; people of a halted segment are
+    left out. Who may not be called at this hour, or not that often, waits for a later list. Nobody is looked at who
+    would come after the last entry.
     """
     if gates.campaign is None:
         raise ValueError("a dry run lists nobody")
     hold_lists(connection)
+    if ask.number:
+        refuse_if_over(list_of(connection, ask.number), now)
     keep_out_new_touches(connection, ask.wave)
     refuse_unless_open(connection, ask.wave, ask.scopes, now)
     cover(connection, gates.rules, now, gates.closes)
-    made, dealt, scores = _chosen(connection, ask, gates, types, score, rules, now)
+    choice = choose(connection, ask, gates, types, score, rules, now)
+    made = choice.made
     for reason in {one.stopped_by for one in made.stopped}:
         connection.execute(
             update(t.touch)
@@ -121,48 +108,15 @@ def pull(
             )
             .values(state=given_up(State.WITHDRAWN), reason=reason)
         )
-    mine = [made.chosen[place] for place in dealt.places[ask.team]]
+    if not ask.ahead and (later := count_promised_later(connection, ask, gates, now)):
+        made.funnel[PROMISED_LATER] += later
+    mine = choice.of(ask.team)
     if len(mine) < len(made.chosen):
         made.funnel[OTHER_TEAMS] += len(made.chosen) - len(mine)
-    number, entries = _write(connection, ask, mine, scores, now)
+    number, entries = _write(connection, ask, mine, now)
     left = waiting(connection, ask.wave, now)
-    return Pulled(number, entries, dict(made.funnel), left, dealt.worth_an_hour, dealt.gap)
-
-
-def _chosen(
-    connection: Connection,
-    ask: Pull,
-    gates: Gates,
-    types: Mapping[str, str],
-    score: Score | None,
-    rules: DialRules,
-    now: datetime,
-) -> tuple[Composed, Dealt, dict[int, float | None]]:
-    """Everybody for the shift's teams, dealt out, and the scores; more are looked at until this team's list is full."""
-    teams = dict(ask.teams) or {ask.team: Share(ask.size, 1.0)}
-    wanted = shift = sum(team.size for team in teams.values())
-    scores, known = dict[int, float | None](), list[tuple[list[Candidate], dict[str, list[Tried]]]]()
-    made, dealt = Composed(), deal((), teams)
-    for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * wanted)):
-        scores |= {one.touch: one.score for one in block}
-        found = candidates(connection, [one.touch for one in block], ask.wave, gates, types, now)
-        known.append((found, calls_to(connection, (number.value for one in found for number in one.numbers))))
-        while True:
-            made = Composed()
-            for people, to_numbers in known:
-                compose(made, people, to_numbers, rules, now, wanted)
-            dealt = deal([_lead(one, scores) for one, _ in made.chosen], teams)
-            if len(dealt.places[ask.team]) >= ask.size:
-                return made, dealt, scores
-            if len(made.chosen) < wanted:
-                break
-            wanted += shift  # the others cannot take whom they do not understand
-    return made, dealt, scores
-
-
-def _lead(one: Candidate, scores: Mapping[int, float | None]) -> Lead:
-    score = scores[one.touch]
-    return Lead(1.0 if score is None else score, one.language, one.tier, one.team)
+    parts = blocks(connection, number, entries[0].rank) if entries else []
+    return Pulled(number, entries, dict(made.funnel), left, choice.dealt.worth_an_hour, parts)
 
 
 def refuse_unless_open(connection: Connection, wave: int, scopes: Sequence[str], now: datetime) -> None:
@@ -186,8 +140,7 @@ def refuse_unless_open(connection: Connection, wave: int, scopes: Sequence[str],
 def _write(
     connection: Connection,
     ask: Pull,
-    chosen: Sequence[tuple[Candidate, Number]],
-    scores: Mapping[int, float | None],
+    chosen: Sequence[Line],
     now: datetime,
 ) -> tuple[int, list[Entry]]:
     if not chosen:
@@ -201,17 +154,22 @@ def _write(
                 "list": number,
                 "touch": one.touch,
                 "rank": rank,
-                "tier": one.tier,
-                "score": scores[one.touch],
+                "tier": line.tier,
+                "score": line.score,
                 "customer": one.customer,
-                "number": line.value,
+                "number": line.number.value,
                 "household": one.household,
                 "call_until": min(one.call_until or ask.valid_until, ask.valid_until),
                 "active": True,
                 "callback_at": one.promise.callback_at if one.promise else None,
                 "agent": one.promise.agent if one.promise else None,
+                "p_answer": p_answer,
+                "explored": line.explored,
+                "p_assign": line.p_assign,
+                "card": ask.card,
             }
-            for rank, (one, line) in enumerate(chosen, first)
+            for rank, (line, p_answer) in enumerate(zip(chosen, _answers(connection, ask, chosen), strict=True), first)
+            for one in [line.one]
         ],
     )
     c = t.touch.c
@@ -220,12 +178,24 @@ def _write(
         update(t.touch)
         .where(c.id == bindparam("b_touch"), c.state == int(State.QUEUED))
         .values(address=bindparam("b_address"), **listed),
-        [{"b_touch": one.touch, "b_address": line.address} for one, line in chosen],
+        [{"b_touch": line.one.touch, "b_address": line.number.address} for line in chosen],
     )
     after = f"{len(chosen)} entries for {ask.team}"
     did = "dial-list extend" if ask.number else "dial-list pull"
     record(connection, now, ask.by, did, f"list {number}", after=after)
     return number, entries_of(connection, number, first)
+
+
+def _answers(connection: Connection, ask: Pull, chosen: Sequence[Line]) -> list[float | None]:
+    """P(a person answers) of each line by the model that ranks the list, else by how often it was dialled."""
+    c, scored = call_score.c, dict[int, float]()
+    if ask.card is not None:  # pk_call_score
+        asked = among(c.customer, [line.one.customer for line in chosen])
+        rows = connection.execute(select(c.customer, c.answer).where(c.wave == ask.wave, asked))
+        scored = {row.customer: row.answer for row in rows}
+    dials = [min(len(said(line.one.of_wave)), len(ask.passes) - 1) for line in chosen]
+    by_dials = [ask.passes[n] if ask.passes else None for n in dials]
+    return [scored.get(line.one.customer, usual) for line, usual in zip(chosen, by_dials, strict=True)]
 
 
 def _new_list(connection: Connection, ask: Pull, now: datetime) -> int:
@@ -246,7 +216,9 @@ def entries_of(connection: Connection, number: int, first: int = 1) -> list[Entr
     """The lines of a list by rank, from this rank on (ix_dial_entry_list)."""
     e, p = t.dial_entry.c, t.customer.c
     query = select(e.id, e.customer, e.number, p.name, p.language, e.rank, e.tier, e.score, e.call_until)
-    query = query.add_columns(e.callback_at, e.agent).join(t.customer, p.id == e.customer)
+    query = query.add_columns(e.callback_at, e.agent, e.p_answer, e.explored, e.p_assign).join(
+        t.customer, p.id == e.customer
+    )
     query = query.where(e.list == number, e.rank >= first)
     return [Entry(*row) for row in connection.execute(query.order_by(e.rank))]
 
@@ -277,10 +249,34 @@ def refuse_if_back(number: int, row: Row[Any]) -> None:
         raise CampaignError(f"dial list {number} was returned at {row.returned_at:%Y-%m-%d %H:%M} UTC already")
 
 
-def teams_of_shift(connection: Connection, wave: int, shift: str, since: datetime) -> set[str]:
-    """The teams that have pulled a list of this shift (ix_dial_list_wave)."""
-    d = t.dial_list.c
-    return set(connection.scalars(select(d.team).where(d.wave == wave, d.shift == shift, d.pulled_at > since)))
+def refuse_if_over(row: Row[Any], now: datetime) -> None:
+    """CampaignError when nobody may be put on a list any more: it is not out, its end has come, or it expired."""
+    refuse_if_back(row.id, row)
+    ends = row.valid_until or row.lease_until
+    if ends <= now or row.expired_at is not None:
+        raise CampaignError(
+            f"dial list {row.id} was to be dialled until {ends:%Y-%m-%d %H:%M} UTC and is over; pull another: "
+            "multiwave dial-list pull"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OfShift:
+    """What a team has of a shift: the worth of its list's entries (1 each where nothing ranks them), and its hours."""
+
+    worth: float
+    hours: float
+
+
+def teams_of_shift(connection: Connection, wave: int, shift: str, since: datetime) -> dict[str, OfShift]:
+    """The teams that have pulled a list of this shift (ix_dial_list_wave, ix_dial_entry_list)."""
+    d, e = t.dial_list.c, t.dial_entry.c
+    worth = func.sum(case((e.score > 0, e.score), (e.score.is_(None), 1.0), else_=0.0))
+    times = (func.min(d.pulled_at).label("pulled_at"), func.max(d.valid_until).label("ends"))
+    query = select(d.team, worth.label("worth"), *times).join_from(t.dial_list, t.dial_entry, e.list == d.id)
+    query = query.where(d.wave == wave, d.shift == shift, d.pulled_at > since).group_by(d.team)
+    found = connection.execute(query).all()
+    return {row.team: OfShift(row.worth, (row.ends - row.pulled_at) / timedelta(hours=1)) for row in found}
 
 
 def give_back(connection: Connection, number: int, rules: DialRules, by: str, now: datetime) -> tuple[int, int]:
@@ -324,7 +320,7 @@ def free(
     taking = select(w.id).where(w.state == "open", *([] if until is None else [w.closes > until]))
     connection.execute(
         update(t.touch)
-        .where(among(c.id, touches), c.state == int(State.LISTED), ~_called(c.id), c.wave.in_(taking))
+        .where(among(c.id, touches), c.state == int(State.LISTED), ~called(c.id), c.wave.in_(taking))
         .values(state=int(State.QUEUED), claimed_at=null(), claimed_by=null())
     )
     connection.execute(update(t.dial_entry).where(*which, e.active).values(active=False))
@@ -332,10 +328,11 @@ def free(
     return Freed(len(mine), sum(not row.called for row in mine))
 
 
-def _called(touch: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether the dialler tried this touch at all (ix_call_touch)."""
+def called(touch: ColumnElement[int], since: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+    """Whether a dialler tried this touch at all (since then), from whatever list (ix_call_touch)."""
     k = t.call.c
     tried = select(k.event).where(k.touch == touch, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    tried = tried if since is None else tried.where(k.at >= since)
     return tried.correlate_except(t.call).exists()
 
 

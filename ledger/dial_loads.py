@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Integer, Row, case, func, literal, null, or_,
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_lists import list_of, refuse_if_back
+from ledger.dial_lists import called, list_of, refuse_if_back
 from ledger.dial_recall import CALL
 from ledger.gates import Gates, live_members, recheck
 from ledger.legal_hours import open_until
@@ -34,18 +34,17 @@ def standing(
 
     The word of a Reason, or one of ours. The permitted hours are covered by the caller. pk_dial_entry, ix_call_touch.
     """
-    e, c, a, k, d = t.dial_entry.c, t.touch.c, t.address.c, t.call.c, t.dial_list.c
+    e, c, a, d = t.dial_entry.c, t.touch.c, t.address.c, t.dial_list.c
     m = live_members(gates.campaign or 0, types)
-    since = select(k.event).where(k.touch == e.touch, k.at >= d.pulled_at)
-    called = since.correlate(t.dial_entry, t.dial_list).exists()
     until = open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now)
     query = (
         select(
             e.id,
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
-            case((called, literal(CALLED)), (or_(until.is_(None), e.call_until <= now), literal(OUTSIDE_HOURS))).label(
-                "why"
-            ),
+            case(
+                (called(e.touch, d.pulled_at), literal(CALLED)),
+                (or_(until.is_(None), e.call_until <= now), literal(OUTSIDE_HOURS)),
+            ).label("why"),
             (case((gates.halted(e.customer), true()), else_=null()) if gates.halted else null()).label("halted"),
         )
         .join_from(t.dial_entry, t.dial_list, d.id == e.list)
@@ -77,17 +76,20 @@ def recalled(connection: Connection, number: int) -> list[int]:
     return list(connection.scalars(query.order_by(e.rank)))
 
 
-def begin_load(connection: Connection, number: int, into: str, by: str, now: datetime) -> None:
-    """Note where a list is loaded, before anything is; CampaignError when it went elsewhere before.
+def begin_load(connection: Connection, number: int, into: str, by: str, now: datetime) -> bool:
+    """Note where a list is loaded, before anything is; whether a load before never ended.
 
-    The search for duplicates looks into that one place: loaded elsewhere as well, everybody would be dialled twice.
+    CampaignError when it went elsewhere before: the search for duplicates looks into that one place, and loaded
+    elsewhere as well everybody would be dialled twice.
     """
     a = t.audit.c
     query = select(a.after).where(a.did == LOAD, a.what == f"list {number}").order_by(a.id.desc()).limit(1)
     before = connection.scalar(query)
     if before not in (None, into):
         raise CampaignError(f"dial list {number} was loaded into {before}, and goes nowhere else: {into} is another")
+    unended = is_open(connection, number)
     record(connection, now, by, LOAD, f"list {number}", after=into)
+    return unended
 
 
 def acknowledge(connection: Connection, number: int, loaded: int, by: str, now: datetime) -> int:
@@ -95,18 +97,31 @@ def acknowledge(connection: Connection, number: int, loaded: int, by: str, now: 
 
     InputError for more than it has, CampaignError for a list that is none, or not out any more.
     """
-    e = t.dial_entry.c
     refuse_if_back(number, list_of(connection, number))
-    entries = connection.scalar(select(func.count()).where(e.list == number)) or 0  # ix_dial_entry_list
+    entries = _entries(connection, number)
     if loaded > entries:
         raise InputError(f"dial list {number} has {entries:,} entries; {loaded:,} of them cannot be loaded")
-    note_loaded(connection, number, loaded, now)
+    _note_loaded(connection, number, loaded, now)
     record(connection, now, by, "dial-list acknowledge", f"list {number}", after=f"{loaded} of {entries} loaded")
     return entries
 
 
-def note_loaded(connection: Connection, number: int, loaded: int, now: datetime) -> None:
-    """Keep how many entries of a list are in its dialler."""
+def note_run(connection: Connection, number: int, new: int, there: int, now: datetime) -> int:
+    """Keep how many entries of a list are in its dialler after a run that put `new` ones there and met others.
+
+    A run that stopped, or left out who was called since, met not all of those that runs before it put there.
+    """
+    before = list_of(connection, number).loaded or 0
+    loaded = min(max(before + new, there + new), _entries(connection, number))
+    _note_loaded(connection, number, loaded, now)
+    return loaded
+
+
+def _entries(connection: Connection, number: int) -> int:
+    return connection.scalar(select(func.count()).where(t.dial_entry.c.list == number)) or 0  # ix_dial_entry_list
+
+
+def _note_loaded(connection: Connection, number: int, loaded: int, now: datetime) -> None:
     connection.execute(update(t.dial_list).where(t.dial_list.c.id == number).values(loaded_at=now, loaded=loaded))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import CTE, BigInteger, ColumnElement, Connection, Select, case, func, or_, select, type_coerce
 
 from ledger import tables as t
-from ledger.callbacks import kept_or_sooner
+from ledger.callbacks import kept_or_sooner, void_for
 from ledger.types import EPOCH, MICROSECOND
 from waves.abandonment import HANDLED
 from waves.dial_stats import local_time
@@ -104,11 +104,13 @@ def scoped(which: Which) -> CTE:
 
 
 def promised(which: Which) -> CTE:
-    """The promises asked about, one row each, by the time promised (ix_call_callback_at): `kept`, or `sooner`."""
+    """The promises asked about, one row each, by the time promised (ix_call_callback_at): `kept`, `sooner`, `void`."""
     k = t.call.c
     kept, sooner = kept_or_sooner()
-    query = _calls(which, k.callback_at).where(k.callback_at.is_not(None))
-    return query.add_columns(k.callback_at, flag(kept).label("kept"), flag(sooner).label("sooner")).cte("promised")
+    query = _calls(which, k.callback_at).join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
+    states = (("kept", kept), ("sooner", sooner), ("void", void_for().is_not(None)))
+    columns = [k.callback_at, *[flag(condition).label(name) for name, condition in states]]
+    return query.where(k.callback_at.is_not(None)).add_columns(*columns).cte("promised")
 
 
 def _calls(which: Which, when: ColumnElement[datetime]) -> Select[Any]:

@@ -66,10 +66,10 @@ def ended(connection: Connection, which: Which, by: By | None = None) -> dict[Ke
 
 
 def kept(connection: Connection, which: Which, now: datetime, by: By | None = None) -> dict[Key, Promised]:
-    """The promises whose time came, by the group of the call that made them; what was settled sooner was not due."""
+    """The promises whose time came, by the group of the call that made them; the settled and the void were not due."""
     x, names = promised(which).c, COLUMNS[by]
     columns = [x[name] for name in names]
-    due = or_(x.kept == 1, and_(x.sooner == 0, x.callback_at < now - PUNCTUAL))
+    due = or_(x.kept == 1, and_(x.sooner == 0, x.void == 0, x.callback_at < now - PUNCTUAL))
     counts = (func.sum(flag(due)), func.sum(x.kept))
     found: dict[Key, Promised] = {}
     for row in connection.execute(select(*columns, *counts).group_by(*columns)):

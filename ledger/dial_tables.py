@@ -91,6 +91,7 @@ spare_call = Table(  # what a file said of a call that another one had brought b
     Column("talk_s", Float(53)),
     Column("wrap_s", Float(53)),
     Column("callback_at", Moment),
+    Column("raw_code", Text),
     Index("ix_spare_call_call_id", "provider", "call_id"),
     Index("ix_spare_call_touch", "touch"),
 )

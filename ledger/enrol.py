@@ -34,13 +34,13 @@ from sqlalchemy.exc import IntegrityError
 
 from ledger import tables as t
 from ledger.doubts import resent
-from ledger.gates import Gates, best_address, live_members
+from ledger.gates import Gates, best_address, live_members, ticket
 from ledger.legal_hours import cover
 from ledger.sieve import sieved
 from ledger.sql import among, once
 from ledger.store import next_batch_id
 from ledger.types import RANGE
-from waves.draw import BUCKETS, Draw, threshold
+from waves.draw import Draw, threshold
 from waves.message import CHANNEL_CODES
 from waves.outcomes import FAILURES, FALLS_THROUGH, State, Verdict
 
@@ -143,11 +143,11 @@ def variant_of(bucket: ColumnElement[int], opening: Opening) -> ColumnElement[in
     """The variant's number, 1.. by the customer's ticket in the wave's lottery; 0 when the wave has one wording."""
     if not opening.variants or opening.variant_draw is None:
         return literal(0, Integer)
-    ticket = (bucket * opening.variant_draw.a + opening.variant_draw.b) % BUCKETS
+    mine = ticket(bucket, opening.variant_draw)
     total, cases = 0.0, []
     for number, share in enumerate(opening.variants[:-1], 1):
         total += share
-        cases.append((ticket < threshold(total), literal(number, Integer)))
+        cases.append((mine < threshold(total), literal(number, Integer)))
     return case(*cases, else_=len(opening.variants)) if cases else literal(1, Integer)
 
 

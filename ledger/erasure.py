@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     Text,
@@ -154,7 +155,9 @@ def forget_reports(connection: Connection, touches: Select[tuple[int]]) -> None:
         connection.execute(update(kept).where(kept.c.touch.in_(touches)).values(number=None))
     opaque = literal(SEALED) + cast(e.id, Text)
     connection.execute(
-        update(t.dial_entry).where(e.touch.in_(touches)).values(number=opaque, household=None, score=None)
+        update(t.dial_entry)
+        .where(e.touch.in_(touches))
+        .values(number=opaque, household=None, score=None, p_answer=None)
     )
     connection.execute(update(t.touch).where(c.id.in_(touches), c.provider_ref.is_not(None)).values(provider_ref=None))
     forget_refs(connection, touches)
@@ -184,13 +187,13 @@ def anyone_erased(connection: Connection) -> bool:
     return connection.scalar(select(c.id).where(c.key >= SEALED, c.key < AFTER_SEALED).limit(1)) is not None
 
 
-def forget_late(connection: Connection, mark: int) -> None:
-    """Empty what events after `mark` say of people who were erased before the events came (pk_event)."""
+def forget_late(connection: Connection, named: ColumnElement[bool]) -> None:
+    """Empty what has come for these touches of people who were erased before it came."""
     if not anyone_erased(connection):
         return
-    ev, c, touch = t.event.c, t.customer.c, t.touch.c
-    late = select(touch.id).join(t.event, ev.touch == touch.id).join(t.customer, c.id == touch.customer)
-    forget_reports(connection, late.where(ev.id > mark, c.erased_at.is_not(None)))
+    c, touch = t.customer.c, t.touch.c
+    late = select(touch.id).join(t.customer, c.id == touch.customer).where(named, c.erased_at.is_not(None))
+    forget_reports(connection, late)
 
 
 def known_again(connection: Connection, sealed: Sequence[str]) -> set[str]:

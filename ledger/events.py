@@ -66,6 +66,8 @@ class Recorded:
     unknown_touch: int
     late: int = 0
     """Calls made after their list was over, given back or recalled."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of what was recorded otherwise than it was said."""
 
 
 def insert_events(connection: Connection, rows: Sequence[EventRow]) -> int:
@@ -112,7 +114,7 @@ def record_events(connection: Connection, events: Sequence[tuple[Event, int | No
     scoped = sorted({event.provider_event_id for event, _ in events if event.raw.get("scope") == "all"})
     for start in range(0, len(scoped), CHUNK):
         _fold_everywhere(connection, mark, scoped[start : start + CHUNK])
-    forget_late(connection, mark)
+    forget_late(connection, t.touch.c.id.in_(select(t.event.c.touch).where(t.event.c.id > mark)))  # pk_event
     return Recorded(new, len(rows) - new, sum(row.touch is None for row in rows))
 
 

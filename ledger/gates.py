@@ -109,9 +109,14 @@ def live_members(campaign: int, types: Mapping[str, str], span: Span | None = No
     return found.subquery("m")
 
 
+def ticket(bucket: ColumnElement[int], draw: Draw) -> ColumnElement[int]:
+    """The customer's number in this lottery: the arithmetic of waves.draw."""
+    return (bucket * draw.a + draw.b) % BUCKETS
+
+
 def drawn(bucket: ColumnElement[int], draw: Draw, share: float) -> ColumnElement[bool]:
-    """Whether the customer's ticket in this lottery is among the first `share`; the arithmetic of waves.draw."""
-    return (bucket * draw.a + draw.b) % BUCKETS < threshold(share)
+    """Whether the customer's ticket in this lottery is among the first `share`."""
+    return ticket(bucket, draw) < threshold(share)
 
 
 def _standing(now: When) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, bin
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
+from ledger.hours_tables import legal_span, legal_window
 from ledger.law_caps import Counted, counted_by, note_caps
 from ledger.sql import among
 from ledger.types import When, later
@@ -58,7 +59,8 @@ def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) 
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for row in missing:
         begins, ends = row.covered_until or start, end + DAY
-        found = {kind: _windows(rules, kind, row, begins, ends) for kind in Kind}
+        where = (row.zones.split(), row.jurisdictions.split())
+        found = {kind: permitted(rules, kind, *where, begins, ends) for kind in Kind}
         rows = [
             {"rules": rules.id, "kind": int(kind), "zone_set": row.id, "opens": opens, "closes": closes}
             for kind, windows in found.items()
@@ -66,10 +68,10 @@ def cover(connection: Connection, rules: Rules, start: datetime, end: datetime) 
             if opens < ends
         ]
         if rows:
-            connection.execute(make(t.legal_window).on_conflict_do_nothing(), rows)
-        note_caps(connection, rules.id, row.id, rules.sets, (row.zones.split(), row.jurisdictions.split()))
+            connection.execute(make(legal_window).on_conflict_do_nothing(), rows)
+        note_caps(connection, rules.id, row.id, rules.sets, where)
         known = all(windows is not None for windows in found.values())
-        span = make(t.legal_span).values(
+        span = make(legal_span).values(
             rules=rules.id, zone_set=row.id, known=known, covered_from=begins, covered_until=ends
         )
         connection.execute(
@@ -85,19 +87,19 @@ def uncovered(connection: Connection, rules: Rules, end: datetime) -> Sequence[R
 
 @cache
 def _uncovered() -> Select[Any]:
-    z, s = t.zone_set.c, t.legal_span.c
+    z, s = t.zone_set.c, legal_span.c
     return (
         select(z.id, z.zones, z.jurisdictions, s.covered_until)
-        .outerjoin(t.legal_span, (s.zone_set == z.id) & (s.rules == bindparam("of_rules")))
+        .outerjoin(legal_span, (s.zone_set == z.id) & (s.rules == bindparam("of_rules")))
         .where(s.covered_until.is_(None) | (s.covered_until < bindparam("end")))
         .order_by(z.id)
     )
 
 
-def _windows(
-    rules: Rules, kind: Kind, row: Row[tuple[int, str, str, datetime]], start: datetime, end: datetime
+def permitted(
+    rules: Rules, kind: Kind, zones: Sequence[str], places: Sequence[str], start: datetime, end: datetime
 ) -> list[Window] | None:
-    zones, places = row.zones.split(), row.jurisdictions.split()
+    """The permitted windows of a set of zones, from `start` to a while after `end`, by every set; None: unknown."""
     allowed: list[Window] | None = [(start, end + AHEAD)]
     for one in rules.sets:
         found = open_windows(one, kind, zones, places, start, end + AHEAD, rules.bans)
@@ -114,7 +116,7 @@ def _both(first: Iterable[Window], second: Sequence[Window]) -> Iterable[Window]
 
 def first_hours(rules: int, asked: Mapping[str, tuple[Kind, datetime, datetime]]) -> Select[Any]:
     """Each zone set: `known`, and under each name asked its first permitted moment from a start to an end."""
-    w, s = t.legal_window.c, t.legal_span.c
+    w, s = legal_window.c, legal_span.c
     columns = [
         func.min(case(((w.kind == int(kind)) & (w.closes > start) & (w.opens < end), _from(start)))).label(name)
         for name, (kind, start, end) in asked.items()
@@ -122,7 +124,7 @@ def first_hours(rules: int, asked: Mapping[str, tuple[Kind, datetime, datetime]]
     beside = (w.rules == s.rules) & (w.zone_set == s.zone_set)
     return (
         select(s.zone_set, s.known, *columns)
-        .outerjoin_from(t.legal_span, t.legal_window, beside)
+        .outerjoin_from(legal_span, legal_window, beside)
         .where(s.rules == rules)
         .group_by(s.zone_set, s.known)
     )
@@ -140,16 +142,16 @@ def first_hour(
 
     A window that ends sooner than `takes` after the start is over.
     """
-    w = t.legal_window.c
+    w = legal_window.c
     mine = (w.rules == rules, w.kind == kind, w.zone_set == zone_set, w.closes > later(start, takes), w.opens < end)
-    return select(func.min(_from(start))).where(*mine).correlate_except(t.legal_window).scalar_subquery()
+    return select(func.min(_from(start))).where(*mine).correlate_except(legal_window).scalar_subquery()
 
 
 def open_until(rules: int, kind: Kind, zone_set: ColumnElement[int], now: datetime) -> ScalarSelect[datetime]:
     """The end of the permitted window that one zone set is in at `now`; NULL outside of one (pk_legal_window)."""
-    w = t.legal_window.c
+    w = legal_window.c
     mine = (w.rules == rules, w.kind == int(kind), w.zone_set == zone_set, w.opens <= now, w.closes > now)
-    return select(func.max(w.closes)).where(*mine).correlate_except(t.legal_window).scalar_subquery()
+    return select(func.max(w.closes)).where(*mine).correlate_except(legal_window).scalar_subquery()
 
 
 def hours_ends(
@@ -163,11 +165,11 @@ def hours_ends(
 
 def is_known(rules: int, zone_set: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether anybody knows the hours of a zone set (pk_legal_span)."""
-    s = t.legal_span.c
+    s = legal_span.c
     mine = select(s.zone_set).where(s.rules == rules, s.zone_set == zone_set, s.known)
-    return mine.correlate_except(t.legal_span).exists()
+    return mine.correlate_except(legal_span).exists()
 
 
 def _from(start: When) -> ColumnElement[datetime]:
-    opens = t.legal_window.c.opens
+    opens = legal_window.c.opens
     return case((opens < start, start if isinstance(start, ColumnElement) else literal(start, opens.type)), else_=opens)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from ledger import tables as t
 from ledger.audit import record
@@ -89,6 +89,13 @@ def newest_cards(connection: Connection, wave: int) -> dict[Model, Card]:
         for kind in MODELS
     )
     return {row.kind: card_of(row) for row in rows if row is not None}
+
+
+def newest_fit(connection: Connection, wave: int) -> int | None:
+    """The number of a wave's newest answer card, which names its fit; None before the first (ix_model_card_wave)."""
+    c = model_card.c
+    found: int | None = connection.scalar(select(func.max(c.id)).where(c.wave == wave, c.kind == MODELS[0]))
+    return found
 
 
 def is_due(connection: Connection, wave: int, newest: Mapping[Model, Card], most: int) -> bool:

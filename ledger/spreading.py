@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from ledger import tables as t
+from ledger.hours_tables import legal_window
 from ledger.legal_hours import Rules, cover
 from ledger.sql import greatest, told
 from ledger.store import read_meta, write_meta
@@ -155,7 +156,7 @@ def _stand_in_line(connection: Connection, step: int) -> None:
 
 def _wait_for_hours(connection: Connection, rules: Rules) -> int:
     """Who would go outside permitted hours waits for the next of them (pk_legal_window); how many."""
-    w = t.legal_window.c
+    w = legal_window.c
     hour = func.min(case((w.opens < late.c.at, late.c.at), else_=w.opens))
     mine = (w.rules == rules.id, w.kind == int(Kind.MESSAGE), w.zone_set == late.c.zone_set, w.closes > late.c.at)
     next_hour = select(hour).where(*mine).correlate(late).scalar_subquery()

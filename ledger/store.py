@@ -41,6 +41,7 @@ PATIENCE = {
 }
 """How long PostgreSQL waits for a connection that says nothing."""
 ADVANCE_LOCK = 0x6D77_6164  # who advances the ledger
+SCORE_LOCK = 0x6D77_7363  # with a wave's id: who keeps its scores
 WAVE_LOCK = 0x6D77_7776  # with a wave's id: who claims of it, or closes it
 
 
@@ -189,6 +190,23 @@ class Ledger:
                 yield Advancing(connection) if taken else None
             finally:
                 connection.invalidate()  # gives up the lock, even one that cannot be asked any more
+
+    @contextmanager
+    def scoring(self, wave: int) -> Iterator[None]:
+        """Until the end no other machine scores a wave; waits while another one does.
+
+        On SQLite the lock file of the home is all there is.
+        """
+        if self.dialect != "postgresql":
+            yield
+            return
+        with _translated(self.engine), self.engine.connect() as opened:
+            connection = opened.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(text("SELECT pg_advisory_lock(:of, :wave)"), {"of": SCORE_LOCK, "wave": wave})
+            try:
+                yield
+            finally:
+                connection.invalidate()  # gives up the lock
 
     def close(self) -> None:
         """Give the connections back."""

@@ -57,26 +57,6 @@ zone_set = _table(
     UniqueConstraint("zones", "jurisdictions"),
 )
 
-legal_window = _table(
-    "legal_window",
-    Column("rules", BigInteger, primary_key=True, autoincrement=False),  # the set's digest, its first 60 bits
-    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
-    Column("zone_set", BigInteger, primary_key=True, autoincrement=False),
-    Column("opens", Moment, primary_key=True, autoincrement=False),
-    Column("closes", Moment, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-legal_span = _table(
-    "legal_span",
-    Column("rules", BigInteger, primary_key=True, autoincrement=False),
-    Column("zone_set", BigInteger, primary_key=True, autoincrement=False),
-    Column("known", Boolean(create_constraint=False), nullable=False),  # false: the hours there are unknown
-    Column("covered_from", Moment, nullable=False),
-    Column("covered_until", Moment, nullable=False),
-    sqlite_with_rowid=False,
-)
-
 customer = _table(
     "customer",
     _id(),
@@ -293,6 +273,7 @@ call = _table(
     Column("talk_s", Float(53)),
     Column("wrap_s", Float(53)),
     Column("callback_at", Moment),  # when the customer was promised to be called again
+    Column("raw_code", Text),  # the dialler's own code of it; null: it has none
     Column("file", BigInteger),  # the file of results that brought it first; null: no file did
     Column("late", Boolean(create_constraint=False), nullable=False, server_default=text("false")),
     Index("ix_call_touch", "touch"),
@@ -338,16 +319,17 @@ dial_entry = _table(
     Column("touch", BigInteger, nullable=False),
     Column("rank", Integer, nullable=False),
     Column("tier", Text, nullable=False),
-    Column("score", Float(53)),
+    *(Column(name, Float(53)) for name in ("score", "p_answer", "p_assign")),
     Column("customer", BigInteger, nullable=False),
     Column("number", Text, nullable=False),
     Column("household", Text),
     Column("call_until", Moment),  # the end of the customer's permitted hours, or of the list
     Column("active", Boolean(create_constraint=False), nullable=False),
-    Column("callback_at", Moment),
+    *(Column(name, Moment) for name in ("callback_at", "recalled_at")),
     Column("agent", Text),  # who promised to call then
-    Column("recalled_at", Moment),
-    Column("recalled_for", Text),
+    *(Column(name, Text) for name in ("recalled_for", "recalled_in")),  # the name of the file that took it off first
+    Column("explored", Boolean(create_constraint=False), nullable=False, server_default=text("false")),  # by lot
+    Column("card", BigInteger),  # of the answer model by which it is ranked; null: by no model
     Index("ix_dial_entry_list", "list"),
     Index("ix_dial_entry_touch", "touch"),
 )
@@ -356,6 +338,7 @@ for _name, _column, _rare in (
     ("ix_event_filtered", event.c.touch, event.c.reason == int(Reason.FILTERED)),
     ("ix_event_unknown", event.c.received_at, event.c.outcome == int(Side.UNKNOWN)),
     ("ix_call_callback_at", call.c.callback_at, call.c.callback_at.is_not(None)),
+    ("ix_customer_household", customer.c.household, customer.c.household.is_not(None)),
     ("ix_dial_list_out", dial_list.c.valid_until, dial_list.c.returned_at.is_(None)),
 ):
     Index(_name, _column, sqlite_where=_rare, postgresql_where=_rare)

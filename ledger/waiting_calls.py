@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Float, Row, cast, func, null, select
 from ledger import tables as t
 from ledger.call_history import OF, TRIED
 from ledger.dial_candidates import CALL
-from ledger.dial_lists import Score
+from ledger.dial_choice import Score
 from ledger.gates import live_members
 from ledger.limits import names_calls
 from waves.outcomes import State

@@ -20,10 +20,10 @@ WARM_UP_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean and its standard error."""
+    """A mean and its standard error, None when there was nothing to take it of."""
 
     value: float
-    error: float
+    error: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ def _ratio(parts: Sequence[float], wholes: Sequence[float]) -> Estimate:
     """Sum over sum, and its standard error from how the shifts differ (Cochran, Sampling Techniques, 6.4)."""
     whole, n = sum(wholes), len(wholes)
     if not whole:
-        return Estimate(0.0, math.inf)
+        return Estimate(0.0, None)
     value = sum(parts) / whole
     squares = sum((part - value * each) ** 2 for part, each in zip(parts, wholes, strict=True))
     return Estimate(value, math.sqrt(n / (n - 1) * squares) / whole)

@@ -1,40 +1,69 @@
-"""The calls of a shift dealt out to its teams: fair by what an agent hour is worth, by language, and by who knows whom.
+"""The calls of a shift dealt out to its teams: fair by what an agent hour is worth, by who can serve whom, knows whom.
 
-Strata are the teams that may serve a customer (by language) and the tier; those that fewest teams can serve are dealt
-first. Each team's quota of a stratum goes by agent hours, by largest remainder. Inside, whoever a team called before
-goes to it again, and the rest, best first, to the team whose agent hour is worth least so far.
+Strata are the teams that may serve a customer (by language and skill) and the tier; those that fewest teams can serve
+are dealt first. Each team's quota of a stratum goes by agent hours, by largest remainder. Inside, whoever a team called
+before goes to it again, and the rest, best first, to the team whose agent hour is worth least so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 
-TIERS = ("callback", "normal", "recycle")
+from waves.draw import Draw
+
+TIERS = ("callback", "hot", "normal", "recycle")
+"""In the order in which they are dialled: promised, the best of the rest, never called by this wave, called before."""
+HOT = 0.2
+"""The share of those who were promised nothing that is hot: the best of them by what they are worth an agent hour."""
 AHEAD = 0.02
 """How much more than the others' a team's agent hour may be worth, as a share, and it still gets whom it knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a team is to get: so many entries, for so many agent hours, of customers of these languages (none: all).
+    """What a team is to get: so many entries, for so many agent hours, of these languages and skills (none: all).
 
-    A customer whose language nobody knows goes to any team.
+    A customer whose language or skill nobody knows goes to any team.
     """
 
     size: int
     hours: float
     languages: frozenset[str] = frozenset()
+    skills: frozenset[str] = frozenset()
+
+    def serves(self, language: str | None, skill: str | None) -> bool:
+        """Whether the team may be dealt a customer of this language, whose call takes this skill."""
+        speaks = language in {*self.languages, None} or not self.languages
+        return speaks and (skill in {*self.skills, None} or not self.skills)
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """One customer to deal: what the call is worth, the language, the tier, and the team that called before."""
+    """One customer to deal: worth of the call, language, tier, the team that called before, the skill it takes."""
 
     worth: float
     language: str | None = None
     tier: str = "normal"
     team: str | None = None
+    skill: str | None = None
+
+
+def hottest(scores: Sequence[float | None]) -> set[int]:
+    """The places of the best fifth, rounded down, of those that have a score; of equals the first."""
+    known = [(score, -place) for place, score in enumerate(scores) if score is not None]
+    return {-place for _, place in nlargest(int(len(known) * HOT), known)}
+
+
+def dialling_order(leads: Sequence[tuple[str, int]], draw: Draw) -> list[int]:
+    """The places of leads (tier and bucket of each) in the order in which they are to be dialled.
+
+    The promised as they stand; then tier by tier, inside each by lot. Sorted by worth the share that answers would fall
+    all shift long, and a dialler whose ratio was tuned in the first hour would misdial (reference: dialling, 4).
+    """
+    place = range(len(leads))
+    return sorted(place, key=lambda n: (TIERS.index(leads[n][0]), leads[n][0] != TIERS[0] and draw.ticket(leads[n][1])))
 
 
 @dataclass(slots=True)
@@ -44,11 +73,11 @@ class Dealt:
     places: dict[str, list[int]]
     worth_an_hour: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def gap(self) -> float:
-        """How much less the poorest team's agent hour is worth than the richest's, as a share of it; 0 of one team."""
-        found = self.worth_an_hour.values()
-        return (max(found) - min(found)) / max(found) if found and max(found) > 0 else 0.0
+
+def gap(worth_an_hour: Collection[float]) -> float:
+    """How much less the poorest team's agent hour is worth than the richest's, as a share of it; 0 of one team."""
+    best = max(worth_an_hour, default=0.0)
+    return (best - min(worth_an_hour)) / best if best > 0 else 0.0
 
 
 def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:
@@ -60,9 +89,7 @@ def deal(leads: Sequence[Lead], teams: Mapping[str, Share]) -> Dealt:
     places: dict[str, list[int]] = {name: [] for name in teams}
     worth = dict.fromkeys(teams, 0.0)
     for place, lead in enumerate(leads):
-        able = tuple(
-            name for name, team in teams.items() if lead.language in {*team.languages, None} or not team.languages
-        )
+        able = tuple(name for name, team in teams.items() if team.serves(lead.language, lead.skill))
         if lead.tier == TIERS[0] and lead.team in able and len(places[lead.team]) < teams[lead.team].size:
             places[lead.team].append(place)
             worth[lead.team] += max(0.0, lead.worth)

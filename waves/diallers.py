@@ -85,6 +85,8 @@ class Dialler(Record):
     phone_style: PhoneStyle | None = None
     region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
     """The country of numbers without a country code."""
+    caller_id: str | None = Field(default=None, pattern=r"^\+[1-9][0-9]{5,14}$")
+    """The number, in E.164, that its customers see: one of ours, and one that is answered."""
     delimiter: Delimiter | None = None
     limits: ListLimits = ListLimits()
     list_id: int | None = Field(default=None, ge=100, le=99_999_999_999_999)
@@ -124,6 +126,8 @@ class Layout:
     """Column of its results, lower case -> what it tells."""
     codes: Mapping[str, Disposition] = field(default_factory=dict)
     """Its own code of a call, upper case -> the disposition."""
+    not_over: frozenset[str] = frozenset()
+    """Its own codes, upper case, of a call that has no result yet."""
     needs_zone: bool = False
     """Whether its results tell times without a zone."""
     options: frozenset[str] = frozenset()
@@ -132,3 +136,13 @@ class Layout:
     def length(self, column: str) -> int | None:
         """Characters that a column holds at most."""
         return self.lengths.get(column, self.cell)
+
+
+TIMES = frozenset({"not_before", "callback_at"})
+"""What says when a promised call is to be made."""
+
+
+def tells_times(dialler: Dialler, layout: Layout) -> bool:
+    """Whether a dialler learns from its list that an entry is not to be dialled at once."""
+    filled = {**layout.columns, **dialler.columns} if layout.fixed else dialler.columns or layout.columns
+    return not TIMES.isdisjoint(filled.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
@@ -28,7 +28,12 @@ def explorers(size: int, share: float) -> int:
     """How many places of a list of `size` are drawn by lot; ValueError for a share outside 5 to 10 %."""
     if not LEAST <= share <= MOST:
         raise ValueError(f"{share:g} is reserved for exploration; it must lie between {LEAST:g} and {MOST:g}")
-    return math.ceil(size * share)
+    return math.ceil(round(size * share, 9))
+
+
+def reserved(size: int, share: float) -> int:
+    """As `explorers`, and never more than a tenth of the list: one of fewer than ten has none; 0 for a share of 0."""
+    return min(explorers(size, share), math.floor(size * MOST)) if share else 0
 
 
 def choose(buckets: Sequence[int], size: int, share: float, draw: Draw) -> list[Chosen]:
@@ -54,6 +59,27 @@ def p_assign(place: int, candidates: int, size: int, drawn: int) -> float:
     by_lot = drawn / candidates
     short = place + 1 - (size - drawn)
     return by_lot + (1.0 - by_lot) * (1.0 if short <= 0 else _at_least(short, candidates - 1, drawn, place))
+
+
+def chances(listed: Iterable[int], places: Mapping[int, int], drawn: int, reached: int, due: int) -> dict[int, float]:
+    """The probability of each of the `listed` to have come on the list, the lot being the chance.
+
+    `drawn` of them are explorers, for whom the lot went through `reached` of the `due` candidates: how many of these
+    were callable is estimated from that. `places`: where they stand among the callable by rank (from 0); who has none
+    stands behind all who were looked at, and came by lot or not at all.
+    """
+    them = list(listed)
+    candidates = max(len(them), round(_callable(drawn, reached, due)))
+    return {
+        one: p_assign(min(places.get(one, candidates), candidates - 1), candidates, len(them), drawn) for one in them
+    }
+
+
+def _callable(drawn: int, reached: int, due: int) -> float:
+    """How many of the `due` can be listed, by an inverse sample without bias (Haldane 1945); of one alone, as it is."""
+    if reached == due or drawn < 2:
+        return drawn * due / reached
+    return due * (drawn - 1) / (reached - 1)
 
 
 def _at_least(wanted: int, population: int, marked: int, taken: int) -> float:

@@ -126,10 +126,11 @@ class Ramp(Record):
 
 
 class Team(Record):
-    """One call team: its agents, and the languages that they speak (none named: every one)."""
+    """One call team: its agents, the languages that they speak and the skills they have (none named: every one)."""
 
     agents: int
     languages: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -193,6 +194,8 @@ class Wave(Record):
     holdout: Holdout | None = None
     capacity: Capacity | None = None
     rank: str | None = None
+    explore: Share | None = None
+    skill: str | None = None
 
     @property
     def channel_names(self) -> tuple[str, ...]:

@@ -47,12 +47,19 @@ class Again(Record):
     """Jurisdictions where it takes longer."""
 
 
+class Home(Record):
+    """What holds for all who share a household."""
+
+    gap: Duration
+
+
 class DialRules(Record):
     """The house's rules of dialling again."""
 
     person: Often
     number: Often
     gap: Duration
+    household: Home | None = None
     again: dict[str, Again]
 
     @field_validator("again")
@@ -85,12 +92,23 @@ class Tried:
     callback_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A call, the wave that made it (None: it is imported), and whether that wave is open and may call again."""
+
+    wave: int | None
+    runs: bool
+    call: Tried
+
+
 class Held(IntEnum):
     """Why a person or a number is not dialled just now."""
 
     GAP = 1
     CAP = 2
     SAME_PART = 3
+    HOUSEHOLD_GAP = 4
+    LOCKED_OUT = 5
 
 
 def again_from(calls: Collection[Tried], rules: DialRules, places: Iterable[str] = ()) -> datetime | None:
@@ -99,22 +117,23 @@ def again_from(calls: Collection[Tried], rules: DialRules, places: Iterable[str]
     In whatever order they came: the call that counts (`waves.dispositions.strength`, then the latest) has to allow
     another, and the latest one says when.
     """
-    said = _said(calls)
-    if not said:
+    known = said(calls)
+    if not known:
         return None
-    counts = max(said, key=lambda call: (strength(call.disposition), call.at, call.call_id))
-    latest = _latest(said)
+    counts = max(known, key=lambda call: (strength(call.disposition), call.at, call.call_id))
+    latest = _latest(known)
     rule = rules.after(latest.disposition)
     if rule is None or rules.after(counts.disposition) is None:
         return None
-    if sum(call.disposition is latest.disposition for call in said) > rule.times:
+    if sum(call.disposition is latest.disposition for call in known) > rule.times:
         return None
     if latest.disposition is Disposition.CALLBACK_AGREED and latest.callback_at is not None:
         return max(latest.at, latest.callback_at - PUNCTUAL)
     return latest.at + max([rule.after, *(rule.places[place] for place in places if place in rule.places)])
 
 
-def _said(calls: Iterable[Tried]) -> list[Tried]:
+def said(calls: Iterable[Tried]) -> list[Tried]:
+    """Those of the calls that say something of the customer: not what was never tried, or an agent's mistake."""
     return [call for call in calls if call.disposition in SAYING]
 
 
@@ -124,32 +143,61 @@ def _latest(calls: Iterable[Tried]) -> Tried:
 
 def promised(calls: Collection[Tried]) -> Tried | None:
     """The call of a wave that promised another at a time, if it is the latest; None: nobody waits for one."""
-    said = _said(calls)
-    latest = _latest(said) if said else None
+    known = said(calls)
+    latest = _latest(known) if known else None
     is_one = latest is not None and latest.disposition is Disposition.CALLBACK_AGREED and latest.callback_at is not None
     return latest if is_one else None
 
 
 def held_back(
-    calls: Iterable[Tried], often: Often, rules: DialRules, now: datetime, asked: bool = False
+    calls: Collection[Tried],
+    often: Often,
+    rules: DialRules,
+    now: datetime,
+    asked: datetime | None = None,
+    places: Collection[str] = (),
 ) -> Held | None:
     """What keeps a person, or a number, from one more call now, by all calls to it in every campaign.
 
-    Of a customer who `asked` for it, neither the gap nor the day's cap does.
+    Who `asked` for it, and when, is kept neither by the day's cap nor by the gap to calls before that. `places`: the
+    jurisdictions they may be in, whose own rests after a call hold whatever campaign made it.
     """
+    for call in calls:
+        rule = rules.after(call.disposition)
+        if rule and any(now < call.at + rest for place, rest in rule.places.items() if place in places):
+            return Held.LOCKED_OUT
     made = [call.at for call in calls if rules.is_attempt(call.disposition)]
-    if not asked and any(abs(now - at) < rules.gap for at in made):
+    if _within(rules.gap, [at for at in made if asked is None or at > asked], now):
         return Held.GAP
     day, week = (sum(at > now - within for at in made) for within in (DAY, WEEK))
-    capped = (day >= often.day and not asked) or week >= often.week or len(made) >= often.ever
+    capped = (day >= often.day and asked is None) or week >= often.week or len(made) >= often.ever
     return Held.CAP if capped else None
+
+
+def household_rests(calls: Iterable[Tried], rules: DialRules, now: datetime) -> bool:
+    """Whether an attempt on anybody of a household is too short a time ago for another, by all calls to it."""
+    made = [call.at for call in calls if rules.is_attempt(call.disposition)]
+    return rules.household is not None and _within(rules.household.gap, made, now)
+
+
+def _within(gap: timedelta, made: Iterable[datetime], now: datetime) -> bool:
+    return any(abs(now - at) < gap for at in made)
+
+
+def attempts_left(calls: Iterable[Tried], often: Often, rules: DialRules, now: datetime, asked: bool = False) -> int:
+    """How many more attempts a cap allows now, by all calls to a person or number; one who `asked` has one today."""
+    made = [call.at for call in calls if rules.is_attempt(call.disposition)]
+    day, week = (sum(at > now - within for at in made) for within in (DAY, WEEK))
+    today = max(often.day - day, int(asked))
+    return max(0, min(today, often.week - week, often.ever - len(made)))
 
 
 def same_part(calls: Collection[Tried], zones: Sequence[str], rules: DialRules, now: datetime) -> bool:
     """Whether the latest of a wave's calls asks for another part of the day than it is now (waves.call_slots)."""
-    if not calls:
+    known = said(calls)
+    if not known:
         return False
-    latest = _latest(calls)
+    latest = _latest(known)
     rule = rules.after(latest.disposition)
     if rule is None or not rule.other_part:
         return False

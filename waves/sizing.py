@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+
+MEASURABLE = 30
+"""Dials of a pass, or timed calls, below which nothing is measured by them."""
 
 STOP_SHARE = 0.5
 """A list is stopped when a pass answers less than this share of what the first did."""
@@ -76,6 +80,12 @@ def size_list(conversations: float, passes: Passes, abandoned: float = 0.0, skip
     records = conversations / passes.reached
     dials = conversations / (passes.answer_rate * (1 - abandoned))
     return Size(conversations, records, dials, records * (1 + skips))
+
+
+def measured_rates(dials: Sequence[int], answers: Sequence[int]) -> list[float]:
+    """P(a person answers) of each pass, up to the first of too few dials (MEASURABLE) or that nobody answered."""
+    enough = takewhile(lambda one: one[0] >= MEASURABLE and one[1], zip(dials, answers, strict=True))
+    return [answered / dialled for dialled, answered in enough]
 
 
 def passes_worth(answer_rates: Sequence[float], stop_share: float = STOP_SHARE) -> int:

@@ -137,6 +137,9 @@ class Fitting:
         if (place := _place(name)) is not None:
             return self._number(row, place)
         value = _value(row, name)
+        if name == "caller_id" and row.caller_id is not None:
+            style = self.dialler.phone_style or (self.layout.phone_styles or ("national",))[0]
+            return styled(row.caller_id, style, self.dialler.region) or row.caller_id
         if isinstance(value, datetime):
             return value.astimezone(self.zone or UTC).isoformat(timespec="seconds")
         if not isinstance(value, str):

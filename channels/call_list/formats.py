@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from channels.call_list import amazon_connect, five9, generic_csv, genesys, twilio_voice, vicidial, xlsx
 from channels.call_list.rows import DialRow, RecallRow, Results, Written
-from channels.call_list.vicidial_api import VicidialApi
 from waves.diallers import Dialler, Layout
+
+if TYPE_CHECKING:
+    from channels.call_list.vicidial_api import VicidialApi
 
 
 class WritesList(Protocol):
@@ -37,6 +39,20 @@ class ReadsResults(Protocol):
         ...
 
 
+class OpensApi(Protocol):
+    """Opens a dialler's program interface with the credentials in these variables; SendRefused."""
+
+    def __call__(self, dialler: Dialler, environment: Mapping[str, str]) -> VicidialApi:
+        """The interface, to be closed."""
+        ...
+
+
+def _vicidial_api(dialler: Dialler, environment: Mapping[str, str]) -> VicidialApi:
+    from channels.call_list.vicidial_api import VicidialApi
+
+    return VicidialApi(dialler, environment)
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """One dial list format."""
@@ -45,8 +61,8 @@ class Format:
     write: WritesList
     recall: WritesRecall
     read: ReadsResults
-    api: type[VicidialApi] | None = None
-    """Its program interface, where it has one that is driven here."""
+    api: OpensApi | None = None
+    """Opens its program interface, where it has one that is driven here."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -55,7 +71,7 @@ FORMATS: Mapping[str, Format] = {
     ),
     "xlsx": Format(xlsx.LAYOUT, xlsx.write_list, xlsx.write_recall, xlsx.read_dispositions),
     "vicidial": Format(
-        vicidial.LAYOUT, vicidial.write_list, vicidial.write_recall, vicidial.read_dispositions, VicidialApi
+        vicidial.LAYOUT, vicidial.write_list, vicidial.write_recall, vicidial.read_dispositions, _vicidial_api
     ),
     "genesys": Format(genesys.LAYOUT, genesys.write_list, genesys.write_recall, genesys.read_dispositions),
     "five9": Format(five9.LAYOUT, five9.write_list, five9.write_recall, five9.read_dispositions),

@@ -19,7 +19,10 @@ from channels.table_file import Form, read_table
 from waves.diallers import ANSWERS, SIGNS, Dialler, Layout
 from waves.dispositions import Disposition
 
-HEADER = ("token", "phone", "name", "language", "rank", "tier", "score", "not_before", "valid_until", "team")
+HEADER = (
+    *("token", "phone", "name", "language", "rank", "tier", "score", "not_before", "valid_until", "team"),
+    *("callback_at", "callback_agent"),
+)
 REQUIRED = ("token", "disposition", "at", "call_id")
 RECALLED = ("token", "phone", "reason", "list", "at")
 PLAIN = Dialler(dialler="generic_csv", format="generic_csv")

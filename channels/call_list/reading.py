@@ -68,6 +68,13 @@ class Reading:
         """What a code means by the connection's `wrap_ups`, else by the dialler's own table; None: nobody said."""
         return self.agreed(code) or self.layout.codes.get(code.strip().upper())
 
+    def goes_on(self, code: str) -> bool:
+        """Whether a code says that the call is not over, which is counted then; `wrap_ups` may say otherwise."""
+        found = self.agreed(code) is None and code.strip().upper() in self.layout.not_over
+        if found:
+            self.note("calls that are not over yet left out (export and import them again later)")
+        return found
+
     def disposition(self, line: int, code: str) -> Disposition | None:
         """What a code means; an unknown one is counted, and stops the file."""
         found = self.known(code)

@@ -26,10 +26,10 @@ STATUSES: Mapping[D, Sequence[str]] = {
     D.BUSY: ("busy",),
     D.NO_ANSWER: ("no-answer",),
     D.TEMPORARY_FAILURE: ("failed",),
-    D.NOT_ATTEMPTED: ("canceled", "queued"),
-    D.CONNECTED_OTHER: ("completed", "in-progress"),
+    D.NOT_ATTEMPTED: ("canceled",),
+    D.CONNECTED_OTHER: ("completed",),
 }
-"""Twilio's status of a call."""
+"""Twilio's status of a call that is over."""
 FILLED_IN = ("result", "at", "by", "call_back_at", "status", "call_sid", "seconds")
 """Columns that the caller fills in, or Twilio's call log."""
 MOST = 500
@@ -64,6 +64,7 @@ LAYOUT = Layout(
         "seconds": "talk_s",
     },
     codes=by_code(STATUSES),
+    not_over=frozenset({"QUEUED", "INITIATED", "RINGING", "IN-PROGRESS"}),
 )
 
 
@@ -123,6 +124,8 @@ def _row(reading: Reading, line: int, cells: Mapping[str, str]) -> DispositionRo
     said, status = cells["disposition"], cells.get("status", "")
     if not said and not status:
         reading.note("calls without a result left out, which nobody made yet")
+        return None
+    if not said and reading.goes_on(status):
         return None
     before = reading.found.count
     token = reading.found.filled(line, "token", cells["token"])

@@ -35,7 +35,7 @@ STATUSES: Mapping[D, Sequence[str]] = {
     D.SALE: ("SALE",),
     D.CALLBACK_AGREED: ("CALLBK", "CBHOLD"),
     D.NOT_INTERESTED: ("NI", "DEC", "NP"),
-    D.CONNECTED_OTHER: (*("XFER", "INCALL", "HXFER", "RQXFER", "RAXFER", "IVRXFR", "SVYEXT", "SVYCLM", "LSMERG"),),
+    D.CONNECTED_OTHER: (*("XFER", "HXFER", "RQXFER", "RAXFER", "IVRXFR", "SVYEXT", "SVYCLM", "LSMERG"),),
     D.DNC_REQUEST: ("DNC",),
     D.SUPPRESSED_DNC: ("DNCL", "DNCC", "DNCCAR"),
     D.ABANDONED: ("DROP", "XDROP", "PDROP", "TIMEOT", "NANQUE", "IQNANQ", "HOLDTO", "MAXCAL", "SRDROP"),
@@ -50,9 +50,9 @@ STATUSES: Mapping[D, Sequence[str]] = {
     ),
     D.DEAD_AIR: ("DAIR", "ADAIR"),
     D.HUNG_UP: ("SVYHU",),
-    D.AGENT_ERROR: ("ERI", "DONEM", "DISPO", "DISMX", "PAUSMX", "ALTNUM"),
+    D.AGENT_ERROR: ("ERI", "DONEM", "DISMX", "PAUSMX", "ALTNUM"),
     D.SUPPRESSED_RULE: ("MLINAT", "AFTHRS", "TFHCCL"),
-    D.NOT_ATTEMPTED: ("NEW", "QUEUE", "PU"),
+    D.NOT_ATTEMPTED: ("NEW", "PU"),
 }
 HANGUP = re.compile(r"HUC\d*")
 """Statuses named after a cause of hanging up: a temporary failure."""
@@ -145,6 +145,7 @@ LAYOUT = Layout(
     phone_styles=(),
     lengths=LENGTHS,
     codes=by_code(STATUSES),
+    not_over=frozenset({"QUEUE", "INCALL", "DISPO"}),
     needs_zone=True,
     options=frozenset({"list_id", "api"}),
 )
@@ -251,6 +252,8 @@ def _row(reading: Reading, line: int, cells: Mapping[str, str]) -> DispositionRo
     before, status = reading.found.count, cells["status"].strip()
     if status.upper() in NOT_OURS and not reading.agreed(status):
         reading.note(f"rows with status {status} left out, not calls that we had made")
+        return None
+    if reading.goes_on(status):
         return None
     call_id = reading.found.filled(line, "uniqueid", cells["uniqueid"])
     if call_id and not UNIQUE.fullmatch(call_id):  # a tab in a comment moves every cell after it

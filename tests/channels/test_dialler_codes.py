@@ -14,12 +14,12 @@ from waves.errors import InputError
 CODES = {
     "vicidial": {
         "SALE": D.SALE, "CALLBK": D.CALLBACK_AGREED, "CBHOLD": D.CALLBACK_AGREED, "NI": D.NOT_INTERESTED,
-        "XFER": D.CONNECTED_OTHER, "INCALL": D.CONNECTED_OTHER, "DNC": D.DNC_REQUEST, "DNCL": D.SUPPRESSED_DNC,
+        "XFER": D.CONNECTED_OTHER, "DNC": D.DNC_REQUEST, "DNCL": D.SUPPRESSED_DNC,
         "DNCC": D.SUPPRESSED_DNC, "DROP": D.ABANDONED, "PDROP": D.ABANDONED, "TIMEOT": D.ABANDONED, "A": D.MACHINE,
         "AA": D.MACHINE, "AL": D.MACHINE_MESSAGE_LEFT, "PM": D.MACHINE_MESSAGE_LEFT, "AFAX": D.FAX,
         "N": D.NO_ANSWER, "B": D.BUSY, "AB": D.BUSY, "DC": D.INVALID_NUMBER, "ADC": D.INVALID_NUMBER,
         "ADCT": D.TEMPORARY_FAILURE, "LRERR": D.TEMPORARY_FAILURE, "HUC17": D.TEMPORARY_FAILURE, "DAIR": D.DEAD_AIR,
-        "SVYHU": D.HUNG_UP, "ERI": D.AGENT_ERROR, "DISPO": D.AGENT_ERROR, "AFTHRS": D.SUPPRESSED_RULE,
+        "SVYHU": D.HUNG_UP, "ERI": D.AGENT_ERROR, "AFTHRS": D.SUPPRESSED_RULE,
         "NEW": D.NOT_ATTEMPTED, "PU": D.NOT_ATTEMPTED,
     },
     "genesys": {
@@ -48,6 +48,12 @@ CODES = {
         "completed": D.CONNECTED_OTHER,
     },
 }  # fmt: skip
+
+
+NOT_OVER = {
+    "vicidial": ["QUEUE", "INCALL", "dispo"],
+    "twilio_voice": ["queued", "initiated", "ringing", "in-progress"],
+}
 
 
 def one_call(folder: Path, format: str, code: str) -> Path:
@@ -84,6 +90,16 @@ def test_each_code_means_what_the_table_says(tmp_path: Path, format: str, code: 
         (entry(1), means, utc(4, "15:00:00"), "+12125550101")
     ]
     assert rows == list(read(path, format)), "the same file twice is the same calls, by the same ids"
+
+
+@pytest.mark.parametrize(("format", "code"), [(format, code) for format, codes in NOT_OVER.items() for code in codes])
+def test_a_call_that_is_not_over_has_no_result(tmp_path: Path, format: str, code: str) -> None:
+    """Recorded, it would keep out what became of it: each call counts once."""
+    path = one_call(tmp_path, format, code)
+    found = read(path, format)
+    assert found.notes == ("calls that are not over yet left out (export and import them again later): 1",)
+    assert list(found) == []
+    assert told(read(path, format, wrap_ups={code: "agent_error"}), "disposition") == [(D.AGENT_ERROR,)]
 
 
 @pytest.mark.parametrize("format", [*CODES, "generic_csv"])

@@ -36,7 +36,7 @@ def test_a_list_is_written_whole_for_its_owner_alone(tmp_path):
     header, first, second = cells_of(path)
     assert header == [*HEADER, "reason", "job"]
     assert first == ["T1", "+12025550100", "Customer 1", "en", "1", "A", "12.5", "2026-12-04T14:00:00+00:00",
-                     "2026-12-05T22:00:00+00:00", "east", "", "admin."]  # fmt: skip
+                     "2026-12-05T22:00:00+00:00", "east", "", "", "", "admin."]  # fmt: skip
     assert second[6] == ""
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(path.parent) == ["east.csv"]

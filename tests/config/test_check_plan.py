@@ -170,6 +170,17 @@ CASES: dict[str, tuple[Edits, list[str]]] = {
         [("channels: [call_list]", "channels: [{first_of: [call_list, sms]}]")],
         ["18: ring mixes calls and messages; put call_list in a wave of its own"],
     ),
+    "skills": (
+        [
+            ("{north: 12}", "{north: {agents: 12, skills: [loans]}}"),
+            ("    rank: value\n", "    rank: value\n    skill: plan_nme\n"),
+        ],
+        ["21: `skill` names no column of text of customers.yaml: plan_nme; write plan_name"],
+    ),
+    "skills of no column": (
+        [("{north: 12}", "{north: {agents: 12, skills: [loans]}}")],
+        ["19: no column says which skill a customer takes; write skill: COLUMN in the wave, or delete `skills`"],
+    ),
     "capacity": (
         [("{north: 12}, hours: 7.5, handle_time: 180s", "{north: 0}, hours: 25, handle_time: 0s")],
         [

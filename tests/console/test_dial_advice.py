@@ -84,6 +84,14 @@ def test_a_short_shift_has_too_few_answers(tmp_path: Path) -> None:
     assert (found["mode"], found["why"]) == ("progressive", "fewer than 50 answers a day are too few to steer by")
 
 
+def test_where_nobody_answers_no_share_of_the_answers_is_told(tmp_path: Path) -> None:
+    nobody = ("--agents", "1", "--hours", "0.25", "--answer-rate", "0.0001%")
+    text = run(tmp_path, *nobody, "--json")
+    assert "Infinity" not in text
+    assert [way["abandoned"]["error"] for way in json.loads(text)["ways"]] == [None, None]
+    assert "inf" not in run(tmp_path, *nobody)
+
+
 def test_the_law_of_the_place_is_kept(tmp_path: Path) -> None:
     found = told(tmp_path, *TEAM, "--region", "GB")
     assert found["limits"]["soft"] == pytest.approx(0.01)

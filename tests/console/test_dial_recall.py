@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from flows.switching import halt
+from ledger import tables as t
 from ledger.calls import Call, record_calls
+from ledger.dial_lists import entries_of
 from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
 from tests.commands import said
 from tests.steps import convert, phoned, suppress, touch_of, touch_words
@@ -23,7 +27,7 @@ CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[World]:
-    """Five customers on one list, in the order of their numbers, an hour after it was pulled."""
+    """Five customers on one list, an hour after it was pulled."""
     made = make_world(tmp_path / "home")
     put(made.ledger, [reachable(n, value=float(-n)) for n in range(5)])
     made.start(plan_text(CALL))
@@ -49,7 +53,7 @@ def rows_of(path: str) -> list[dict[str, str]]:
 
 
 def in_file(path: str) -> list[tuple[str, str]]:
-    return [(row["phone"], row["reason"]) for row in rows_of(path)]
+    return sorted((row["phone"], row["reason"]) for row in rows_of(path))
 
 
 def test_a_recall_names_exactly_those_who_changed_since_the_download(desk: World) -> None:
@@ -64,7 +68,9 @@ def test_a_recall_names_exactly_those_who_changed_since_the_download(desk: World
     first = told(desk, "recall", "1")
     assert first["recalled"] == {"converted": 1, "suppressed": 2}
     assert in_file(first["file"]) == [(phone(1), "converted"), (phone(3), "suppressed"), (phone(4), "suppressed")]
-    assert told(desk, "recall", "1") == {"list": 1, "file": None, "recalled": {}}, "nobody is named twice"
+    files = {Path(first["file"]).name: 3}
+    again = {"list": 1, "file": None, "recalled": {}, "files": files}
+    assert told(desk, "recall", "1") == again, "nobody is named twice"
     one = told(desk, "recall", "1", "--customer", "c0")
     assert in_file(one["file"]) == [(phone(0), "by_lead")]
     assert one["file"] != first["file"]
@@ -80,6 +86,65 @@ def test_the_recalled_hold_their_customer_until_the_dialler_took_them_off(desk: 
     assert "1 returned: 0 called, 4 not, who may be listed again at once; 1 more had" in said(
         desk, "dial-list", "return", "1"
     )
+
+
+def test_recalled_people_are_not_fresh_before_the_dialler_took_them_off(desk: World) -> None:
+    suppress(desk, "c1")
+    file = Path(told(desk, "recall", "1")["file"]).name
+    for words in (("recall", "1"), ("show", "1"), ("recall", "1", "--customer", "c1")):
+        said_ = said(desk, "dial-list", *words)
+        assert f"1 recalled and not yet --done; file {file}" in said_
+        assert "fresh" not in said_
+    said(desk, "dial-list", "recall", "1", "--done")
+    assert "list 1 is fresh" in said(desk, "dial-list", "recall", "1")
+    assert "fresh: nobody on it" in said(desk, "dial-list", "show", "1")
+
+
+def test_a_recall_that_is_done_frees_those_of_its_own_file(desk: World) -> None:
+    lead, other = (told(desk, "recall", "1", *words)["file"] for words in (("--customer", "c3"), ("--all",)))
+    assert len(in_file(other)) == 5, "the one who is on another file as well stays with that one"
+    with pytest.raises(
+        CampaignError, match=r"recall-1.csv \(1 held still\), .*recall-2.csv \(4 held still\); say which"
+    ):
+        said(desk, "dial-list", "recall", "1", "--done")
+    with pytest.raises(CampaignError, match=r"is called x\.csv; its recalls: test-call-list-1-"):
+        said(desk, "dial-list", "recall", "1", "--done", "--file", "x.csv")
+    with pytest.raises(InputError, match="write it with --done"):
+        said(desk, "dial-list", "recall", "1", "--file", lead)
+    assert told(desk, "recall", "1", "--done", "--file", lead)["taken_off"] == 1
+    assert told(desk, "show", "1")["standing"]["files"] == {Path(lead).name: 0, Path(other).name: 4}
+    with pytest.raises(CampaignError, match="say which"):
+        said(desk, "dial-list", "recall", "1", "--done")
+    assert [entry.number for entry in desk.pull("call", team="south").entries] == [phone(3)]
+    assert told(desk, "recall", "1", "--done", "--file", Path(other).name)["taken_off"] == 4
+
+
+@pytest.mark.parametrize("ended", ["closed", "stopped"])
+def test_of_a_wave_that_is_over_a_return_lists_nobody_again(desk: World, ended: str) -> None:
+    with desk.ledger.write() as connection:
+        values = {"state": "closed"} if ended == "closed" else {"stopped_at": desk.now}
+        connection.execute(update(t.wave).values(values))
+    told = said(desk, "dial-list", "return", "1")
+    assert "list 1 returned: 0 called, 5 not, and nobody is listed again: the wave is over" in told
+
+
+def test_a_halted_segment_is_to_be_taken_off_the_lists_that_are_out(desk: World) -> None:
+    (desk.config / "segments" / "two.yaml").write_text("segment: two\ntitle: Two\nwhere: value in (-1, -3)\n")
+    done = halt(desk.room, "segment:two", "a storm", "ann", lambda done, of: None)
+    assert done.lists_out == (1,)
+    assert told(desk, "show", "1")["stale"] == {"halted": 2}
+    assert in_file(told(desk, "recall", "1")["file"]) == [(phone(1), "halted"), (phone(3), "halted")]
+
+
+def test_a_list_is_shortened_from_its_end_when_agents_are_absent(desk: World) -> None:
+    with desk.ledger.read() as connection:
+        order = [entry.number for entry in entries_of(connection, 1)]
+    phoned(desk, "call", f"c{int(order[4][-2:])}", Disposition.BUSY, T0 + HOUR, listed=True)
+    first = told(desk, "recall", "1", "--last", "2")
+    assert [number for number, _ in in_file(first["file"])] == sorted(order[2:4]), "the last one was dialled"
+    said(desk, "dial-list", "recall", "1", "--done")
+    assert sorted(entry.number for entry in desk.pull("call", team="south").entries) == sorted(order[2:4])
+    assert len(in_file(told(desk, "recall", "1", "--last", "9")["file"])) == 2
 
 
 def test_a_late_result_of_a_recalled_entry_counts(desk: World) -> None:
@@ -102,14 +167,14 @@ def test_a_list_is_made_longer_and_one_customer_put_on_it_at_once(desk: World) -
     said(desk, "dial-list", "return", "1")
     first = told(desk, "pull", "test", "call", "--team", "north", "--size", "2")
     more = told(desk, "extend", "2", "--size", "1")
+    assert set(first) - set(more) == {"worth_an_agent_hour", "gap"}, "of a list that is dealt out to the teams"
     assert (more["list"], more["entries"]) == (2, 1)
     assert more["file"] != first["file"]
     one = told(desk, "extend", "2", "--customer", "c4")
     rows = [row for cut in (first, more, one) for row in rows_of(cut["file"])]
-    numbers = [phone(n) for n in (0, 1, 2, 4)]
-    assert [(row["phone"], row["rank"], row["list"]) for row in rows] == [
-        (n, str(r + 1), "2") for r, n in enumerate(numbers)
-    ]
+    assert {row["phone"] for row in rows[:2]} == {phone(0), phone(1)}
+    assert [row["phone"] for row in rows[2:]] == [phone(2), phone(4)]
+    assert [(row["rank"], row["list"]) for row in rows] == [(str(rank), "2") for rank in range(1, 5)]
     for who, why in (("c4", "they are on list 2"), ("nobody", "there is no such customer")):
         with pytest.raises(CampaignError, match=f"customer {who} cannot be put on list 2 now: {why}"):
             said(desk, "dial-list", "extend", "2", "--customer", who)
@@ -117,7 +182,7 @@ def test_a_list_is_made_longer_and_one_customer_put_on_it_at_once(desk: World) -
     with pytest.raises(CampaignError, match="c3 cannot be put on list 2 now: suppressed"):
         said(desk, "dial-list", "extend", "2", "--customer", "c3")
     assert "list 2 returned: 0 called, 4 not" in said(desk, "dial-list", "return", "2")
-    with pytest.raises(CampaignError, match="list 2 is over"):
+    with pytest.raises(CampaignError, match="dial list 2 was returned at"):
         said(desk, "dial-list", "extend", "2", "--size", "1")
     with pytest.raises(InputError, match="how many more"):
         said(desk, "dial-list", "extend", "2")
@@ -132,7 +197,7 @@ def test_mistakes_are_told(desk: World) -> None:
         said(desk, "dial-list", "recall", "1", "--all", "--done")
 
 
-def promise(world: World, key: str, hour: int, until: int) -> None:
+def promise(world: World, key: str, hour: int, until: float) -> None:
     touch, at_ = touch_of(world, "call", key, "call_list").id, T0 + hour * HOUR
     call = Call(
         Disposition.CALLBACK_AGREED, at_, f"{key} {hour}", "test", touch, agent="ann", callback_at=T0 + until * HOUR
@@ -161,6 +226,37 @@ def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> N
 
 def test_a_call_before_the_promise_does_not_keep_it(desk: World) -> None:
     phoned(desk, "call", "c0", Disposition.BUSY, T0 + 2 * HOUR - timedelta(minutes=5))
-    promise(desk, "c0", 2, 2)
+    promise(desk, "c0", 2, 2.1)
     at(desk, 3 * HOUR)
     assert [one["state"] for one in told(desk, "callbacks")["callbacks"]] == ["missed"]
+
+
+def states(world: World, *words: str) -> dict[str, str]:
+    found = told(world, "callbacks", "--ago", "240", *words)["callbacks"]
+    return {one["customer"]: one["reason"] or one["state"] for one in found}
+
+
+def test_a_promise_is_void_once_nobody_is_to_call_its_customer_any_more(desk: World) -> None:
+    for key, until in (("c0", 7), ("c1", 7), ("c2", 7), ("c3", 3), ("c4", 7)):
+        promise(desk, key, 1, until)
+    said(desk, "dial-list", "return", "1")
+    at(desk, 4 * HOUR)
+    for key in ("c0", "c3"):
+        suppress(desk, key)
+    suppress(desk, "c4", until=T0 + 6 * HOUR)
+    convert(desk, "c1")
+    found = {"c0": "suppressed", "c1": "converted", "c2": "waits", "c3": "missed", "c4": "waits"}
+    assert states(desk) == found, "c3 was to be called before, c4 may be called again by then"
+    assert "void: suppressed" in said(desk, "dial-list", "callbacks")
+    at(desk, 8 * HOUR)
+    assert states(desk) == found | {"c2": "missed", "c4": "missed"}
+    assert kept_of(desk) == [0, 3]
+    with desk.ledger.write() as connection:
+        connection.execute(t.wave.update().values(closed=T0 + 5 * HOUR))
+    assert states(desk) == found | {"c2": "wave_closed", "c4": "wave_closed"}
+    assert kept_of(desk) == [0, 1]
+
+
+def kept_of(world: World) -> list[int]:
+    rate = told(world, "stats")["rates"]["callbacks_kept"]
+    return [rate["numerator"], rate["denominator"]]

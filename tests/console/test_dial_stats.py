@@ -151,6 +151,8 @@ def test_what_is_not_there_is_told(desk: World, words: tuple[str, ...], said_: s
         (("--wave", "call"), "of which campaign"),
         (("--from", "2026-12-02T09:00Z", "--to", "2026-12-02T09:00Z"), "--from has to be before --to"),
         (("--from", "2026-12-02"), "has no zone"),
+        (("--from", "0001-01-01T00:00+14:00"), "'0001-01-01T00:00.14:00' is no time"),
+        (("--to", "9999-12-31T23:59-12:00"), "'9999-12-31T23:59-12:00' is no time"),
         (("--list", "0"), "is the number of nothing"),
     ],
 )

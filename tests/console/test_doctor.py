@@ -16,7 +16,9 @@ from channels.spool import set_aside
 from channels.webpush_keys import KEY_FILE, make_key
 from config.settings import Settings
 from console.cli import app
-from console.doctor import Finding, clock_of, examine, variables, versions
+from console.doctor import clock_of, examine, variables, versions
+from console.finding import Finding
+from console.written import diallers
 from flows.driver import note_advanced
 from ledger import tables as t
 from ledger import workers
@@ -158,6 +160,27 @@ def backup_unlabelled(world: World) -> None:
 def other_version(world: World) -> None:
     with world.ledger.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+
+
+DIALLER = """\
+north:
+  format: vicidial
+  zone: UTC
+  list_id: 998
+  api: {url: "http://127.0.0.1:9/non_agent_api.php", user_env: NORTH_USER, password_env: NORTH_PASS}
+"""
+
+
+def test_a_dialler_has_the_variables_that_its_api_asks_for(world: World) -> None:
+    assert [one for one in found(world) if one.check == "diallers"] == []
+    (world.config / "diallers.yaml").write_text(DIALLER)
+    assert ("diallers", "warn") in wrong(found(world))
+
+    def told(**environment: str) -> list[tuple[str, str]]:
+        return [(one.verdict, one.said) for one in diallers(world.room.settings, environment)]
+
+    assert told(NORTH_USER="ann") == [("warn", "NORTH_PASS is not set; put what dialler north asks for in it")]
+    assert told(NORTH_USER="ann", NORTH_PASS="secret") == [("ok", "north has what its API asks for")]
 
 
 SENDER = """\

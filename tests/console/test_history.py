@@ -65,7 +65,7 @@ def stored(world: World) -> int:
 def test_a_file_is_imported_once(world: World, tmp_path: Path) -> None:
     put(world.ledger, [reachable(1)])
     file = written(tmp_path, GOOD, ("c9", phone(9), *GOOD[2:5], "2"))
-    assert ask(world, "history", "import", file) == "1 new calls, 0 known already, 1 of customers nobody imported\n"
+    assert ask(world, "history", "import", file) == "1 new call, 0 known already, 1 of customers nobody imported\n"
     assert json.loads(ask(world, "history", "import", file, "--json")) == {
         "new": 0,
         "known": 1,
@@ -73,7 +73,7 @@ def test_a_file_is_imported_once(world: World, tmp_path: Path) -> None:
         "suppressed": 0,
     }
     said = ask(world, "history", "import", written(tmp_path, (*GOOD[:3], "dnc_request", "old", "9")))
-    assert "1 customers are suppressed" in said
+    assert "1 customer suppressed" in said
     assert stored(world) == 2
 
 

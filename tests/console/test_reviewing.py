@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from config import PACKAGED
 from config.hours import FILE, load_hours
-from console.doctor import hours as look_at_hours
+from console.written import hours as look_at_hours
 from ledger import tables as t
 from tests.builders import T0, World, make_world, plan_text, put, reachable
 from tests.commands import said

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
 
 from channels.call_list.formats import FORMATS
+from channels.call_list.rows import DispositionRow
 from flows.dial_recall import recall
 from flows.dial_results import import_results, undo_file
 from flows.dialling import give_back
@@ -21,12 +20,12 @@ from ledger import call_undo, suppressions
 from ledger import tables as t
 from ledger.call_files import call_files
 from ledger.call_undo import Stays
-from ledger.callbacks import promises
 from ledger.dial_tables import reversed_call, spare_call
 from ledger.erasure import erase, stop_for_good
 from ledger.past_calls import PastCall, record_past_calls
-from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text
 from tests.commands import said
+from tests.flows.call_desk import Line, at, bring, live, results, staged
 from tests.steps import address_words, touch_words
 from waves.dispositions import Disposition as D
 from waves.errors import CampaignError
@@ -34,11 +33,6 @@ from waves.message import CHANNEL_CODES, Consent, Event
 from waves.outcomes import Outcome, Side, word
 from waves.seals import sealer
 from waves.tokens import Kind, make_token
-
-CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d}\n"
-LATER = "  - {wave: later, channels: [email], message: hello, release: 2h, listen: 2d}\n"
-Line = tuple[int, D, datetime, str]
-"""Whose entry of the list (by rank), how the call ended, when, and its id."""
 
 
 @pytest.fixture
@@ -55,58 +49,6 @@ def desk(tmp_path: Path) -> Iterator[World]:
     made = staged(make_world(tmp_path / "home"))
     yield made
     made.ledger.close()
-
-
-def staged(world: World) -> World:
-    """Four customers on one list, in the order of their numbers, an hour after it was pulled."""
-    put(world.ledger, [reachable(n, value=float(-n)) for n in range(4)])
-    world.start(plan_text(CALL + LATER))
-    world.advance()
-    world.pull("call")
-    at(world, HOUR)
-    return world
-
-
-def at(world: World, after: timedelta) -> None:
-    world.now = T0 + after
-    world.ledger.set_now(world.now)
-
-
-def results(world: World, name: str, lines: Sequence[Line], tokens: bool = True, **more: str) -> Path:
-    """A dialler's file of these calls."""
-    path = world.room.settings.home / name
-    with world.ledger.read() as connection:
-        e = t.dial_entry.c
-        entries = list(connection.scalars(select(e.id).order_by(e.list, e.rank)))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["token", "disposition", "at", "call_id", *more])
-        for who, disposition, when, ident in lines:
-            token = make_token(world.room.token_key, Kind.DIAL_ENTRY, entries[who]) if tokens else f"x{who}"
-            writer.writerow([token, word(disposition), when.isoformat(), ident, *more.values()])
-    return path
-
-
-def bring(world: World, name: str, lines: Sequence[Line], **more: Any) -> int:
-    found = import_results(world.room, results(world, name, lines, **more), None, "lead", world.now)
-    assert found.file is not None
-    return found.file
-
-
-def live(world: World) -> dict[str, Any]:
-    """What of the ledger decides about anybody."""
-    s, v = t.suppression.c, t.conversion.c
-    with world.ledger.read() as connection:
-        standing = connection.execute(select(s.customer, s.reason, s.since).where(s.until.is_(None)))
-        sales = connection.execute(select(v.customer, v.at, v.source_id).where(v.reversed_at.is_(None)))
-        kept = {"suppressions": sorted(standing.tuples(), key=repr), "sales": sorted(sales.tuples())}
-        promised = promises(connection, world.now, 48, 48)
-    places = {name: address_words(world, name) for name in ("call_list", "sms")}
-    touches = [
-        (row.key, row.state, row.outcome, row.disposition, max(row.not_before, world.now))
-        for row in world.touches("call")
-    ]
-    return {**kept, **places, "promises": promised, "touches": touches}
 
 
 WRONG: list[Line] = [
@@ -265,6 +207,40 @@ def test_a_further_no_of_a_known_call_goes_with_its_file(world: World) -> None:
     assert live(world)["suppressions"] == []
 
 
+def long_file(world: World, first: str) -> tuple[int, list[DispositionRow]]:
+    """A file that names a call twice, in parts that are recorded one after the other: what its later part says."""
+    if first == "another's":
+        bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
+    number = bring(world, "long.csv", [(0, D.HUNG_UP, T0, "1")], tokens=first != "nobody's")
+    rest = results(world, "rest.csv", [(0, D.DNC_REQUEST, T0, "1")])
+    return number, list(FORMATS["generic_csv"].read(rest, world.room.dialler(None)))
+
+
+@pytest.mark.parametrize("first", ["its own", "another's", "nobody's"])
+def test_undoing_a_file_ends_the_no_that_its_later_part_alone_said(world: World, first: str) -> None:
+    number, rest = long_file(world, first)
+    record_dispositions(world.room, rest, world.now, "generic_csv", number)
+    assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
+    assert undo_file(world.room, number, "lead", world.now).suppressions == 1
+    assert live(world)["suppressions"] == []
+    counts = D.CONNECTED_OTHER if first == "another's" else None
+    assert world.touches("call")[0].disposition == counts
+
+
+@pytest.mark.parametrize("first", ["its own", "another's"])
+def test_the_no_of_a_file_that_names_a_call_twice_stands_by_itself(world: World, first: str) -> None:
+    number, rest = long_file(world, first)
+    record_dispositions(world.room, rest, world.now, "generic_csv", number)
+    other = bring(world, "other.csv", [(0, D.DNC_REQUEST, T0 + HOUR, "2")])
+    assert undo_file(world.room, other, "lead", world.now).suppressions == 0
+    assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
+    at(world, 2 * HOUR)
+    with world.ledger.write() as connection:
+        assert suppressions.unsuppress(connection, 1, None, None, "anna", world.now) == 1
+    record_dispositions(world.room, rest, world.now, "generic_csv", number)
+    assert live(world)["suppressions"] == [], "the same again is no new word"
+
+
 def test_a_no_that_somebody_lifted_does_not_come_back(world: World) -> None:
     bring(world, "right.csv", [(0, D.DNC_REQUEST, T0, "1")])
     at(world, 2 * HOUR)
@@ -319,6 +295,17 @@ def test_what_was_withdrawn_erased_or_closed_is_said_and_stays(world: World) -> 
     assert states == {"closed"}
 
 
+def test_a_file_that_names_a_known_call_of_somebody_erased_tells_no_number(world: World) -> None:
+    bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
+    evening = results(world, "evening.csv", [(0, D.SALE, T0, "1")], number=phone(0))
+    seal = sealer(world.room.token_key)
+    with world.ledger.write() as connection:
+        assert erase(connection, "c0", stop_for_good(connection, "c0", seal, T0), seal, "lead", T0)
+    import_results(world.room, evening, None, "lead", world.now)
+    with world.ledger.read() as connection:
+        assert list(connection.scalars(select(spare_call.c.number))) == [None]
+
+
 def test_the_lead_sees_files_undoes_one_and_may_insist(desk: World) -> None:
     path = results(desk, "monday.csv", WRONG)
     first = json.loads(said(desk, "dispositions", "import", str(path), "--by", "lead", "--json"))
@@ -326,7 +313,9 @@ def test_the_lead_sees_files_undoes_one_and_may_insist(desk: World) -> None:
     again = said(desk, "dispositions", "import", str(path))
     assert "imported before as file 1" in again
     assert "file 1: 0 new calls, 4 known already" in again
-    assert "file 1 is undone: 4 calls of 4 customers" in said(desk, "dispositions", "undo", "1", "--by", "anna")
+    undone = said(desk, "dispositions", "undo", "1", "--by", "anna")
+    assert "file 1 is undone: 4 calls of 4 customers reversed" in undone
+    assert "1 suppression ended, 3 addresses as before, 1 conversion reversed, 0 promised calls called off" in undone
     with pytest.raises(CampaignError, match="undone by anna at"):
         said(desk, "dispositions", "undo", "1")
     with pytest.raises(CampaignError, match=r"imported as file 1, and undone by anna .*--again"):
@@ -380,14 +369,14 @@ def test_a_call_made_too_late_counts_and_is_flagged(world: World, when: timedelt
 def test_what_stays_and_what_is_late_is_said(desk: World) -> None:
     at(desk, 10 * HOUR)
     path = results(desk, "late.csv", [(0, D.DNC_REQUEST, desk.now, "1")])
-    assert "1 were made late, after their list was over" in said(desk, "dispositions", "import", str(path))
+    assert "1 call made late, after the list was over" in said(desk, "dispositions", "import", str(path))
     assert "dnc_request (from generic_csv, made after its list was over" in said(desk, "why", "test", "c0")
     give_back(desk.room, 1, "lead", desk.now)
     desk.advance(T0 + 6 * DAY)
     desk.ledger.set_now(desk.now)
     only = said(desk, "dispositions", "undo", "1", "--dry-run")
-    assert "cannot be taken back: 1 calls are of waves that are over" in only
+    assert "cannot be taken back: 1 call of waves that are over" in only
     assert "file 1 is as it was" in only
     assert json.loads(said(desk, "dispositions", "undo", "1", "--dry-run", "--json"))["stays"]["erased_customers"] == 0
     text = said(desk, "dispositions", "undo", "1", "--by", "lead")
-    assert "was not taken back: 1 calls are of waves that are over" in text
+    assert "was not taken back: 1 call of waves that are over" in text

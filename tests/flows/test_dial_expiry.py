@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from channels.call_list.rows import DispositionRow
 from console.cli import app
+from flows.dial_recall import acknowledge, recall
+from flows.dialling import give_back
 from flows.reports import record_dispositions
 from ledger import tables as t
-from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text, put, reachable
+from ledger.calls import Call, record_calls
+from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
 from tests.commands import said
-from tests.steps import phoned, suppress, touch_words
+from tests.steps import phoned, suppress, touch_of, touch_words
 from waves.dial_lease import held_until
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
@@ -72,13 +75,13 @@ def files(world: World) -> list[Path]:
 
 def in_file(path: Path) -> list[tuple[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return [(row["phone"], row["reason"]) for row in csv.DictReader(file)]
+        return sorted((row["phone"], row["reason"]) for row in csv.DictReader(file))
 
 
 def on_live_lists(world: World) -> list[tuple[int, str]]:
     e = t.dial_entry.c
     with world.ledger.read() as connection:
-        rows = connection.execute(select(e.list, e.number).where(e.active).order_by(e.list, e.rank))
+        rows = connection.execute(select(e.list, e.number).where(e.active).order_by(e.list, e.number))
         return [(row.list, row.number) for row in rows]
 
 
@@ -131,7 +134,7 @@ def test_after_a_shift_of_grace_it_lets_go_and_nobody_is_on_two_lists(world: Wor
 
 def test_a_call_from_a_list_that_let_go_counts_and_is_late(world: World) -> None:
     with world.ledger.read() as connection:
-        entries = connection.scalars(select(t.dial_entry.c.id).order_by(t.dial_entry.c.rank)).all()
+        entries = connection.scalars(select(t.dial_entry.c.id).order_by(t.dial_entry.c.number)).all()
     tokens = [make_token(world.room.token_key, Kind.DIAL_ENTRY, entry) for entry in entries]
 
     def reported(who: int, said: Disposition, when: datetime) -> int:
@@ -142,7 +145,7 @@ def test_a_call_from_a_list_that_let_go_counts_and_is_late(world: World) -> None
     world.advance(T0 + DAY)
     assert reported(0, Disposition.NO_ANSWER, OVER + HOUR) == 1
     assert reported(3, Disposition.NOT_INTERESTED, T0 + HOUR) == 0, "in time, and reported late"
-    assert [entry.number for entry in world.pull("call").entries] == [phone(0), phone(1), phone(2)]
+    assert {entry.number for entry in world.pull("call").entries} == {phone(0), phone(1), phone(2)}
     assert reported(1, Disposition.NOT_INTERESTED, world.now) == 1, "from the old file, though on a list again"
     assert on_live_lists(world) == [(2, phone(n)) for n in (0, 1, 2)]
     assert touch_words(world, "call")["c1"][0][1:3] == ("listed", "declined")
@@ -156,6 +159,34 @@ def test_what_the_dialler_took_off_is_listed_again_at_once(desk: World) -> None:
     assert len(desk.pull("call", team="south").entries) == 4
     desk.advance(LET_GO)
     assert [number for number, _ in on_live_lists(desk)] == [2] * 4
+
+
+def test_a_late_result_from_an_old_list_does_not_keep_anybody_on_the_new_one(world: World) -> None:
+    give_back(world.room, 1, "lead", T0)
+    world.now = T0 + HOUR / 2
+    (second,) = {entry.number for entry in world.pull("call", 1, team="south").entries}
+    assert second == phone(0)
+    touch = touch_of(world, "call", "c0").id
+    with world.ledger.write() as connection:
+        first = connection.scalar(select(func.min(t.dial_entry.c.id)).where(t.dial_entry.c.touch == touch))
+        record_calls(
+            connection, [Call(Disposition.NO_ANSWER, T0 + HOUR, "late", "test", touch, entry=first)], RULES, T0
+        )
+    world.advance(OVER + HOUR)
+    assert [in_file(file) for file in files(world)] == [[(phone(0), "expired")]]
+
+
+def test_the_lead_who_took_one_off_does_not_free_those_who_expired(world: World) -> None:
+    taken = recall(world.room, 1, "lead", OVER - HOUR, "c3")
+    assert taken.file is not None
+    world.advance(OVER)
+    with pytest.raises(
+        CampaignError, match=r"several files: .*expired\.csv \(3 held still\), .*recall-1\.csv \(1 held still"
+    ):
+        acknowledge(world.room, 1, "lead", OVER)
+    assert acknowledge(world.room, 1, "lead", OVER, taken.file.name) == 1
+    assert [entry.number for entry in world.pull("call", team="south").entries] == [phone(3)]
+    assert acknowledge(world.room, 1, "lead", OVER, files(world)[0].name) == 3
 
 
 def test_a_list_that_is_returned_in_its_grace_is_just_returned(desk: World) -> None:

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from console.cli import app
 from flows import dialling
 from ledger.tables import metadata
-from tests.builders import World, make_world, plan_text, put, reachable
+from tests.builders import HOUR, World, make_world, plan_text, put, reachable
 from tests.commands import said
 from tests.steps import suppress
-from waves.errors import CampaignError
+from waves.errors import CampaignError, InputError
 
 CALL = (
     "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d,\n"
@@ -70,7 +70,17 @@ def test_the_command_shows_it(tmp_path: Path) -> None:
     assert found["lists"][0]["wanted"] == found["lists"][0]["entries"]
     shown = said(world, "dial-list", "plan", "test", "call", "--team", "south", "--size", "3")
     assert "nobody was put on a list; run: multiwave dial-list pull test call --team south" in shown
+    dialling.pull(world.room, "test", "call", "south", "today", 3, None, "lead", world.now)
+    world.now += 2 * HOUR
+    world.ledger.set_now(world.now)
+    found = json.loads(said(world, "dial-list", "plan", "test", "call", "--shift", "late", "--json"))
+    assert [(one["team"], one["refused"] is None) for one in found["lists"]] == [("north", True), ("south", False)]
+    shown = said(world, "dial-list", "plan", "test", "call", "--shift", "late")
+    assert "pull refuses that: dial list 1 of south was over" in shown
     home = str(world.config.parent)
     refused = CliRunner().invoke(app, ["dial-list", "plan", "test", "call", "--size", "3", "--home", home])
     assert "of one team; write --team as well" in str(refused.exception)
+    for command, name in (("plan", ""), ("pull", " "), ("pull", "no\nrth")):
+        with pytest.raises(InputError, match="is no name; write one on one line"):
+            said(world, "dial-list", command, "test", "call", "--team", name, "--size", "2")
     world.ledger.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,26 @@ from channels.call_list.vicidial import COLUMNS
 from console.cli import app
 from flows.room import open_room
 from flows.switching import halt, scope_of
+from ledger.calls import Call, record_calls
 from ledger.kill_switches import lift
-from tests.builders import World, make_world, plan_text, put, reachable
+from tests.builders import HOUR, T0, World, make_world, phone, plan_text, put, reachable
 from tests.steps import touch_words
+from waves.dispositions import Disposition
 from waves.errors import CampaignError, InputError
 
 DIALLERS = """\
 vici: {format: vicidial, zone: America/New_York, list_id: 998, wrap_ups: {SOLD: sale}}
+west:
+  format: vicidial
+  zone: America/New_York
+  list_id: 998
+  caller_id: "+12125550100"
+  columns: {security_phrase: caller_id, comments: last_disposition, title: attempts_left}
+calls:
+  format: generic_csv
+  caller_id: "+12125550100"
+  columns: {t: token, p: phone, n: attempts_total, d: attempts_today, left: attempts_left, at: last_attempt_at,
+    how: last_disposition, who: agent_owner, from: caller_id}
 desk: {format: twilio_voice, limits: {rows: 2}}
 partner:
   format: generic_csv
@@ -90,6 +104,34 @@ def test_a_vicidial_list_goes_round(world: World) -> None:
     assert {touch.provider for touch in world.touches("call") if touch.outcome is not None} == {"vici"}
     returned = run(world, "dial-list", "return", "1")
     assert "list 1 returned: 2 called, 0 not" in returned
+    assert "sale [SOLD] (from vici)" in run(world, "why", "test", "c0")
+    results.write_text(results.read_text().replace("SOLD", "B"), newline="")
+    run(world, "dispositions", "import", str(results), "--dialler", "vici")
+    run(world, "dispositions", "undo", "1")
+    told = run(world, "why", "test", "c0")
+    assert "sale [SOLD] (does not count" in told
+    assert "busy [B] (from vici)" in told, "what the second file said of the call, with its code"
+    [touch] = json.loads(run(world, "why", "test", "c0", "--json"))["waves"][0]["touches"]
+    assert [[call["raw_code"] for call in touch[kind]] for kind in ("events", "reversed")] == [["B"], ["SOLD"]]
+
+
+def test_a_later_list_tells_the_calls_so_far(world: World) -> None:
+    touch, rules = next(each.id for each in world.touches("call")), world.room.dial_rules()
+    old = Call(Disposition.GATEKEEPER, T0 - 5 * HOUR, "k1", "test", touch, None, phone(0), "6001")
+    with world.room.ledger.write() as connection:
+        record_calls(connection, [old, replace(old, at=T0 - 30 * HOUR, call_id="k2", agent="7")], rules, T0)
+    leads = [line.split("|") for line in Path(pull(world, "west", 4)["file"]).read_text().splitlines()]
+    told = [dict(zip(COLUMNS, lead, strict=True)) for lead in leads]
+    assert sorted((each["owner"], each["comments"], each["title"], each["security_phrase"]) for each in told)[2:] == [
+        ("", "", "2", "2125550100"),
+        ("6001", "gatekeeper", "1", "2125550100"),
+    ]
+    run(world, "dial-list", "return", "1")
+    lines = Path(pull(world, "calls", 4)["file"]).read_text(encoding="utf-8").splitlines()[1:]
+    assert sorted((line.split(",")[2:] for line in lines), reverse=True)[:2] == [
+        ["2", "1", "1", "2026-12-01T04:00:00+00:00", "gatekeeper", "6001", "+12125550100"],
+        ["0", "0", "2", "", "", "", "+12125550100"],
+    ]
 
 
 def test_an_unknown_code_stops_the_import_and_says_what_to_write(world: World, tmp_path: Path) -> None:
@@ -100,7 +142,7 @@ def test_an_unknown_code_stops_the_import_and_says_what_to_write(world: World, t
     assert '"WON": ...   # 1 call' in said
     path.write_text(HEAD + "2026-12-01 04:00:00\t2125550101\tB\t6001\tT\t1\t184\t1.1\r\n")
     told = run(world, "dispositions", "import", str(path), "--dialler", "vici")
-    assert "1 carry a token that belongs to no touch here" in told
+    assert "1 call with a token that belongs to no touch here" in told
 
 
 def test_doubtful_parts_of_a_file_are_told(world: World, tmp_path: Path) -> None:
@@ -132,7 +174,10 @@ def test_a_partners_columns_and_the_plain_list_beside_it(world: World) -> None:
     assert "wrong names extra.agee; the further columns of this list are attributes" in refused(world, *words)
     plain = json.loads(run(world, "dial-list", "pull", "test", "call", "--team", "n", "--size", "9", "--json"))
     head = Path(plain["file"]).read_text().splitlines()[0]
-    assert head == ("token,phone,name,language,rank,tier,score,not_before,valid_until,team,list,campaign,wave,shift")
+    assert head == (
+        "token,phone,name,language,rank,tier,score,not_before,valid_until,team,"
+        "callback_at,callback_agent,list,campaign,wave,shift"
+    )
     assert [row["format"] for row in json.loads(run(world, "dial-list", "ls", "--json"))["lists"]] == [
         "partner",
         "generic_csv",

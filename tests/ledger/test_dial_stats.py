@@ -18,13 +18,15 @@ from ledger.dial_breaks import Breaks, breaks
 from ledger.dial_scope import Which
 from ledger.dial_stats import Counted, counted, ended, silent_goals
 from ledger.past_calls import PastCall, record_past_calls
-from tests.builders import HOUR, RULES, T0, World, phone, plan_text, put, reachable
+from tests import builders
+from tests.builders import HOUR, T0, World, phone, plan_text, put, reachable
 from tests.steps import touch_of
 from waves.dial_stats import People, Promised, count
 from waves.dispositions import LIVE, RIGHT_PARTY
 from waves.dispositions import Disposition as D
-from waves.recycling import PUNCTUAL, Held, Tried, held_back
+from waves.recycling import PUNCTUAL, Held, Home, Tried, held_back, household_rests
 
+RULES = builders.RULES.model_copy(update={"household": Home(gap=timedelta(hours=4))})
 CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d}\n"
 START = T0 + 8 * HOUR
 """17:00 in London, 12:00 in New York, 10:00 in Denver and Boise, 9:00 in Los Angeles."""
@@ -265,7 +267,7 @@ def test_a_double_dial_is_two_calls_within_the_gap_from_two_lists(world: World) 
 def test_breaks_are_what_a_replay_by_the_rules_of_pulling_finds(world: World) -> None:
     """Every attempt, in order, is asked of waves.recycling.held_back with those before it."""
     luck, keys = Random(20261127), [f"c{n}" for n in range(12)]
-    put(world.ledger, [reachable(n) for n in range(12)])
+    put(world.ledger, [reachable(n, household=f"h{n // 2}" if n < 8 else None) for n in range(12)])
     world.start(plan_text(CALL))
     world.advance()
     touches = {key: touch_of(world, "call", key) for key in keys}
@@ -291,7 +293,8 @@ def test_breaks_are_what_a_replay_by_the_rules_of_pulling_finds(world: World) ->
     past = [(one.at, -1 - n, one.customer, one) for n, one in enumerate(old)]
     found = judged(world)
     assert found == replayed([one for one in [*made, *past] if RULES.is_attempt(one[3].disposition)])
-    assert min(found.person_gap, found.person_cap, found.number_gap, found.number_cap) > 9, "no way was left untried"
+    ways = (found.person_gap, found.person_cap, found.number_gap, found.number_cap, found.household_gap)
+    assert min(ways) > 9, "no way was left untried"
     assert found.double == found.outside == 0
 
 
@@ -301,6 +304,7 @@ def keyed(touches: dict[str, Any], call: Call) -> str:
 
 def replayed(attempts: list[tuple[datetime, int, str, Any]]) -> Breaks:
     people, numbers = defaultdict[str, list[Tried]](list), defaultdict[str, list[Tried]](list)
+    homes = defaultdict[int, list[Tried]](list)
     last: dict[str, Call] = {}
     found: defaultdict[str, int] = defaultdict(int)
     for at, event, key, call in sorted(attempts, key=lambda one: one[:2]):
@@ -310,14 +314,16 @@ def replayed(attempts: list[tuple[datetime, int, str, Any]]) -> Breaks:
             here = asked and last[key].number == call.number
             ways = set()
             for of, calls, often, free in (
-                ("person", people[key], RULES.person, asked),
-                ("number", numbers[call.number], RULES.number, here),
+                ("person", people[key], RULES.person, last[key].at if asked else None),
+                ("number", numbers[call.number], RULES.number, last[key].at if here else None),
             ):
                 if held_back(calls, often, RULES, at, free) is Held.GAP:
                     ways.add(f"{of}_gap")
                 without_gap = RULES.model_copy(update={"gap": timedelta(0)})
                 if held_back(calls, often, without_gap, at, free) is Held.CAP:
                     ways.add(f"{of}_cap")
+            if (n := int(key[1:])) < 8 and not asked and household_rests(homes[n // 2], RULES, at):
+                ways.add("household_gap")
             for way in ways:
                 found[way] += 1
             found["rows"] += bool(ways)
@@ -325,5 +331,6 @@ def replayed(attempts: list[tuple[datetime, int, str, Any]]) -> Breaks:
             last[key] = call
         one = Tried(at, call.disposition, number=call.number)
         people[key].append(one)
+        homes[int(key[1:]) // 2].append(one)
         numbers[call.number].append(one)
     return Breaks(**found)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from flows import dialling
-from tests.builders import HOUR, T0, World, phone, plan_text, put, reachable
+from tests.builders import DAY, HOUR, T0, World, phone, plan_text, put, reachable
 from tests.steps import phoned, set_customer
+from waves.diallers import Dialler
 from waves.dispositions import Disposition
 from waves.errors import CampaignError
 
@@ -33,10 +34,12 @@ def test_each_team_gets_its_share_whoever_comes_first(world: World) -> None:
     first = pull(world, "south", 20)
     assert len(first.entries) == 20
     assert first.pulled.funnel == {"other_teams": 30, "capacity": 50}
-    assert set(first.pulled.worth_an_hour) == {"north", "south"}
-    assert first.pulled.gap <= 0.05
+    assert set(first.worth_an_hour) == {"north", "south"}
+    assert first.gap <= 0.05
     second = pull(world, "north", 30)
     assert len(second.entries) == 30
+    assert second.worth_an_hour == pytest.approx(first.worth_an_hour), "of the list that is out, and of this one"
+    assert second.gap == pytest.approx(first.gap)
     numbers = {entry.number for cut in (first, second) for entry in cut.entries}
     assert numbers == {phone(n) for n in range(50)}, "together the best fifty"
     best = [entry.number for entry in first.entries]
@@ -58,12 +61,46 @@ def test_the_plan_says_how_long_a_list_is_and_absent_agents_shorten_it(lite: Wor
     assert pull(lite, "west", 5).sized.teams == {}
 
 
+def test_a_list_of_fewer_hours_is_shorter_and_so_is_one_near_the_waves_end(lite: World) -> None:
+    calling(lite, 3, "{north: 20, south: 10}")
+
+    def planned(hours: float | None) -> dict[str, tuple[int, float]]:
+        found = dialling.plan(lite.room, "test", "call", "monday", hours, "lead", lite.now)
+        return {one.team: (one.sized.size, one.sized.teams[one.team].hours) for one in found}
+
+    whole = planned(None)
+    assert planned(1.5) == {team: (round(size / 5), hours / 5) for team, (size, hours) in whole.items()}
+    lite.now = T0 + HOUR + 5 * DAY - 1.5 * HOUR
+    assert planned(None) == planned(1.5)
+
+
 def test_whom_a_team_does_not_understand_waits_for_one_that_does(world: World) -> None:
     calling(world, 6, "{north: {agents: 2, languages: [en]}, south: {agents: 2, languages: [uk]}}")
     for n in range(6):
         set_customer(world, f"c{n}", {"language": "uk" if n < 4 else "en" if n < 5 else None})
-    assert [entry.number for entry in pull(world, "north", 3).entries] == [phone(4), phone(5)]
-    assert [entry.number for entry in pull(world, "south", 3).entries] == [phone(0), phone(1), phone(2)]
+    assert {entry.number for entry in pull(world, "north", 3).entries} == {phone(4), phone(5)}
+    assert {entry.number for entry in pull(world, "south", 3).entries} == {phone(0), phone(1), phone(2)}
+
+
+def test_who_takes_a_skill_waits_for_a_team_that_has_it(world: World) -> None:
+    """The column `tier` says which; c0 takes gold, c1 what nobody has, c2 and c3 nothing that is known."""
+    columns = {"t": "token", "p": "phone", "s": "skill"}
+    world.room.diallers = {"w": Dialler(dialler="w", format="generic_csv", columns=columns)}
+    put(world.ledger, [reachable(n, value=float(9 - n), tier=["gold", "tin", None, ""][n]) for n in range(4)])
+    teams = "{north: {agents: 2, skills: [silver]}, south: {agents: 2, skills: [gold, silver]}}"
+    world.start(plan_text(CALL.replace("TEAMS", teams).replace("rank: value", "rank: value, skill: tier")))
+    world.advance()
+    north = pull(world, "north", 1)
+    assert {entry.number for entry in north.entries} < {phone(2), phone(3)}
+    extended = dialling.extend(world.room, north.number, 3, "lead", world.now)
+    assert {entry.number for entry in (*north.entries, *extended.entries)} == {phone(2), phone(3)}
+    with pytest.raises(CampaignError, match="c0 cannot be put on list 1 now: no_team_serves_them"):
+        dialling.extend(world.room, north.number, 1, "lead", world.now, "c0")
+    south = pull(world, "south", 3, dialler_name="w")
+    assert [entry.number for entry in south.entries] == [phone(0)]
+    assert south.pulled.funnel == {"no_team_serves_them": 1}
+    assert south.file is not None
+    assert south.file.read_text().splitlines()[1].endswith(",gold")
 
 
 def test_who_was_called_before_goes_to_the_same_team(world: World) -> None:

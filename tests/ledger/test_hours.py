@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from flows.campaign import anything_due
 from ledger import tables as t
+from ledger.hours_tables import legal_span, legal_window
 from ledger.legal_hours import Rules, cover
 from tests.builders import DAY, HOUR, T0, World, plan_text, put, reachable, zone_set
 from tests.hours_rows import HOUSE, hours_yaml, rules, utc
@@ -235,7 +236,7 @@ def test_a_list_leaves_out_those_whose_hours_have_closed(world: World) -> None:
 
 def windows(world: World, before: datetime) -> list[list[Any]]:
     """The permitted time of each kind and zone set, as far as asked, rows that overlap or touch as one."""
-    w, merged = t.legal_window.c, list[list[Any]]()
+    w, merged = legal_window.c, list[list[Any]]()
     with world.ledger.read() as connection:
         rows = select(w.kind, w.zone_set, w.opens, w.closes).where(w.opens < before)
         for row in connection.execute(rows.order_by(w.kind, w.zone_set, w.opens)):
@@ -260,8 +261,8 @@ def test_covering_day_by_day_is_covering_at_once(world: World) -> None:
         assert cover(connection, asked, start, end) == 0
     assert windows(world, end) == by_day
     with world.ledger.write() as connection:
-        connection.execute(t.legal_window.delete())
-        connection.execute(t.legal_span.delete())
+        connection.execute(legal_window.delete())
+        connection.execute(legal_span.delete())
         assert cover(connection, asked, start, end) == 4
     assert len(by_day) > 25
     assert windows(world, end) == by_day

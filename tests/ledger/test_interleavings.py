@@ -14,12 +14,17 @@ from sqlalchemy import Connection, select, text
 from flows.running import gates_of, load_running
 from flows.sending import send_batch
 from ledger import tables as t
+from ledger.dial_tables import past_call
+from ledger.erasure import erase, stop_for_good
+from ledger.past_calls import Kept, PastCall, record_past_calls
 from ledger.touches import Claimed, Leased, claim, finish, lease, lease_next, settle, sweep
-from tests.builders import T0, World, plan_text, put, reachable
+from tests.builders import DAY, T0, World, phone, plan_text, put, reachable
 from tests.laws.rig import fresh, rig
 from tests.steps import hold_back
+from waves.dispositions import Disposition
 from waves.message import CHANNEL_CODES, Receipt
 from waves.outcomes import State
+from waves.seals import sealer
 
 pytestmark = pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
 WAVE = "  - {wave: notice, channels: [sms], message: hello, release: 2h, listen: 1d}\n"
@@ -166,6 +171,39 @@ def test_a_worker_whose_clock_is_minutes_slow_sends_nothing_twice(world: World) 
         finish(connection, slow, T0)
     assert states(world) == {State.SENT: 6}
     assert batch_row(world) == (None, True)
+
+
+OLD = PastCall("c0", phone(0), T0 - DAY, Disposition.NO_ANSWER, "old", "call of c0", agent="ann")
+
+
+def erased(connection: Connection, world: World) -> None:
+    seal = sealer(world.room.token_key)
+    assert erase(connection, "c0", stop_for_good(connection, "c0", seal, T0), seal, "lead", T0)
+
+
+def past_calls(world: World) -> list[tuple[str | None, str | None]]:
+    """(number, agent) of each imported call"""
+    with world.ledger.read() as connection:
+        return list(connection.execute(select(past_call.c.number, past_call.c.agent)).tuples())
+
+
+def test_an_erasure_waits_for_the_import_that_found_its_customer(world: World) -> None:
+    with ExitStack() as erasing:
+        with world.ledger.write() as connection:
+            assert record_past_calls(connection, [OLD]).new == 1
+            erasing.enter_context(beside(world, lambda other: erased(other, world)))
+        erasing.close()
+    assert past_calls(world) == [(None, None)]
+
+
+def test_an_import_waits_for_the_erasure_and_does_not_know_the_customer_then(world: World) -> None:
+    kept: list[Kept] = []
+    with ExitStack() as importing:
+        with world.ledger.write() as connection:
+            erased(connection, world)
+            importing.enter_context(beside(world, lambda other: kept.append(record_past_calls(other, [OLD]))))
+        importing.close()
+    assert (kept[0].unknown_customer, past_calls(world)) == (1, [])
 
 
 def test_a_vanished_worker_holds_nobody_up_for_long(world: World) -> None:

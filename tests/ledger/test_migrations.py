@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import SAWarning
 
-from ledger import channel_tables, dial_tables, engine_tables  # noqa: F401 - their tables join the metadata
+from ledger import channel_tables, dial_tables, engine_tables, hours_tables  # noqa: F401 - their tables join the metadata
 from ledger.store import create_ledger, make_engine, migrate, open_ledger
 from ledger.tables import metadata
 from waves.errors import LedgerError

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from channels.call_list.rows import DispositionRow
+from config import PACKAGED
 from flows.dialling import give_back
 from flows.reports import record_dispositions
 from ledger import tables as t
@@ -209,6 +210,24 @@ def test_a_promise_for_tomorrow_waits_for_tomorrows_list(world: World) -> None:
     give_back(world.room, due.number, "lead", T0 + DAY + HOUR)
     assert list_at(world, DAY + 3 * HOUR).waiting == WAITING | {"later": 1}, "not answered, so four hours later"
     assert [entry.tier for entry in list_at(world, DAY + 6 * HOUR).entries] == ["recycle"]
+
+
+def test_a_household_rests_after_a_call_to_anybody_of_it(world: World) -> None:
+    """c1 and c2 share one, c3 and c4 another; c4 asked for a call, and the imported one to c3 counts."""
+    path = world.config / "rules" / "dialling.yaml"
+    path.write_text((PACKAGED / "rules" / path.name).read_text() + "household: {gap: 4h}\n")
+    calling(world, *[reachable(n, household="ab"[n > 2]) for n in range(1, 5)])
+    phoned(world, "call", "c1", D.NO_ANSWER, T0 + HOUR)
+    with world.ledger.write() as connection:
+        record_past_calls(connection, [PastCall("c3", phone(3), T0 + HOUR, D.BUSY, "crm", "1")])
+        promise = {"callback_at": T0 + 3 * HOUR}
+        asked = Call(D.CALLBACK_AGREED, T0 - DAY, "k", "test", touch_of(world, "call", "c4").id, None, None, **promise)
+        record_calls(connection, [asked], RULES, T0 + HOUR)
+    cut = list_at(world, 3 * HOUR)
+    assert ([entry.number for entry in cut.entries], cut.funnel) == ([phone(4)], {"household_gap": 2})
+    give_back(world.room, cut.number, "lead", world.now)
+    later = list_at(world, 5 * HOUR)
+    assert phone(2) in [entry.number for entry in later.entries]
 
 
 def test_imported_calls_count_for_the_caps(world: World) -> None:

@@ -123,4 +123,4 @@ def test_the_same_seed_plays_the_same_shifts() -> None:
 
 def test_nothing_dialled_is_no_division_by_zero() -> None:
     played = play_dialler(1, Calls(0.3, 180), Steady, 0.001, 2, Random(7).random)
-    assert played.abandoned == Estimate(0.0, math.inf)
+    assert played.abandoned == Estimate(0.0, None)

@@ -58,6 +58,11 @@ def test_the_probabilities_of_a_list_add_up_to_its_length(size: int, count: int,
     assert chances == sorted(chances, reverse=True)
 
 
+@pytest.mark.parametrize(("size", "share", "drawn"), [(100, 0.07, 7), (100, 0.055, 6), (300, 0.07, 21), (1, 0.05, 1)])
+def test_a_share_is_rounded_up_and_a_whole_one_is_not(size: int, share: float, drawn: int) -> None:
+    assert explorers(size, share) == drawn
+
+
 def test_the_tail_is_the_one_that_counting_gives() -> None:
     """A list of 12 of 30, 3 by lot: the candidate at place 10 is listed when two of the ten before are explorers."""
     ways = sum(comb(10, hits) * comb(19, 3 - hits) for hits in (2, 3)) / comb(29, 3)

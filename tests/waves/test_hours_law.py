@@ -34,18 +34,19 @@ CHANGES = [
     ("Pacific/Kiritimati", date(2026, 12, 25)),
     ("Pacific/Apia", date(2011, 12, 30)),  # a whole day skipped
 ]
-COUNTRY = {
-    "Europe/London": "GB",
-    "America/New_York": "US",
-    "Australia/Sydney": "AU",
-    "Australia/Lord_Howe": "AU",
-    "Africa/Cairo": "EG",
-    "America/Santiago": "CL",
-    "America/Havana": "CU",
-    "Asia/Kathmandu": "NP",
-    "Pacific/Kiritimati": "KI",
-    "Pacific/Apia": "WS",
+COUNTRIES = {
+    "Europe/London": {"GB", "GG", "IM", "JE"},
+    "America/New_York": {"US"},
+    "Australia/Sydney": {"AU"},
+    "Australia/Lord_Howe": {"AU"},
+    "Africa/Cairo": {"EG"},
+    "America/Santiago": {"CL"},
+    "America/Havana": {"CU"},
+    "Asia/Kathmandu": {"NP"},
+    "Pacific/Kiritimati": {"KI"},
+    "Pacific/Apia": {"WS"},
 }
+"""Of tzdata's zone1970.tab and its links."""
 PLACES = ("US", "US-TX", "GB", "UA", "AU", "CL", "EG")
 Day = list[tuple[int, int]]
 
@@ -121,7 +122,8 @@ def written(row: Mapping[str, Any]) -> dict[str, Any]:
 def candidate_places(zones: Sequence[str], given_places: Sequence[str]) -> set[str]:
     """The places, their countries, and the countries of zones that lie in none of these."""
     countries = {place.partition("-")[0] for place in given_places}
-    return {*given_places, *countries, *(COUNTRY[zone] for zone in zones if COUNTRY[zone] not in countries)}
+    elsewhere = [COUNTRIES[zone] for zone in zones if not COUNTRIES[zone] & countries]
+    return {*given_places, *countries, *(country for each in elsewhere for country in each)}
 
 
 @cache

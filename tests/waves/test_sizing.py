@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from waves.sizing import Shift, passes_of, passes_worth, rota_for, size_list
+from waves.sizing import Shift, measured_rates, passes_of, passes_worth, rota_for, size_list
 
 SHIFT = Shift(agents=20, hours=7.5, shrinkage=0.12, handle_s=180)
 
@@ -43,3 +43,9 @@ def test_passes_are_worth_it_until_they_answer_less_than_half_of_the_first(rates
 @pytest.mark.parametrize(("seats", "shrinkage", "rota"), [(14, 0.3, 20), (14, 0.0, 14), (15, 0.3, 22), (9, 0.1, 10)])
 def test_the_rota_makes_up_for_shrinkage(seats: int, shrinkage: float, rota: int) -> None:
     assert rota_for(seats, shrinkage) == rota
+
+
+def test_a_pass_of_few_dials_ends_what_is_measured_and_none_takes_its_place() -> None:
+    assert measured_rates([100, 29, 60], [20, 10, 6]) == [0.2]
+    assert measured_rates([100, 60, 40, 30], [20, 9, 0, 6]) == [0.2, 0.15]
+    assert measured_rates([29], [20]) == measured_rates([], []) == []

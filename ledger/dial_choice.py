@@ -1,0 +1,189 @@
+"""Who is on the lists of a shift: the promised, the share that is drawn by lot, the best; then dealt to its teams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection
+
+from ledger.dial_candidates import Ranked, calls_to, candidates, count_due, ranked
+from ledger.gates import Gates, Members
+from waves.dial_list import Candidate, Composed, Lot, Number, compose, draw
+from waves.dial_split import TIERS, Dealt, Lead, Share, deal, dialling_order, hottest
+from waves.draw import Draw
+from waves.exploration import chances, reserved
+from waves.recycling import DialRules, Tried
+
+FEWEST = 2_000
+"""So many are ranked together, or twice the list where that is more."""
+TOGETHER = 2_000
+"""So many are looked at together: PostgreSQL reads whole tables for more of them."""
+Score = Callable[[Members], ColumnElement[float]]
+Looked = tuple[list[Candidate], dict[str, list[Tried]]]
+"""Candidates in their order, and every known call to each of their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What a lead asks for."""
+
+    wave: int
+    team: str
+    shift: str
+    format: str
+    size: int
+    by: str
+    valid_until: datetime
+    lease_until: datetime
+    scopes: tuple[str, ...] = ()
+    """The kill switches that stop it."""
+    teams: Mapping[str, Share] = field(default_factory=dict)
+    """What each team of the shift is to get, this one among them; empty: this list alone is cut."""
+    number: int = 0
+    """The list that is to be longer; 0: a new one."""
+    only: str | None = None
+    """The key of the one customer who is to be on it; None: whoever is best."""
+    explore: float = 0.0
+    """The share of it that is drawn by lot."""
+    card: int | None = None
+    """The model card of what it is ranked by; None: no model ranks it."""
+    ahead: bool = True
+    """Whether its dialler is told times, so that calls promised for later in the list's time are on it."""
+    passes: Sequence[float] = ()
+    """P(a person answers) of a customer's first, second ... dial, for those whom no model scored."""
+    skill: str | None = None
+    """The attribute that says which skill a customer takes; None: none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of the chosen, with the number to dial, and how they came on the list."""
+
+    one: Candidate
+    number: Number
+    tier: str
+    score: float | None
+    explored: bool
+    """Whether by lot."""
+    p_assign: float | None
+    """The probability of coming on the list; None: no lot was drawn, so that chance had no part in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The lists of a shift: what became of everybody who was looked at, who goes to whom, each team's lines."""
+
+    made: Composed
+    dealt: Dealt
+    leads: Sequence[Lead]
+    ranks: Mapping[int, Ranked]
+    p_assign: Mapping[int, float]
+    order: Draw
+
+    def of(self, team: str) -> list[Line]:
+        """The lines of a team in the order in which they are to be dialled."""
+        places = self.dealt.places[team]
+        chosen = [self.made.chosen[place] for place in places]
+        tiers = [self.leads[place].tier for place in places]
+        buckets = [self.ranks[one.touch].place[2] for one, _ in chosen]
+        lines = [
+            Line(one, number, tier, rank.score, one.touch in self.made.drawn, self.p_assign.get(one.touch))
+            for (one, number), tier in zip(chosen, tiers, strict=True)
+            for rank in [self.ranks[one.touch]]
+        ]
+        return [lines[place] for place in dialling_order(list(zip(tiers, buckets, strict=True)), self.order)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What it takes to look at candidates."""
+
+    connection: Connection
+    ask: Pull
+    gates: Gates
+    types: Mapping[str, str]
+    score: Score | None
+    rules: DialRules
+    now: datetime
+
+    def at(self, block: Sequence[Ranked]) -> Looked:
+        """What is known of these now."""
+        touches = [one.touch for one in block]
+        since = self.now - self.rules.household.gap if self.rules.household else None
+        found = candidates(self.connection, touches, self.ask, self.gates, self.types, self.now, since)
+        return found, calls_to(self.connection, (number.value for one in found for number in one.numbers))
+
+    def lottery(self, name: str) -> Draw:
+        """One of this list's lotteries."""
+        return Draw.named("wave", str(self.ask.wave), self.ask.team, self.ask.shift, self.now.isoformat(), name)
+
+
+def choose(
+    connection: Connection,
+    ask: Pull,
+    gates: Gates,
+    types: Mapping[str, str],
+    score: Score | None,
+    rules: DialRules,
+    now: datetime,
+) -> Choice:
+    """Everybody for the shift's teams, dealt out; more are looked at until this team's list is full."""
+    look = _Look(connection, ask, gates, types, score, rules, now)
+    teams = dict(ask.teams) or {ask.team: Share(ask.size, 1.0)}
+    wanted = shift = sum(team.size for team in teams.values())
+    ranks, known = dict[int, Ranked](), list[Looked]()
+    lot, due = _lottery(look, ranks, teams.values())
+    made = Composed(lot, teams.values())
+    for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * shift)):
+        ranks |= {one.touch: one for one in block}
+        for start in range(0, len(block), TOGETHER):
+            known.append(look.at(block[start : start + TOGETHER]))
+            compose(made, *known[-1], rules, now, wanted)
+            while len(made.chosen) >= wanted:
+                leads = _leads(made, ranks)
+                dealt = deal(leads, teams)
+                if len(dealt.places[ask.team]) >= ask.size:
+                    return Choice(made, dealt, leads, ranks, _p_assign(made, due), look.lottery("order"))
+                wanted *= 2  # the others cannot take whom they do not understand
+                made = Composed(lot, teams.values())
+                for people, to_numbers in known:
+                    compose(made, people, to_numbers, rules, now, wanted)
+    leads = _leads(made, ranks)
+    everybody = dict.fromkeys(made.places, 1.0) if lot.size else {}
+    return Choice(made, deal(leads, teams), leads, ranks, everybody, look.lottery("order"))
+
+
+def _lottery(look: _Look, ranks: dict[int, Ranked], teams: Collection[Share]) -> tuple[Lot, int]:
+    """As many as it takes to draw the lists' reserved places, in the order of their tickets; of how many it is."""
+    size = 0 if look.ask.only else reserved(sum(team.size for team in teams), look.ask.explore)
+    lot = Lot(size=size)
+    if not size:
+        return lot, 0
+    asked = (look.connection, look.ask, look.gates, look.types, look.score, look.now)
+    for block in ranked(*asked, max(TOGETHER, 4 * size), look.lottery("explore")):
+        ranks |= {one.touch: one for one in block}
+        people, to_numbers = look.at(block)
+        lot = Lot([*lot.people, *people], {**lot.to_numbers, **to_numbers}, size)
+        trial = Composed(lot, teams)
+        draw(trial, look.rules, look.now, size)
+        if len(trial.drawn) == size:
+            break
+    return lot, count_due(*asked[:4], look.now)
+
+
+def _leads(made: Composed, ranks: Mapping[int, Ranked]) -> list[Lead]:
+    scores = [ranks[one.touch].score for one, _ in made.chosen]
+    hot = hottest([None if one.promise else score for (one, _), score in zip(made.chosen, scores, strict=True)])
+    return [
+        Lead(1.0 if score is None else score, one.language, TIERS[1] if place in hot else one.tier, one.team, one.skill)
+        for place, ((one, _), score) in enumerate(zip(made.chosen, scores, strict=True))
+    ]
+
+
+def _p_assign(made: Composed, due: int) -> dict[int, float]:
+    if not made.drawn:
+        return {}
+    listed = [one.touch for one, _ in made.chosen if one.promise is None]
+    return chances(listed, made.places, len(made.drawn), made.reached, due)
