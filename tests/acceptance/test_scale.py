@@ -90,7 +90,7 @@ def machines(pg_url: str, tmp_path: Path) -> Iterator[Machines]:
         "MULTIWAVE_DATABASE_URL": url,
         "MULTIWAVE_TOKEN_KEY": world.room.token_key.decode(),
         "MULTIWAVE_BATCH_SIZE": "10",
-        "MULTIWAVE_TICK": "6s",
+        "MULTIWAVE_TICK": "10s",
         "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
         "PREFECT_HOME": str(tmp_path / "client"),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
