@@ -33,19 +33,21 @@ def keep_waves_open(connection: Connection, touches: Collection[int]) -> None:
 def wait_again(connection: Connection, touches: Collection[int], rules: DialRules | None) -> int:
     """Let those of these touches that were called, and are on no live list, wait again or not; how many do.
 
-    The caller holds the lists. Of a wave that is not open nobody waits.
+    The caller holds the lists. Of a wave that is not open nobody waits. While there are no rules nothing changes: no
+    list is cut then, and the first after it leaves out whose calls allow no other, or not yet (waves.dial_list).
     """
+    if rules is None:
+        return 0
     calls: dict[int, list[Tried]] = {}
     places: dict[int, list[str]] = {}
     for row in connection.execute(_calls(touches)):
         calls.setdefault(row.id, []).append(
             Tried(row.at, Disposition(row.disposition), row.call_id, callback_at=row.callback_at)
         )
-        if rules and row.state == "open" and row.stopped_at is None:
+        if row.state == "open" and row.stopped_at is None:
             places[row.id] = (row.jurisdictions or "").split()
     found = {
-        touch: again_from(made, rules, places[touch]) if rules and touch in places else None
-        for touch, made in calls.items()
+        touch: again_from(made, rules, places[touch]) if touch in places else None for touch, made in calls.items()
     }
     c = t.touch.c
     over = [touch for touch, when in found.items() if when is None]

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from waves.dial_split import Share
 from waves.outcomes import Reason, word
-from waves.recycling import DialRules, Held, Tried, held_back, household_rests, promised, said, same_part
+from waves.recycling import DialRules, Held, Tried, again_from, held_back, household_rests, promised, said, same_part
 
 WITHOUT = "capacity"
 """Callable, and left out because the list is full."""
@@ -193,6 +193,12 @@ def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> 
     if made.teams and not any(team.serves(one.language, one.skill) for team in made.teams):
         return "no_team_serves_them"
     promise = one.promise
+    if said(one.of_wave):
+        due = again_from(one.of_wave, rules, one.places)
+        if due is None:
+            return "no_more_calls"
+        if promise is None and due > now:
+            return "next_call_later"
     held = held_back(one.calls, rules.person, rules, now, one.asked, one.places)
     if held is not None:
         return f"person_{word(held)}"

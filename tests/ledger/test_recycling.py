@@ -172,6 +172,24 @@ def test_a_no_is_heard_though_the_file_of_rules_has_a_mistake(lite: World) -> No
     assert list_at(lite, 4 * HOUR).number, "who was busy waits again since the list is back"
 
 
+def test_what_came_while_the_rules_were_mistaken_counts_once_they_are_mended(lite: World) -> None:
+    """The list was back by then: who was busy is dialled again in time, who said no is not."""
+    calling(lite, reachable(1), reachable(2), reachable(3))
+    cut = list_at(lite, timedelta(0))
+    give_back(lite.room, cut.number, "lead", T0)
+    for key, ended in (("c1", D.BUSY), ("c2", D.NOT_INTERESTED)):
+        touch = touch_of(lite, "call", key).id
+        with lite.ledger.write() as connection:
+            record_calls(connection, [Call(ended, T0 + HOUR, key, "test", touch)], None, T0 + HOUR)
+    soon = list_at(lite, HOUR + timedelta(minutes=5))
+    assert ([entry.number for entry in soon.entries], soon.funnel) == (
+        [phone(3)],
+        {"next_call_later": 1, "no_more_calls": 1},
+    )
+    later = list_at(lite, 4 * HOUR)
+    assert ([entry.number for entry in later.entries], later.funnel) == ([phone(1)], {"no_more_calls": 1})
+
+
 def promise(world: World, after: timedelta, until: timedelta, key: str = "c1", **more: Any) -> None:
     """A call in which an agent agreed with a customer on another one."""
     touch = touch_of(world, "call", key, "call_list").id
