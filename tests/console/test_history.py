@@ -22,6 +22,7 @@ from ledger.dial_tables import model_card, past_call
 from segments.walk import STEP
 from tests.builders import HOUR, T0, World, make_world, phone, plan_text, put, reachable
 from tests.segments.test_propensity import PEOPLE, history, is_gold, people
+from tests.steps import phoned
 from waves.dispositions import Disposition
 from waves.draw import bucket_of
 from waves.errors import CampaignError, InputError
@@ -230,7 +231,7 @@ def test_what_has_no_calls_says_so(world: World) -> None:
 
 
 def test_who_waits_is_told_with_chances_hour_and_worth(calling: World, tmp_path: Path) -> None:
-    called(calling, 1)
+    phoned(calling, "call", "c0", Disposition.NOT_INTERESTED, calling.now)
     told = json.loads(ask(calling, "history", "scores", "test", "call", "--size", 40, "--explore", 0.1, "--json"))
     found = told["customers"]
     assert told["ranks_by"] == ["answer", "convert", "value"]
