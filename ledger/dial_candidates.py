@@ -38,7 +38,7 @@ from ledger.limits import over_limit
 from ledger.sql import among, inline
 from waves.dial_list import Candidate, Number
 from waves.dispositions import Disposition
-from waves.draw import Draw
+from waves.draw import BUCKETS, Draw
 from waves.hours import kind_of
 from waves.message import CHANNEL_CODES
 from waves.outcomes import State
@@ -92,13 +92,12 @@ def ranked(
     score: Any,
     now: datetime,
     block: int,
-    lottery: Draw | None = None,
+    touches: Sequence[int] | None = None,
 ) -> Iterator[list[Ranked]]:
     """Everybody who is due for a list, the best first and equals by lot, in blocks that double.
 
     Before all others come those to whom a call was promised, the soonest first, until the list's end. Equals go by
-    bucket, so that no order of import favours anybody. With a `lottery` nobody goes by the score but all who were
-    promised nothing by their tickets, the lowest first.
+    bucket, so that no order of import favours anybody. With `touches` it is of these alone.
     """
     c = t.touch.c
     m = live_members(gates.campaign or 0, types)
@@ -106,10 +105,7 @@ def ranked(
     owed = c.disposition.is_not_distinct_from(inline(Disposition.CALLBACK_AGREED))
     group = case((owed, inline(0)), else_=inline(1))
     by_rank = func.coalesce(-value, literal(WORST, Float(53)))
-    key = case(
-        (owed, cast(type_coerce(c.not_before, BigInteger), Float(53))),
-        else_=cast(ticket(m.c.bucket, lottery), Float(53)) if lottery else by_rank,
-    )
+    key = case((owed, cast(type_coerce(c.not_before, BigInteger), Float(53))), else_=by_rank)
     place = (group, key, m.c.bucket, c.id)
     # PostgreSQL, a million who wait and 529,072 of them due, 1.9 million members, cold (bench/dial_list.py), 1.3 s:
     # Limit > Incremental Sort (top-N, 3.4 MB) > Nested Loop by pk_member > Nested Loop by pk_customer > Gather Merge >
@@ -117,7 +113,7 @@ def ranked(
     query = (
         select(c.id, value, *place[:3])
         .join_from(t.touch, m, m.c.customer == c.customer)
-        .where(*_due(ask, gates, now), ~owed if lottery else true())
+        .where(*_due(ask, gates, now), true() if touches is None else among(c.id, touches))
         .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)) if ask.ahead else c.not_before <= now)
         .where(c.customer.in_(select(t.customer.c.id).where(t.customer.c.key == ask.only)) if ask.only else true())
         .order_by(*place)
@@ -140,12 +136,38 @@ def _due(ask: Asked, gates: Gates, now: datetime) -> list[ColumnElement[bool]]:
     return [*waits, ~gates.halted(c.customer)] if gates.halted else waits
 
 
-def count_due(connection: Connection, ask: Asked, gates: Gates, types: Mapping[str, str], now: datetime) -> int:
-    """How many `ranked` names in a lottery (uq_touch_wave_customer_channel)."""
-    c, m = t.touch.c, live_members(gates.campaign or 0, types)
+def _unpromised(ask: Asked, gates: Gates, now: datetime) -> list[ColumnElement[bool]]:
+    """Who is due and was promised nothing: among whom a lot is drawn."""
+    c = t.touch.c
     owed = c.disposition.is_not_distinct_from(inline(Disposition.CALLBACK_AGREED))
-    query = select(func.count()).select_from(t.touch).join(m, m.c.customer == c.customer)
-    return connection.execute(query.where(*_due(ask, gates, now), c.not_before <= now, ~owed)).scalar_one()
+    return [*_due(ask, gates, now), c.not_before <= now, ~owed]
+
+
+def by_lot(
+    connection: Connection, ask: Asked, gates: Gates, lottery: Draw, now: datetime, block: int
+) -> Iterator[list[int]]:
+    """The touches of all who are due and were promised nothing, in the order of their tickets, in blocks that double.
+
+    A ticket is of the touch's number: no other table is read, and under a lottery of a name of its own each pair of
+    numbers is drawn as if independently (Carter and Wegman, 1979).
+    """
+    c = t.touch.c
+    mine = ticket(c.id % BUCKETS, lottery)
+    query = select(c.id, mine).where(*_unpromised(ask, gates, now)).order_by(mine, c.id)
+    after: tuple[int, int] | None = None
+    while True:
+        here = query if after is None else query.where(tuple_(mine, c.id) > tuple_(*map(literal, after)))
+        rows = connection.execute(here.limit(block)).all()
+        if rows:
+            yield [row[0] for row in rows]
+        if len(rows) < block:
+            return
+        after, block = (rows[-1][1], rows[-1][0]), 2 * block
+
+
+def count_due(connection: Connection, ask: Asked, gates: Gates, now: datetime) -> int:
+    """How many `by_lot` names (uq_touch_wave_customer_channel)."""
+    return connection.execute(select(func.count()).where(*_unpromised(ask, gates, now))).scalar_one()
 
 
 def count_promised_later(connection: Connection, ask: Asked, gates: Gates, now: datetime) -> int:

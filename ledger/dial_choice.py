@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection
 
-from ledger.dial_candidates import Ranked, calls_to, candidates, count_due, ranked
+from ledger.dial_candidates import Ranked, by_lot, calls_to, candidates, count_due, ranked
 from ledger.gates import Gates, Members
 from waves.dial_list import Candidate, Composed, Lot, Number, compose, draw
 from waves.dial_split import TIERS, Dealt, Lead, Share, deal, dialling_order, hottest
@@ -161,16 +161,17 @@ def _lottery(look: _Look, ranks: dict[int, Ranked], teams: Collection[Share]) ->
     lot = Lot(size=size)
     if not size:
         return lot, 0
-    asked = (look.connection, look.ask, look.gates, look.types, look.score, look.now)
-    for block in ranked(*asked, max(TOGETHER, 4 * size), look.lottery("explore")):
-        ranks |= {one.touch: one for one in block}
-        people, to_numbers = look.at(block)
+    asked = (look.connection, look.ask, look.gates)
+    for touches in by_lot(*asked, look.lottery("explore"), look.now, max(TOGETHER, 2 * size)):
+        for block in ranked(*asked, look.types, look.score, look.now, len(touches) + 1, touches):
+            ranks |= {one.touch: one for one in block}
+        people, to_numbers = look.at([ranks[touch] for touch in touches if touch in ranks])
         lot = Lot([*lot.people, *people], {**lot.to_numbers, **to_numbers}, size)
         trial = Composed(lot, teams)
         draw(trial, look.rules, look.now, size)
         if len(trial.drawn) == size:
             break
-    return lot, count_due(*asked[:4], look.now)
+    return lot, count_due(*asked, look.now)
 
 
 def _leads(made: Composed, ranks: Mapping[int, Ranked]) -> list[Lead]:
