@@ -35,7 +35,7 @@ from ledger.gates import PASSES, Gates, Members, address_gate, best_address, liv
 from ledger.law_caps import Called, Counted, used_up
 from ledger.legal_hours import open_until
 from ledger.limits import over_limit
-from ledger.sql import among, inline
+from ledger.sql import among, inline, unindexed
 from waves.dial_list import Candidate, Number
 from waves.dispositions import Disposition
 from waves.draw import BUCKETS, Draw
@@ -112,7 +112,7 @@ def ranked(
     # Sort > Parallel Seq Scan on touch. What `candidates` asks of 2,000 of them is nested loops by keys alone: 60 ms.
     query = (
         select(c.id, value, *place[:3])
-        .join_from(t.touch, m, m.c.customer == c.customer)
+        .join_from(t.touch, m, m.c.customer == (c.customer if touches is None else unindexed(c.customer)))
         .where(*_due(ask, gates, now), true() if touches is None else among(c.id, touches))
         .where(or_(c.not_before <= now, owed & (c.not_before < ask.valid_until)) if ask.ahead else c.not_before <= now)
         .where(c.customer.in_(select(t.customer.c.id).where(t.customer.c.key == ask.only)) if ask.only else true())
@@ -274,7 +274,7 @@ def _facts(
             _last_team(c.id).label("team"),
             (profile.c[skill] if skill else null()).label("skill"),
         )
-        .join_from(t.touch, m, m.c.customer == c.customer)
+        .join_from(t.touch, m, m.c.customer == unindexed(c.customer))  # SQLite would look for each member's touch
         .join(t.customer, p.id == c.customer)
         .outerjoin(t.zone_set, t.zone_set.c.id == p.zone_set)
         .outerjoin(profile, profile.c.customer == c.customer)
