@@ -54,7 +54,7 @@ KEY_HELP: Mapping[str, str] = {
     "Wave.holdout": "Eligible members this wave leaves alone, to measure it.",
     "Wave.skill": "The column (text) that says which skill calling a customer takes; nothing in it: any team.",
     "Wave.capacity": "What the call teams can do in a shift.",
-    "Wave.rank": "Who is called first: a column or an expression, the highest first.",
+    "Wave.rank": "Who comes on a call list first: a column or an expression, the highest first.",
     "Wave.explore": "The share of a list drawn by lot, 5% to 10%, or 0%; not written: 5% when a model ranks it.",
     "Group.first_of": "The first of these channels that can reach the customer; the next when it fails.",
     "Variant.message": "The wording: templates/NAME.CHANNEL.LANGUAGE.j2.",

@@ -10,8 +10,9 @@ from typing import Any
 from flows.room import Room
 from ledger.dial_blocks import OnList, on_list
 from waves.dispositions import DIALS
+from waves.errors import PlanError
 from waves.exhaustion import ROUNDS, Dialable, exhaustion
-from waves.recycling import DialRules, Tried, again_from
+from waves.recycling import DialRules, Tried, again_from, said
 
 FEWEST, SHORTEST = 30, timedelta(minutes=15)
 """Dials, and the time from the first to the last of them, below which a list tells no pace."""
@@ -35,7 +36,10 @@ class Forecast:
 
 def runs_dry(room: Room, connection: Any, number: int, ends: datetime, now: datetime) -> Forecast:
     """When a list that is dialled until `ends` has fewer records to dial than its dialler dials, at its pace so far."""
-    rules, mine = room.dial_rules(), on_list(connection, number)
+    try:
+        rules, mine = room.dial_rules(), on_list(connection, number)
+    except PlanError as error:
+        return Forecast(None, None, None, str(error), known=False)
     dials = sorted(call.at for one in mine for call in one.calls if call.disposition in DIALS)
     if len(dials) < FEWEST or dials[-1] - dials[0] < SHORTEST:
         why = f"{len(dials)} dials came back; {FEWEST} over {SHORTEST / timedelta(minutes=1):.0f} minutes tell its pace"
@@ -53,7 +57,7 @@ def runs_dry(room: Room, connection: Any, number: int, ends: datetime, now: date
 
 def _dialable(one: OnList, rules: DialRules, now: datetime) -> Dialable | None:
     """A record that the dialler may dial (again) from this list."""
-    again = again_from(one.calls, rules) if one.calls else now
+    again = again_from(one.calls, rules) if said(one.calls) else now
     left = rules.person.day - sum(rules.is_attempt(call.disposition) for call in one.calls)
     if not one.held or again is None:
         return None

@@ -73,7 +73,7 @@ class Cut(_OfShift):
 
     @property
     def entries(self) -> Sequence[dial_lists.Entry]:
-        """Its lines, best first."""
+        """Its lines, as they are to be dialled."""
         return self.pulled.entries
 
 
@@ -231,6 +231,8 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
     row = running.row(wave_name)
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
+    if row.closes <= now:
+        raise CampaignError(f"the wave {wave_name} is over since {row.closes:%Y-%m-%d %H:%M} UTC; no list is cut of it")
     keep_below(room, campaign, now)
     within = scopes_of_list(room, campaign, wave_name, dialler)
     ranking = call_rank(room, running, wave_name, by, now)
@@ -248,9 +250,20 @@ def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now:
         part = f"-from-{pulled.entries[0].rank}" if ask.number else ""
         name = f"{running.name}-{desk.wave.wave}-list-{pulled.number}{part}{FORMATS[dialler.format].layout.ending}"
         file = room.settings.home / "dial-lists" / name
-        rows, extra = rows_of(room, connection, dialler, pulled.entries, told, ask.team, desk.wave.skill, now)
+        now_or_told = [entry for entry in pulled.entries if not _rings_early(dialler, entry, now)]
+        rows, extra = rows_of(room, connection, dialler, now_or_told, told, ask.team, desk.wave.skill, now)
         written = FORMATS[dialler.format].write(file, rows, extra, dialler)
+        if early := len(pulled.entries) - len(now_or_told):
+            note = f"promised calls of later, which the file tells no time of, so they are not in it: {early:,}"
+            by_api = f"load the list by the API: multiwave dial-list load {pulled.number}"
+            written = replace(written, notes=(*written.notes, f"{note}; {by_api}"))
     return Cut(pulled, file, ask.valid_until, written, sized)
+
+
+def _rings_early(dialler: Dialler, entry: dial_lists.Entry, now: datetime) -> bool:
+    """Whether an entry of a file would be dialled before the call that its customer was promised."""
+    later = entry.callback_at is not None and entry.callback_at - PUNCTUAL > now
+    return later and not tells_times(dialler, FORMATS[dialler.format].layout)
 
 
 def _gates(connection: Any, desk: _Desk, now: datetime) -> Gates:

@@ -110,5 +110,5 @@ def called_people(connection: Connection, touches: Collection[int]) -> Sequence[
         .join(t.campaign, t.campaign.c.id == w.campaign)
         .join(t.customer, p.id == c.customer)
         .outerjoin(t.zone_set, z.id == p.zone_set)
-        .where(among(c.id, touches), w.closes > w.opened)
+        .where(among(c.id, touches), w.closes.is_not(None))
     ).all()

@@ -13,7 +13,7 @@ from ledger.gates import Gates, Members
 from waves.dial_list import Candidate, Composed, Lot, Number, compose, draw
 from waves.dial_split import TIERS, Dealt, Lead, Share, deal, dialling_order, hottest
 from waves.draw import Draw
-from waves.exploration import chances, reserved
+from waves.exploration import callable_of, chances, reserved
 from waves.recycling import DialRules, Tried
 
 FEWEST = 2_000
@@ -84,16 +84,14 @@ class Choice:
 
     def of(self, team: str) -> list[Line]:
         """The lines of a team in the order in which they are to be dialled."""
-        places = self.dealt.places[team]
-        chosen = [self.made.chosen[place] for place in places]
-        tiers = [self.leads[place].tier for place in places]
-        buckets = [self.ranks[one.touch].place[2] for one, _ in chosen]
-        lines = [
-            Line(one, number, tier, rank.score, one.touch in self.made.drawn, self.p_assign.get(one.touch))
-            for (one, number), tier in zip(chosen, tiers, strict=True)
-            for rank in [self.ranks[one.touch]]
-        ]
-        return [lines[place] for place in dialling_order(list(zip(tiers, buckets, strict=True)), self.order)]
+        lines = [self._line(place) for place in self.dealt.places[team]]
+        leads = [(line.tier, self.ranks[line.one.touch].place[2]) for line in lines]
+        return [lines[place] for place in dialling_order(leads, self.order)]
+
+    def _line(self, place: int) -> Line:
+        one, number = self.made.chosen[place]
+        by_lot, score = one.touch in self.made.drawn, self.ranks[one.touch].score
+        return Line(one, number, self.leads[place].tier, score, by_lot, self.p_assign.get(one.touch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +143,14 @@ def choose(
                 leads = _leads(made, ranks)
                 dealt = deal(leads, teams)
                 if len(dealt.places[ask.team]) >= ask.size:
-                    return Choice(made, dealt, leads, ranks, _p_assign(made, due), look.lottery("order"))
+                    return Choice(made, dealt, leads, ranks, _p_assign(made, dealt, due), look.lottery("order"))
                 wanted *= 2  # the others cannot take whom they do not understand
                 made = Composed(lot, teams.values())
                 for people, to_numbers in known:
                     compose(made, people, to_numbers, rules, now, wanted)
     leads = _leads(made, ranks)
-    everybody = dict.fromkeys(made.places, 1.0) if lot.size else {}
-    return Choice(made, deal(leads, teams), leads, ranks, everybody, look.lottery("order"))
+    dealt = deal(leads, teams)
+    return Choice(made, dealt, leads, ranks, _p_assign(made, dealt, None), look.lottery("order"))
 
 
 def _lottery(look: _Look, ranks: dict[int, Ranked], teams: Collection[Share]) -> tuple[Lot, int]:
@@ -183,8 +181,14 @@ def _leads(made: Composed, ranks: Mapping[int, Ranked]) -> list[Lead]:
     ]
 
 
-def _p_assign(made: Composed, due: int) -> dict[int, float]:
+def _p_assign(made: Composed, dealt: Dealt, due: int | None) -> dict[int, float]:
+    """Of those whom a team was dealt, promised ones aside; the teams' languages and skills are left aside.
+
+    `due`: of how many the lot was drawn; None: everybody was looked at, so that the callable are known.
+    """
     if not made.drawn:
         return {}
-    listed = [one.touch for one, _ in made.chosen if one.promise is None]
-    return chances(listed, made.places, len(made.drawn), made.reached, due)
+    chosen = [made.chosen[place][0] for places in dealt.places.values() for place in places]
+    listed = [one.touch for one in chosen if one.promise is None]
+    found = len(made.places) if due is None else callable_of(due, len(made.drawn), made.reached)
+    return chances(listed, made.places, len(made.drawn), found)

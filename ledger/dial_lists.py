@@ -83,7 +83,7 @@ def pull(
     rules: DialRules,
     now: datetime,
 ) -> Pulled:
-    """Cut a list of at most `size` entries, best first, each re-checked; what fails the re-check is withdrawn.
+    """Cut a list of at most `size` entries, the best, each re-checked; what fails the re-check is withdrawn.
 
     CampaignError under a kill switch, and when the list that is to be longer is over; people of a halted segment are
     left out. Who may not be called at this hour, or not that often, waits for a later list. Nobody is looked at who

@@ -61,22 +61,24 @@ def p_assign(place: int, candidates: int, size: int, drawn: int) -> float:
     return by_lot + (1.0 - by_lot) * (1.0 if short <= 0 else _at_least(short, candidates - 1, drawn, place))
 
 
-def chances(listed: Iterable[int], places: Mapping[int, int], drawn: int, reached: int, due: int) -> dict[int, float]:
+def chances(listed: Iterable[int], places: Mapping[int, int], drawn: int, callable_ones: float) -> dict[int, float]:
     """The probability of each of the `listed` to have come on the list, the lot being the chance.
 
-    `drawn` of them are explorers, for whom the lot went through `reached` of the `due` candidates: how many of these
-    were callable is estimated from that. `places`: where they stand among the callable by rank (from 0); who has none
-    stands behind all who were looked at, and came by lot or not at all.
+    `drawn` were explorers among so many who were callable. `places`: where they stand among these by rank (from 0); who
+    has none stands behind all who were looked at, and came by lot or not at all.
     """
     them = list(listed)
-    candidates = max(len(them), round(_callable(drawn, reached, due)))
+    candidates = max(len(them), round(callable_ones))
     return {
         one: p_assign(min(places.get(one, candidates), candidates - 1), candidates, len(them), drawn) for one in them
     }
 
 
-def _callable(drawn: int, reached: int, due: int) -> float:
-    """How many of the `due` can be listed, by an inverse sample without bias (Haldane 1945); of one alone, as it is."""
+def callable_of(due: int, drawn: int, reached: int) -> float:
+    """How many of the `due` can be listed, a lot having gone through `reached` of them to draw so many who can.
+
+    An inverse sample, without bias (Haldane 1945); of one alone as it is.
+    """
     if reached == due or drawn < 2:
         return drawn * due / reached
     return due * (drawn - 1) / (reached - 1)

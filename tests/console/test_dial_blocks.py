@@ -102,3 +102,11 @@ def test_a_pace_that_leaves_many_does_not_run_dry(tmp_path: Path) -> None:
     assert shown(world)["runs_dry"]["p10"] is None
     assert "it will hardly run dry before its end" in said(world, "dial-list", "show", "1")
     world.ledger.close()
+
+
+def test_a_mistake_in_the_rules_leaves_the_list_to_be_seen(desk: World) -> None:
+    (desk.config / "rules" / "dialling.yaml").write_text("gap: 2\n")
+    shown_ = said(desk, "dial-list", "show", "1")
+    assert "150 entries, 0 called" in shown_
+    assert "when it runs dry is not known yet" in shown_
+    assert "dialling.yaml" in shown_

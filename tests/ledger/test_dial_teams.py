@@ -114,3 +114,13 @@ def test_who_was_called_before_goes_to_the_same_team(world: World) -> None:
     again = {entry.number for entry in pull(world, "south", 20, shift="tuesday").entries}
     assert len(again) == 20
     assert len(again & before["south"]) >= 17, "as long as that leaves the teams alike"
+
+
+def test_the_chance_is_one_where_everybody_callable_is_listed_and_less_where_the_places_end(lite: World) -> None:
+    put(lite.ledger, [reachable(n, value=float(99 - n)) for n in range(30)])
+    lite.start(plan_text(CALL.replace("TEAMS", "{north: 2}").replace("rank: value", "rank: value, explore: 10%")))
+    lite.advance()
+    short = pull(lite, "north", 20)
+    assert min(entry.p_assign for entry in short.entries) < 1
+    rest = pull(lite, "north", 40, shift="later")
+    assert [entry.p_assign for entry in rest.entries] == pytest.approx([1.0] * 10)

@@ -26,6 +26,8 @@ TEAMS = (
 )
 MINUTE = timedelta(minutes=1)
 FILE_ALONE = "vici: {format: vicidial, zone: America/New_York}\n"
+API = "{url: 'http://127.0.0.1:9/non_agent_api.php', user_env: VICI_USER, password_env: VICI_PASS}"
+WITH_API = f"vici: {{format: vicidial, zone: America/New_York, list_id: 998, api: {API}}}\n"
 
 
 @pytest.fixture
@@ -129,6 +131,27 @@ def test_a_dialler_that_is_told_no_times_gets_a_promised_call_when_it_is_due(wor
     assert (listed(cut), cut.pulled.funnel["promised_later"]) == ({"c2": "normal"}, 1)
     more = dialling.extend(world.room, cut.number, 9, "lead", T0 + 5 * HOUR + 50 * MINUTE)
     assert listed(more) == {"c1": "callback"}
+
+
+def test_a_file_that_tells_no_time_leaves_out_whom_the_api_would_schedule(world: World) -> None:
+    (world.config / "diallers.yaml").write_text(WITH_API)
+    world.ledger.close()
+    world.room = open_room(world.room.settings)
+    first = world.pull("call")
+    promise(world, "c1", T0 + 5 * MINUTE, T0 + 6 * HOUR)
+    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    cut = dialling.pull(world.room, "test", "call", "north", "today", 9, 8, "lead", T0 + HOUR, "vici", keep_last=True)
+    assert listed(cut) == {"c1": "callback", "c2": "normal"}
+    text = cut.file.read_text()
+    assert (text.count("555010" + "2"), text.count("555010" + "1")) == (1, 0)
+    assert "promised calls of later" in cut.written.notes[-1]
+    assert f"multiwave dial-list load {cut.number}" in cut.written.notes[-1]
+
+
+def test_of_a_wave_that_is_over_no_list_is_cut(world: World) -> None:
+    world.now = T0 + 5 * 24 * HOUR + HOUR
+    with pytest.raises(dialling.CampaignError, match="the wave call is over since 2026-12-06 10:00 UTC"):
+        world.pull("call")
 
 
 def test_whom_no_team_of_the_shift_speaks_with_takes_nobodys_place(tmp_path: Path) -> None:

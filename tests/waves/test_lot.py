@@ -12,7 +12,7 @@ from config.dialling import load_dialling
 from waves.dial_list import Candidate, Composed, Lot, Number, compose
 from waves.dispositions import Disposition
 from waves.draw import Draw, bucket_of
-from waves.exploration import chances, reserved
+from waves.exploration import callable_of, chances, reserved
 from waves.outcomes import Reason
 from waves.recycling import Tried
 
@@ -85,7 +85,7 @@ def test_over_many_draws_each_is_listed_as_often_as_its_chance_says() -> None:
         lot = Lot(in_turn(people, number), {}, 2)
         made = listed(people, lot, size)
         mine = [one.touch for one, _ in made.chosen]
-        found = chances(mine, made.places, len(made.drawn), made.reached, len(people))
+        found = chances(mine, made.places, len(made.drawn), callable_of(len(people), len(made.drawn), made.reached))
         for one in mine:
             times[one] += 1
             weight[one] += 1 / found[one]
