@@ -231,7 +231,7 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
     row = running.row(wave_name)
     if row.closes is None:
         raise CampaignError(f"the wave {wave_name} is not open yet; run: multiwave advance")
-    if row.closes <= now:
+    if row.state == "open" and row.closes <= now:
         raise CampaignError(f"the wave {wave_name} is over since {row.closes:%Y-%m-%d %H:%M} UTC; no list is cut of it")
     keep_below(room, campaign, now)
     within = scopes_of_list(room, campaign, wave_name, dialler)
