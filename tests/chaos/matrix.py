@@ -23,6 +23,12 @@ MINUTES = (2, 4, 11, 13, 15, 30)
 ONE_BY_ONE: dict[str, Any] = {"concurrency": 1, "breaker": Breaker(of=100_000)}
 """Of a sender: the faults come in order, and its breaker leaves what they do to be seen."""
 
+SILENT = frozenset({"hang", "hang_unread", "accept_then_hang", "slow", "wrong_answer"})
+"""Faults that are known by the time that passes."""
+
+PATIENT = timedelta(seconds=10)
+"""A sender's timeout that no busy machine's pause reaches."""
+
 Said = Mapping[str, int]
 """`state reason` of the wave's touches, counted."""
 
@@ -34,6 +40,11 @@ def each_fault(faults: Iterable[str], *on_both: str) -> pytest.MarkDecorator:
     """For a test of every fault, on SQLite; these also on PostgreSQL: one for each way in which touches are settled."""
     cases = [(fault, "sqlite") for fault in faults] + [(fault, "postgresql") for fault in on_both]
     return pytest.mark.parametrize(("fault", "ledger_url"), cases, indirect=["ledger_url"])
+
+
+def patience(fault: str | None) -> timedelta:
+    """A sender's timeout: short where it is the fault to be waited for."""
+    return timedelta(seconds=2) if fault in SILENT else PATIENT
 
 
 def wave(channel: str, name: str = "notice") -> str:

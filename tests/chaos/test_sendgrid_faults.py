@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.builders import make_world, plan_text, put, reachable
-from tests.chaos.matrix import ONE_BY_ONE, Case, Said, each_fault, wave
+from tests.chaos.matrix import ONE_BY_ONE, Case, Said, each_fault, patience, wave
 from tests.standins.sendgrid import KEY, KEY_ENV, Standin, running
 from waves.senders import Sender
 
@@ -32,8 +31,8 @@ FAULTS: dict[str, tuple[dict[str, Any], Said]] = {
     "accept then 500": ({"fault": "accept_then_500"}, DOUBT),
     "500 and nothing accepted": ({"fault": "status", "status": 500}, DOUBT),
     "503 with Retry-After": ({"fault": "status", "status": 503, "headers": {"Retry-After": "7"}}, DOUBT),
-    "hang after accepting": ({"fault": "hang", "seconds": 2}, DOUBT),
-    "hang before accepting": ({"fault": "hang_unread", "seconds": 2}, DOUBT),
+    "hang after accepting": ({"fault": "hang", "seconds": 4}, DOUBT),
+    "hang before accepting": ({"fault": "hang_unread", "seconds": 4}, DOUBT),
     "slow within the timeout": ({"fault": "slow", "seconds": 0.1}, {"sent": 60}),
     "half an answer": ({"fault": "half_a_body"}, DOUBT),
     "429": ({"fault": "status", "status": 429, "headers": {"Retry-After": "7"}}, LATER),
@@ -60,6 +59,7 @@ class Mailing(Case):
     """A world whose e-mails go to SendGrid."""
 
     account: Standin
+    sender: Sender
 
     def accepted(self) -> Mapping[str, int]:
         return self.account.accepted()
@@ -76,10 +76,10 @@ def case(tmp_path: Path, ledger_url: str, account: Standin, monkeypatch: pytest.
     put(world.ledger, [reachable(n, ["email"]) for n in range(PEOPLE)])
     options = {"secret_env": KEY_ENV, "from_address": "news@example.com", "base_url": account.url, "messages": 10}
     options |= {"reconcile": "activity"}
-    own = {**ONE_BY_ONE, "timeout": timedelta(seconds=0.7), "options": options}
-    world.send_by(Sender(sender="mail", channel="email", provider="sendgrid", **own))
     world.start(plan_text(wave("email")))
-    yield Mailing(world=world, people=PEOPLE, account=account)
+    own: dict[str, Any] = {**ONE_BY_ONE, "options": options}
+    sender = Sender(sender="mail", channel="email", provider="sendgrid", **own)
+    yield Mailing(world=world, people=PEOPLE, account=account, sender=sender)
     world.close()
 
 
@@ -88,6 +88,7 @@ def test_a_fault_leaves_these_states_and_nobody_twice(case: Mailing, account: St
     rule, states = FAULTS[fault]
     account.bad, account.silent = set(rule.get("bad", ())), set(rule.get("silent", ()))
     account.faults = {2: rule} if "fault" in rule else {}
+    case.world.send_by(case.sender.model_copy(update={"timeout": patience(rule.get("fault"))}))
     assert case.open() == states
     account.well()
     case.finish()

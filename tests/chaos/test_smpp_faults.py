@@ -17,7 +17,7 @@ import pytest
 
 from channels.spool import Spool
 from tests.builders import DAY, HOUR, T0, make_world, phone, plan_text, put, reachable
-from tests.chaos.matrix import MINUTE, ONE_BY_ONE, Case, Said, each_fault, on_sqlite, wave
+from tests.chaos.matrix import MINUTE, ONE_BY_ONE, PATIENT, Case, Said, each_fault, on_sqlite, patience, wave
 from tests.standins.smsc import PASSWORD, PASSWORD_ENV, Smsc, ear, smpp_sender, smsc
 from waves.outcomes import Outcome, Verdict
 
@@ -26,8 +26,6 @@ LONG = "{{ token }} " + "long " * 50
 DOUBT = {"sent": 11, "in_doubt provider": 1}
 CUT = {"sent": 2, "in_doubt provider": 1, "queued provider": 9}
 THIRD: dict[str, Any] = {"at": [3]}
-SILENT = frozenset({"hang", "accept_then_hang", "wrong_answer"})
-"""Faults that are known by the time that passes."""
 
 FAULTS: dict[str, tuple[dict[str, Any], Said]] = {
     "well": ({"at": []}, {"sent": 12}),
@@ -64,9 +62,8 @@ class Texting(Case):
     can_be_asked = False
     centre: Smsc
 
-    def send(self, *names: str, silent: bool = False) -> Said:
+    def send(self, *names: str, timeout: timedelta = PATIENT) -> Said:
         """Open the wave, one text after the other, by the first of these senders that may; the states."""
-        timeout = timedelta(seconds=0.7 if silent else 10)
         senders = [
             smpp_sender(self.centre.port, name, {"window": 1, "system_id": name}, **ONE_BY_ONE, timeout=timeout)
             for name in names or ("smsc",)
@@ -104,7 +101,7 @@ def test_a_fault_leaves_these_states_and_nobody_twice(case: Texting, fault: str)
     rule, states = FAULTS[fault]
     case.world.start(plan_text(wave("sms")))
     case.centre.rules(rule)
-    assert case.send(silent=rule.get("fault") in SILENT) == states
+    assert case.send(timeout=patience(rule.get("fault"))) == states
     case.finish()
 
 
@@ -112,7 +109,7 @@ def test_a_fault_leaves_these_states_and_nobody_twice(case: Texting, fault: str)
 def test_an_smsc_that_answers_nobody_is_left_alone(case: Texting) -> None:
     case.world.start(plan_text(wave("sms")))
     case.centre.rules({"from": 1, "fault": "accept_then_hang"})
-    left = case.send(silent=True)
+    left = case.send(timeout=timedelta(seconds=1))
     assert set(left) <= {"in_doubt provider", "queued provider"}
     assert left["in_doubt provider"] >= 3
     case.finish()
@@ -123,8 +120,9 @@ def test_an_smsc_that_answers_nobody_is_left_alone(case: Texting) -> None:
 def test_a_long_text_that_is_cut_off_within_is_sent_once(case: Texting, fault: str) -> None:
     (case.world.config / "templates" / "hello.sms.j2").write_text(LONG)
     case.world.start(plan_text(wave("sms")))
-    case.centre.rules({**FAULTS[fault][0], "at": [4]})  # the second part of the second text
-    assert case.send(silent="no answer" in fault)["sent"] >= 2
+    rule = {**FAULTS[fault][0], "at": [4]}  # the second part of the second text
+    case.centre.rules(rule)
+    assert case.send(timeout=patience(rule.get("fault")))["sent"] >= 2
     assert not case.assumed  # its first part was accepted: that is no doubt
     case.finish()
     assert sum(case.accepted().values()) == PEOPLE
@@ -165,7 +163,7 @@ def test_a_second_smsc_takes_what_the_first_surely_did_not(
 ) -> None:
     case.world.start(plan_text(wave("sms")))
     case.centre.rules(rule)
-    case.send("main", "spare", silent=rule.get("fault") in SILENT)
+    case.send("main", "spare", timeout=patience(rule.get("fault")))
     case.world.advance(T0 + timedelta(seconds=2))
     assert Counter(one["by"] for one in case.centre.all("accepted")) == by
     case.finish()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from channels.webpush_keys import KEY_FILE, make_key
 from ledger import tables as t
 from ledger.engine_tables import kill_switch
 from tests.builders import Person, make_world, plan_text, put
-from tests.chaos.matrix import ONE_BY_ONE, Case, Said, each_fault, on_sqlite, wave
+from tests.chaos.matrix import ONE_BY_ONE, Case, Said, each_fault, on_sqlite, patience, wave
 from tests.standins.webpush import PushStandin, push_sender
 from waves.message import AddressState
 from waves.senders import Breaker
@@ -78,7 +77,7 @@ class Pushing(Case):
 
     def send_by(self, **more: Any) -> None:
         """From now on by this sender, as after a restart: what rests is known to a program alone, by the real clock."""
-        self.world.send_by(push_sender(**{**ONE_BY_ONE, "timeout": timedelta(seconds=0.7), **more}))
+        self.world.send_by(push_sender(**{**ONE_BY_ONE, **more}))
 
     def dead(self) -> int:
         """Addresses that are not written to any more."""
@@ -123,6 +122,7 @@ def case(tmp_path: Path, ledger_url: str, standin: PushStandin) -> Iterator[Push
 @each_fault(FAULTS, "accept then reset", "429 with Retry-After", "410", "401 of all", "it dies")
 def test_a_fault_leaves_these_states_and_nobody_twice(case: Pushing, fault: str) -> None:
     rule, states = FAULTS[fault]
+    case.send_by(timeout=patience(rule["fault"]))
     case.service.fail(rule if "from" in rule else {"requests": [2], **rule})
     assert case.open() == states
     assert case.dead() == sum(n for said, n in states.items() if said.endswith(("gone", "invalid_address")))
