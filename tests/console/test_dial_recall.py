@@ -213,6 +213,7 @@ def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> N
     phoned(desk, "call", "c0", Disposition.SALE, T0 + 3 * HOUR + timedelta(minutes=10))
     phoned(desk, "call", "c2", Disposition.NOT_INTERESTED, T0 + 2 * HOUR)
     phoned(desk, "call", "c1", Disposition.WRONG_TIME, T0 + 3 * HOUR)  # the dialler stopped it
+    phoned(desk, "call", "c3", Disposition.NO_ANSWER, T0 + 2 * HOUR)  # whoever dialled did not know of the promise
     at(desk, 5 * HOUR)
     found = {one["customer"]: one["state"] for one in told(desk, "callbacks")["callbacks"]}
     assert found == {"c0": "kept", "c1": "missed", "c2": "settled", "c3": "listed"}
