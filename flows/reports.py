@@ -46,8 +46,9 @@ def total(parts: Iterable[Recorded]) -> Recorded:
     """What became of all of them."""
     found = Recorded(0, 0, 0)
     for one in parts:
-        unknown, late = found.unknown_touch + one.unknown_touch, found.late + one.late
-        found = Recorded(found.new + one.new, found.known + one.known, unknown, late, (*found.notes, *one.notes))
+        unknown, late, early = found.unknown_touch + one.unknown_touch, found.late + one.late, found.early + one.early
+        new, known = found.new + one.new, found.known + one.known
+        found = Recorded(new, known, unknown, late, early, (*found.notes, *one.notes))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Integer, Text, case, cast, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,6 +24,8 @@ from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, Disposition, strength
 from waves.outcomes import Action, Side, word
 from waves.recycling import DialRules
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By so much a dialler's clock may be wrong without a word."""
 FEWEST_DIGITS = 6
 """Of a telephone number, as a dialler writes it."""
 
@@ -49,6 +51,8 @@ class Call:
     """The dialler's own code of how it ended."""
     late: bool = False
     """Made after its list was over or given back, or its entry recalled."""
+    early: bool = False
+    """Made before its list was pulled, as nobody can."""
 
 
 def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
@@ -102,7 +106,8 @@ def record_calls(
     _convert(connection, mark)
     forget_late(connection, among(t.touch.c.id, touches))
     late = sum(row["late"] is True for row in rows.values())
-    return Recorded(len(new), said - len(new), sum(call.touch is None for call in calls), late)
+    early = sum(call.early and (call.provider, call.call_id) in new for call in calls)
+    return Recorded(len(new), said - len(new), sum(call.touch is None for call in calls), late, early)
 
 
 def _one_each(calls: Sequence[Call]) -> list[Call]:
@@ -134,12 +139,12 @@ def _further_noes(connection: Connection, calls: Sequence[Call], new: Collection
 
 
 def _placed(connection: Connection, calls: Sequence[Call]) -> list[Call]:
-    """The calls with the number dialled, as the ledger spells it (where nobody says, the one listed), and the late."""
+    """The calls with the number dialled, as the ledger spells it (where nobody says, the one listed); late, early."""
     c, e, a, d = t.touch.c, t.dial_entry.c, t.address.c, t.dial_list.c
     named = {call.touch for call in calls if call.touch is not None}
     listed = select(
         *(c.id.label("touch"), e.id.label("entry"), func.coalesce(e.number, a.value).label("number")),
-        *(func.coalesce(d.valid_until, d.lease_until).label("over_at"), d.returned_at, e.recalled_at),
+        *(func.coalesce(d.valid_until, d.lease_until).label("over_at"), d.returned_at, e.recalled_at, d.pulled_at),
     ).join_from(t.touch, t.address, a.id == c.address)
     listed = listed.outerjoin(t.dial_entry, e.touch == c.id).outerjoin(t.dial_list, d.id == e.list)
     known = {  # ix_dial_entry_touch
@@ -155,7 +160,8 @@ def _placed(connection: Connection, calls: Sequence[Call]) -> list[Call]:
         numbers = [number for number in (on_list, *own.get(call.touch or 0, ())) if number is not None]
         ends = [at for at in (row.over_at, row.returned_at, row.recalled_at) if at is not None] if row else []
         late = call.disposition is not Disposition.NOT_ATTEMPTED and any(call.at > at for at in ends)
-        found.append(replace(call, number=_meant(call.number, numbers, on_list), late=late))
+        early = row is not None and row.pulled_at is not None and call.at < row.pulled_at - CLOCKS_DIFFER
+        found.append(replace(call, number=_meant(call.number, numbers, on_list), late=late, early=early))
     return found
 
 

@@ -66,6 +66,8 @@ class Recorded:
     unknown_touch: int
     late: int = 0
     """Calls made after their list was over, given back or recalled."""
+    early: int = 0
+    """Calls made before their list was pulled, as nobody can."""
     notes: tuple[str, ...] = ()
     """What a person should know of what was recorded otherwise than it was said."""
 
