@@ -55,6 +55,7 @@ def import_results(
     told = {
         f"calls later than now{_zone(dialler.zone)}": ahead.count,
         f"calls from before their list was pulled{_zone(dialler.zone)}": recorded.early,
+        "known already with another result, which counts until its file is undone": recorded.other,
         "promised for a time that had passed when they said so, so not promised": ahead.past,
         "agreed to be called back, and the file says no time, so not promised": ahead.untimed,
     }

@@ -77,7 +77,7 @@ def record_calls(
     hold_lists(connection)
     touches = {call.touch for call in calls if call.touch is not None}
     keep_waves_open(connection, touches)
-    said, calls = len(calls), _placed(connection, _one_each(calls))
+    said, calls = calls, _placed(connection, _one_each(calls))
     reports = [_event_row(call, now) for call in calls]
     found = standing(connection, touches)
     mark = insert_events(connection, reports)
@@ -107,7 +107,9 @@ def record_calls(
     forget_late(connection, among(t.touch.c.id, touches))
     late = sum(row["late"] is True for row in rows.values())
     early = sum(call.early and (call.provider, call.call_id) in new for call in calls)
-    return Recorded(len(new), said - len(new), sum(call.touch is None for call in calls), late, early)
+    unknown, known = sum(call.touch is None for call in calls), len(said) - len(new)
+    other = _otherwise(connection, said) if known else 0
+    return Recorded(len(new), known, unknown, late, early, other)
 
 
 def _one_each(calls: Sequence[Call]) -> list[Call]:
@@ -118,6 +120,17 @@ def _one_each(calls: Sequence[Call]) -> list[Call]:
         if call.disposition in ENDS_ALL_CONTACT and first.disposition not in ENDS_ALL_CONTACT:
             found[call.provider, call.call_id] = call
     return list(found.values())
+
+
+def _otherwise(connection: Connection, said: Sequence[Call]) -> int:
+    """How many of what was said of calls is not what counts of them, a no aside: that is heard all the same."""
+    ev, k = t.event.c, t.call.c
+    counts = select(ev.provider, ev.provider_event_id, k.disposition).join(t.call, k.event == ev.id)
+    counts = counts.where(ev.provider.in_({call.provider for call in said}))
+    rows = connection.execute(counts.where(among(ev.provider_event_id, {call.call_id for call in said})))
+    stands = {(row.provider, row.provider_event_id): row.disposition for row in rows}
+    open_to = [call for call in said if call.disposition not in ENDS_ALL_CONTACT]
+    return sum(stands.get((call.provider, call.call_id), call.disposition) != call.disposition for call in open_to)
 
 
 def _further_noes(connection: Connection, calls: Sequence[Call], new: Collection[tuple[str, str]]) -> list[Call]:

@@ -68,6 +68,8 @@ class Recorded:
     """Calls made after their list was over, given back or recalled."""
     early: int = 0
     """Calls made before their list was pulled, as nobody can."""
+    other: int = 0
+    """What was said of calls that were known with another result, which counts."""
     notes: tuple[str, ...] = ()
     """What a person should know of what was recorded otherwise than it was said."""
 

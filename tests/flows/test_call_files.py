@@ -391,3 +391,7 @@ def test_what_nobody_can_have_done_is_told_whatever_the_file(desk: World) -> Non
         "calls from before their list was pulled (is the zone of their times right?): 1",
         "agreed to be called back, and the file says no time, so not promised: 1",
     )
+    (note,) = import_results(
+        desk.room, results(desk, "later.csv", [(0, D.SALE, T0, "1")]), None, "lead", desk.now
+    ).notes
+    assert note == "known already with another result, which counts until its file is undone: 1"
