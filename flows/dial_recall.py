@@ -15,11 +15,13 @@ from flows.dial_forecast import Forecast, runs_dry
 from flows.halting import halted_segments
 from flows.room import Room
 from flows.running import Running, gates_of, load_running
+from flows.switching import lies_in
 from ledger import dial_recall
 from ledger.dial_blocks import Block, blocks, cards_of
 from ledger.dial_lists import list_of, refuse_if_back
 from ledger.dial_recall import Recalled, Standing
 from ledger.gates import Gates
+from ledger.kill_switches import anybody, switches_on
 from ledger.recycling import hold_lists
 from waves.dial_lease import Lease, held_until, life
 from waves.diallers import Dialler
@@ -130,6 +132,9 @@ def _gates(room: Room, row: Any, now: datetime) -> tuple[Running, Gates]:
     running = load_running(room.ledger, row.campaign)
     with room.ledger.read() as connection:
         halted = halted_segments(connection, running, now)
+        scopes = [switch.scope for switch in switches_on(connection, now)]
+    if any(lies_in(room, row.campaign, row.wave_name, row.format, scope) for scope in scopes):
+        halted = anybody
     return running, replace(gates_of(running, running.plan.wave(row.wave_name), now), halted=halted)
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from channels.call_list.formats import FORMATS
 from channels.registry import CAPABILITIES, PROVIDERS
@@ -100,7 +99,9 @@ def halt(
     with room.ledger.read() as connection:
         holding = lists_of_halted(connection, named) if named else set()
         rows = [row for row in lists(connection) if row.returned_at is None]
-        out = tuple(row.id for row in rows if row.id in holding or _lies_in(room, row, scope))
+        out = tuple(
+            row.id for row in rows if row.id in holding or lies_in(room, row.campaign, row.wave, row.format, scope)
+        )
     return Halt(scope, switched, now, waited, len(claimed) - left - back, back, left, out)
 
 
@@ -136,8 +137,9 @@ def _channels_of(room: Room, scope: str) -> list[int]:
     ]
 
 
-def _lies_in(room: Room, row: Any, scope: str) -> bool:
-    dialler = room.diallers.get(row.format)
-    by = (f"sender:{row.format}", f"provider:{dialler.format if dialler else row.format}")
-    mine = (f"campaign:{row.campaign}", f"wave:{row.campaign}/{row.wave}", *by)
+def lies_in(room: Room, campaign: str, wave: str, dialler_name: str, scope: str) -> bool:
+    """Whether a switch stops a list of this wave for this dialler, whoever is on it."""
+    dialler = room.diallers.get(dialler_name)
+    by = (f"sender:{dialler_name}", f"provider:{dialler.format if dialler else dialler_name}")
+    mine = (f"campaign:{campaign}", f"wave:{campaign}/{wave}", *by)
     return scope in (kill_switches.EVERYTHING, "channel:call_list", *mine)

@@ -88,6 +88,11 @@ def named_by_any(people: FromClause, rules: Sequence[ColumnElement[bool]]) -> Ha
     return named
 
 
+def anybody(customer: ColumnElement[int]) -> ColumnElement[bool]:
+    """Of a switch that asks not who it is, such as that of a campaign."""
+    return true()
+
+
 def any_of(connection: Connection, named: Halted, customer: int) -> bool:
     """Whether this one customer is named."""
     c = t.customer.c

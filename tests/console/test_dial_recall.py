@@ -138,6 +138,13 @@ def test_a_halted_segment_is_to_be_taken_off_the_lists_that_are_out(desk: World)
     assert in_file(told(desk, "recall", "1")["file"]) == [(phone(1), "halted"), (phone(3), "halted")]
 
 
+@pytest.mark.parametrize("scope", ["everything", "channel:call_list", "campaign:test", "wave:test/call"])
+def test_a_list_that_a_switch_stops_is_to_be_taken_off_whole(desk: World, scope: str) -> None:
+    assert halt(desk.room, scope, "a storm", "ann", lambda done, of: None).lists_out == (1,)
+    assert told(desk, "show", "1")["stale"] == {"halted": 5}
+    assert len(in_file(told(desk, "recall", "1")["file"])) == 5
+
+
 @pytest.mark.parametrize(("ended", "words"), [("stopped", ("stop", "test", "call")), ("aborted", ("abort", "test"))])
 def test_who_is_on_a_list_of_what_was_stopped_for_good_is_to_be_taken_off(
     desk: World, ended: str, words: tuple[str, ...]
