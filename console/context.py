@@ -101,10 +101,10 @@ def number_of_row(number: int) -> int:
     return number
 
 
-def name_of_team(text: str | None) -> str | None:
-    """The text, if it can name a team on one line; InputError otherwise."""
+def name_on_a_line(option: typer.CallbackParam, text: str | None) -> str | None:
+    """The text, if it can name a team or a shift on one line; InputError otherwise."""
     if text is not None and not (text.strip() and text.isprintable()):
-        raise InputError(f"--team {text!r} is no name; write one on one line, such as north")
+        raise InputError(f"{option.opts[0]} {text!r} is no name; write one on one line, such as north")
     return text
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.context import ByOption, DiallerOption, HomeOption, JsonOption, name_of_team, open_home, who
+from console.context import ByOption, DiallerOption, HomeOption, JsonOption, name_on_a_line, open_home, who
 from console.dial_blocks import WORDS, blocks_json
 from console.show import clock, print_json, say, table
 from waves.dial_split import TIERS
@@ -21,7 +21,7 @@ def plan(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
     wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
     team: Annotated[
-        str | None, typer.Option(help="This team alone, instead of all that have none yet.", callback=name_of_team)
+        str | None, typer.Option(help="This team alone, instead of all that have none yet.", callback=name_on_a_line)
     ] = None,
     size: Annotated[
         int | None, typer.Option(help="With --team: how many entries at most, as for pull.", min=1, max=100_000)
@@ -29,7 +29,7 @@ def plan(
     agents: Annotated[
         int | None, typer.Option(help="With --team: how many agents are there today.", min=1, max=10_000)
     ] = None,
-    shift: Annotated[str, typer.Option(help="The shift's name.")] = "today",
+    shift: Annotated[str, typer.Option(help="The shift's name.", callback=name_on_a_line)] = "today",
     hours: Annotated[
         float | None, typer.Option(help="How long the lists may be dialled.", min=0.25, max=72, show_default=False)
     ] = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.context import ByOption, DiallerOption, HomeOption, JsonOption, name_of_team, open_home, who
+from console.context import ByOption, DiallerOption, HomeOption, JsonOption, name_on_a_line, open_home, who
 from console.dial_advice import EXAMPLE, advice
 from console.dial_blocks import blocks_json, say_blocks
 from console.dial_load import LOAD_HELP, load, loaded
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def pull(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
     wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
-    team: Annotated[str, typer.Option(help="The team that will dial it.", callback=name_of_team)],
+    team: Annotated[str, typer.Option(help="The team that will dial it.", callback=name_on_a_line)],
     size: Annotated[
         int | None,
         typer.Option(help="How many entries at most, instead of what the plan's capacity takes.", min=1, max=100_000),
@@ -37,7 +37,9 @@ def pull(
         int | None,
         typer.Option(help="How many agents are there today, instead of as the plan says.", min=1, max=10_000),
     ] = None,
-    shift: Annotated[str, typer.Option(help="A name for the shift, such as monday-early.")] = "today",
+    shift: Annotated[
+        str, typer.Option(help="A name for the shift, such as monday-early.", callback=name_on_a_line)
+    ] = "today",
     hours: Annotated[
         float | None,
         typer.Option(help="How long the list may be dialled, instead of the plan's shift.", min=0.25, max=72),
