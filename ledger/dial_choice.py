@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection
 
-from ledger.dial_candidates import Ranked, by_lot, calls_to, candidates, count_due, ranked
+from ledger.dial_candidates import Asked, Ranked, by_lot, calls_to, candidates, count_due, ranked
 from ledger.gates import Gates, Members
 from waves.dial_list import Candidate, Composed, Lot, Number, compose, draw
 from waves.dial_split import TIERS, Dealt, Lead, Share, deal, dialling_order, hottest
@@ -109,13 +109,26 @@ class _Look:
     def at(self, block: Sequence[Ranked]) -> Looked:
         """What is known of these now."""
         touches = [one.touch for one in block]
-        since = self.now - self.rules.household.gap if self.rules.household else None
-        found = candidates(self.connection, touches, self.ask, self.gates, self.types, self.now, since)
-        return found, calls_to(self.connection, (number.value for one in found for number in one.numbers))
+        return look_at(self.connection, touches, self.ask, self.gates, self.types, self.rules, self.now)
 
     def lottery(self, name: str) -> Draw:
         """One of this list's lotteries."""
         return Draw.named("wave", str(self.ask.wave), self.ask.team, self.ask.shift, self.now.isoformat(), name)
+
+
+def look_at(
+    connection: Connection,
+    touches: Sequence[int],
+    ask: Asked,
+    gates: Gates,
+    types: Mapping[str, str],
+    rules: DialRules,
+    now: datetime,
+) -> Looked:
+    """What is known now of these touches of a wave, less those who only wait for a time."""
+    since = now - rules.household.gap if rules.household else None
+    found = candidates(connection, touches, ask, gates, types, now, since)
+    return found, calls_to(connection, (number.value for one in found for number in one.numbers))
 
 
 def choose(
