@@ -322,12 +322,15 @@ def calls_of(connection: Connection, customers: Sequence[int]) -> dict[int, list
 def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
     """Every call to these customers (ix_touch_customer, ix_call_touch), and the imported (ix_past_call_customer).
 
-    `runs`: whether its wave is open and may call again.
+    `runs`: whether its wave is open and may call again: who reached the campaign's goal is done there
+    (ix_conversion_customer).
     """
-    c, k, p, w = t.touch.c, t.call.c, past_call.c, t.wave.c
-    runs = and_(w.state == "open", w.stopped_at.is_(None)).label("runs")
+    c, k, p, w, v, g = t.touch.c, t.call.c, past_call.c, t.wave.c, t.conversion.c, t.campaign.c
+    reached = select(v.id).where(v.customer == c.customer, v.goal == g.goal, v.at >= g.started_at)
+    done = reached.where(v.reversed_at.is_(None)).correlate(t.touch, t.campaign).exists()
+    runs = and_(w.state == "open", w.stopped_at.is_(None), ~done).label("runs")
     made = select(c.customer, c.wave, runs, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
-    made = made.join(t.wave, w.id == c.wave).where(among(c.customer, customers))
+    made = made.join(t.wave, w.id == c.wave).join(t.campaign, g.id == w.campaign).where(among(c.customer, customers))
     return made.union_all(select(p.customer, null(), false(), *_of_old(p)).where(among(p.customer, customers)))
 
 
