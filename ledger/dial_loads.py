@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,17 +10,16 @@ from sqlalchemy import Connection, Integer, Row, case, func, literal, null, or_,
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_choice import Pull, look_at
+from ledger.dial_choice import Pull, Terms, look_at
 from ledger.dial_lists import called, list_of, refuse_if_back
 from ledger.dial_recall import CALL
-from ledger.gates import Gates, live_members, recheck
+from ledger.gates import live_members, recheck
 from ledger.legal_hours import open_until
 from ledger.sql import among
 from waves.dial_list import NEXT_CALL_LATER, held_since
 from waves.errors import CampaignError, InputError
 from waves.hours import kind_of
 from waves.outcomes import Reason, word
-from waves.recycling import DialRules
 
 LOAD, LOADED = "dial-list load", "dial-list loaded"
 CALLED, OUTSIDE_HOURS, HALTED = "called", "outside_hours", "halted"
@@ -29,9 +28,7 @@ CALLED, OUTSIDE_HOURS, HALTED = "called", "outside_hours", "halted"
 def standing(
     connection: Connection,
     row: Row[Any],
-    gates: Gates,
-    types: Mapping[str, str],
-    rules: DialRules,
+    terms: Terms,
     now: datetime,
     entries: Collection[int],
 ) -> dict[int, str | None]:
@@ -41,7 +38,8 @@ def standing(
     came since. The permitted hours are covered by the caller. pk_dial_entry, ix_call_touch.
     """
     e, c, a, d = t.dial_entry.c, t.touch.c, t.address.c, t.dial_list.c
-    m = live_members(gates.campaign or 0, types)
+    gates = terms.gates
+    m = live_members(gates.campaign or 0, terms.types)
     until = open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now)
     query = (
         select(
@@ -64,7 +62,7 @@ def standing(
     found = connection.execute(query).all()
     whys = {each.id: _why(each) for each in found}
     free = [each for each in found if whys[each.id] is None]
-    return whys | _held_since(connection, free, row, gates, types, rules, now)
+    return whys | _held_since(connection, free, row, terms, now)
 
 
 def _why(entry: Row[Any]) -> str | None:
@@ -77,17 +75,15 @@ def _held_since(
     connection: Connection,
     entries: Sequence[Row[Any]],
     row: Row[Any],
-    gates: Gates,
-    types: Mapping[str, str],
-    rules: DialRules,
+    terms: Terms,
     now: datetime,
 ) -> dict[int, str | None]:
     ends = row.valid_until or row.lease_until
     ask = Pull(row.wave, row.team, row.shift, row.format, len(entries), row.pulled_by, ends, row.lease_until)
-    people, to_numbers = look_at(connection, [entry.touch for entry in entries], ask, gates, types, rules, now)
+    people, to_numbers = look_at(connection, [entry.touch for entry in entries], ask, terms, now)
     known = {one.touch: one for one in people}
     return {
-        entry.id: held_since(known[entry.touch], entry.number, to_numbers.get(entry.number, ()), rules, now)
+        entry.id: held_since(known[entry.touch], entry.number, to_numbers.get(entry.number, ()), terms.rules, now)
         if entry.touch in known
         else NEXT_CALL_LATER
         for entry in entries
