@@ -221,7 +221,9 @@ def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> N
     assert found == {"c0": "kept", "c1": "missed", "c2": "settled", "c3": "waits", "c4": "waits"}
     assert "1 of 2 promises that came due were kept" in said(desk, "dial-list", "callbacks")
     at(desk, DAY + 5 * HOUR)
-    assert [one["customer"] for one in told(desk, "callbacks", "--ago", "1")["callbacks"]] == ["c4"]
+    (later,) = told(desk, "callbacks", "--ago", "1")["callbacks"]
+    assert (later["customer"], later["local"]) == ("c4", {"Europe/London": "Wed 2026-12-02 15:00"})
+    assert "Wed 15:00" in said(desk, "dial-list", "callbacks", "--ago", "1")
 
 
 def test_a_call_before_the_promise_does_not_keep_it(desk: World) -> None:
