@@ -175,7 +175,8 @@ def callbacks(
         (clock(one.at), _theirs(one), one.customer, one.campaign, one.wave, one.agent or "", one.told, one.list or "")
         for one in found
     ]
-    table("promised calls", ("at", "by their clock", "customer", "campaign", "wave", "agent", "state", "list"), cells, ("list",))
+    columns = ("at", "by their clock", "customer", "campaign", "wave", "agent", "state", "list")
+    table("promised calls", columns, cells, ("list",))
     kept, over = sum(one.state == "kept" for one in found), sum(one.state in ("kept", "missed") for one in found)
     if over:
         say(f"{kept:,} of {over:,} promises that came due were kept within 15 minutes")
