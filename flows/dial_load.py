@@ -28,6 +28,7 @@ from ledger.legal_hours import cover
 from waves.diallers import Dialler
 from waves.errors import CampaignError, InputError
 from waves.plan import Wave
+from waves.recycling import DialRules
 from waves.tokens import Kind, make_token
 
 MAY_COME = "not there, and a load of the list has not ended: load it again, then ask again"
@@ -86,11 +87,12 @@ class _Loading:
     wave: Wave
     row: Any
     scopes: Sequence[str]
+    rules: DialRules
 
     def standing(self, connection: Any, now: datetime, entries: Sequence[int]) -> Mapping[int, str | None]:
         """Why each of these entries must not be loaded now; CampaignError when nobody must be."""
         refuse_unless_open(connection, self.row.wave, self.scopes, now)
-        terms = terms_of(self.room, connection, self.running, self.wave, now)
+        terms = terms_of(connection, self.running, self.wave, self.rules, now)
         return dial_loads.standing(connection, self.row, terms, now, entries)
 
 
@@ -116,7 +118,8 @@ def load(
         keep_below(room, row.campaign, now)
         running = load_running(room.ledger, row.campaign)
         wave = running.plan.wave(row.wave_name)
-        loading = _Loading(room, running, wave, row, scopes_of_list(room, row.campaign, row.wave_name, dialler))
+        scopes = scopes_of_list(room, row.campaign, row.wave_name, dialler)
+        loading = _Loading(room, running, wave, row, scopes, room.dial_rules())
         leads, unended = _begin(loading, api, dialler, list_id, by, now)
         made = Loaded(number, dialler.dialler, list_id, len(leads))
         _each(loading, api, leads, made)

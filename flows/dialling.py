@@ -27,7 +27,7 @@ from waves.diallers import Dialler, tells_times
 from waves.errors import CampaignError
 from waves.outcomes import word
 from waves.plan import Wave
-from waves.recycling import PUNCTUAL
+from waves.recycling import PUNCTUAL, DialRules
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -264,15 +264,15 @@ def _rings_early(dialler: Dialler, entry: dial_lists.Entry, now: datetime) -> bo
 
 
 def _terms(room: Room, connection: Any, desk: _Desk, now: datetime) -> Terms:
-    return terms_of(room, connection, desk.running, desk.wave, now, desk.ranking.score)
+    return terms_of(connection, desk.running, desk.wave, room.dial_rules(), now, desk.ranking.score)
 
 
 def terms_of(
-    room: Room, connection: Any, running: Running, wave: Wave, now: datetime, score: Score | None = None
+    connection: Any, running: Running, wave: Wave, rules: DialRules, now: datetime, score: Score | None = None
 ) -> Terms:
     """What decides who may be on a list of a wave now; people of halted segments are left out."""
     gates = replace(gates_of(running, wave, now), halted=halted_segments(connection, running, now))
-    return Terms(gates, running.types, room.dial_rules(), score)
+    return Terms(gates, running.types, rules, score)
 
 
 def scopes_of_list(room: Room, campaign: str, wave: str, dialler: Dialler) -> tuple[str, ...]:
