@@ -335,6 +335,13 @@ def called_from() -> ColumnElement[bool]:
     return tried.correlate(t.dial_entry).exists()
 
 
+def called_from_another() -> ColumnElement[bool]:
+    """Whether a dialler tried the customer of this entry from another one since its list was pulled (ix_call_touch)."""
+    k, e = t.call.c, t.dial_entry.c
+    tried = select(k.event).where(k.touch == e.touch, k.entry != e.id, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    return tried.where(k.at >= t.dial_list.c.pulled_at).correlate(t.dial_entry, t.dial_list).exists()
+
+
 def lists(connection: Connection, campaign: int | None = None) -> Sequence[Row[Any]]:
     """Every dial list with its wave, campaign, size and how many of its entries were called."""
     d, e = t.dial_list.c, t.dial_entry.c

@@ -12,7 +12,7 @@ from ledger import tables as t
 from ledger.audit import record
 from ledger.dial_choice import Pull, Terms, look_at
 from ledger.dial_lists import called, list_of, refuse_if_back
-from ledger.dial_recall import CALL
+from ledger.dial_recall import CALL, CALLED, HALTED
 from ledger.gates import live_members, recheck
 from ledger.legal_hours import open_until
 from ledger.sql import among
@@ -22,7 +22,7 @@ from waves.hours import kind_of
 from waves.outcomes import Reason, word
 
 LOAD, LOADED = "dial-list load", "dial-list loaded"
-CALLED, OUTSIDE_HOURS, HALTED = "called", "outside_hours", "halted"
+OUTSIDE_HOURS = "outside_hours"
 
 
 def standing(

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from flows.switching import halt
 from ledger import tables as t
-from ledger.calls import Call, record_calls
+from ledger.calls import Call, entry_touches, record_calls
 from ledger.dial_lists import entries_of
 from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
 from tests.commands import said
@@ -98,6 +98,20 @@ def test_recalled_people_are_not_fresh_before_the_dialler_took_them_off(desk: Wo
     said(desk, "dial-list", "recall", "1", "--done")
     assert "list 1 is fresh" in said(desk, "dial-list", "recall", "1")
     assert "fresh: nobody on it" in said(desk, "dial-list", "show", "1")
+
+
+def test_who_an_earlier_list_rang_after_all_is_to_be_left_alone(desk: World) -> None:
+    told(desk, "recall", "1", "--all")
+    told(desk, "recall", "1", "--done")
+    desk.pull("call", team="south")
+    at(desk, 2 * HOUR)
+    with desk.ledger.write() as connection:
+        touches = entry_touches(connection, {1, 2, 3})
+        for entry, ago in ((1, HOUR / 2), (2, 3 * HOUR / 2)):  # the second before the new list was pulled
+            call = Call(Disposition.NO_ANSWER, desk.now - ago, f"late {entry}", "test", touches[entry], entry)
+            record_calls(connection, [call], RULES, desk.now)
+    assert told(desk, "show", "2")["stale"] == {"called": 1}
+    assert len(in_file(told(desk, "recall", "2")["file"])) == 1
 
 
 def test_a_recall_that_is_done_frees_those_of_its_own_file(desk: World) -> None:
