@@ -28,7 +28,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
     update,
 )
 
@@ -38,6 +37,7 @@ from ledger.doubts import queued_again, since
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, add_events, stored
 from ledger.sql import among, named_ids
+from ledger.store import record_alone
 from ledger.suppressions import suppress_since
 from waves.dispositions import SAYING
 from waves.message import AddressState, Consent, Event
@@ -54,7 +54,6 @@ RAW = json.JSONEncoder(sort_keys=True, default=lambda value: dict(value) if isin
 NEW = tuple(of(t.event.c.id, bindparam(name, type_=t.event.c.id.type)) for of, name in ((gt, "mark"), (le, "last")))
 """The events after a mark. Of a range with two ends PostgreSQL expects few, with a single end a third of the table."""
 IDS = named_ids("ids")
-RECORD_LOCK = 0x6D77_6576  # PostgreSQL advisory lock: who may record reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +78,6 @@ def insert_events(connection: Connection, rows: Sequence[EventRow]) -> int:
     mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0))) or 0
     add_events(connection, rows)
     return int(mark)
-
-
-def record_alone(connection: Connection) -> None:
-    """Until the transaction ends nobody else records reports."""
-    if connection.dialect.name == "postgresql":
-        # Two who fold reports of one touch at once would each see their own, and the last would win, not the highest.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORD_LOCK})
 
 
 def event_row(event: Event, touch: int | None, received_at: int) -> EventRow:
