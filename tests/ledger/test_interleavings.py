@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select, text
 from flows.running import gates_of, load_running
 from flows.sending import send_batch
 from ledger import tables as t
+from ledger.call_files import note_file
 from ledger.calls import Call, record_calls
 from ledger.dial_tables import past_call
 from ledger.erasure import Subject, erase, stop_for_good
@@ -244,6 +245,18 @@ def test_an_erasure_waits_for_the_list_that_is_cut(world: World) -> None:
             erasing.enter_context(beside(world, lambda other: found.append(stop_for_good(other, "c0", seal, T0))))
         erasing.close()
     assert found[0].lists_out == (1,)
+
+
+def test_the_same_file_of_results_brought_twice_at_once_is_one_file(world: World) -> None:
+    """As two, the one that is undone would leave its calls to the other, and nobody would see why."""
+    noted: list[tuple[int, object]] = []
+    of = ("monday.csv", "digest", "north", "lead", T0)
+    with ExitStack() as bringing:
+        with world.ledger.write() as connection:
+            noted.append(note_file(connection, *of))
+            bringing.enter_context(beside(world, lambda other: noted.append(note_file(other, *of))))
+        bringing.close()
+    assert noted == [(1, None), (1, T0)]
 
 
 def test_a_vanished_worker_holds_nobody_up_for_long(world: World) -> None:
