@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from ledger import tables as t
-from ledger.addresses import FROM_EVENT, burial, by_event, yields_to_denial
+from ledger.addresses import FROM_EVENT, burial, by_event, dialled, yields_to_denial
 from ledger.doubts import queued_again, since
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, add_events, stored
@@ -314,10 +314,14 @@ def _granted() -> Update:
 
 
 def _said() -> Select[Any]:
-    ev, c, a = t.event.c, t.touch.c, t.address.c
-    said = select(c.customer, c.channel, a.value, func.max(ev.at).label("at"))
+    """Who said it, on which address: a call's is the number that was dialled, if it is one of theirs."""
+    ev, c, a, of_call = t.event.c, t.touch.c, t.address.c, t.address.alias("of_call")
+    value = func.coalesce(of_call.c.value, a.value).label("value")
+    said = select(c.customer, c.channel, value, func.max(ev.at).label("at"))
     said = said.join_from(t.event, t.touch, c.id == ev.touch).join(t.address, a.id == c.address)
-    return said.where(among(ev.id, IDS)).group_by(c.customer, c.channel, a.value)
+    said = said.outerjoin(t.call, t.call.c.event == ev.id)
+    said = said.outerjoin(of_call, dialled(of_call, c.customer) & (of_call.c.channel == c.channel))
+    return said.where(among(ev.id, IDS)).group_by(c.customer, c.channel, value)
 
 
 def _latest(said: CTE, covered: ColumnElement[bool]) -> ScalarSelect[datetime]:
