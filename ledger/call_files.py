@@ -64,8 +64,8 @@ def keep_spares(
 ) -> None:
     """Keep what a file says of calls that others had brought before, and of calls of nobody we know.
 
-    `new` is the event of each call, by provider and id, that came in just now. `noes`, the news of known calls that end
-    all contact, are kept of the file's own calls too, and in place of what it said of them before. CampaignError for a
+    `new` is the event of each call, by provider and id, that came in just now. `noes`, the news of known calls that act
+    all the same, are kept of the file's own calls too, and in place of what it said of them before. CampaignError for a
     file undone since.
     """
     f = call_file.c

@@ -320,7 +320,8 @@ def _said() -> Select[Any]:
     said = select(c.customer, c.channel, value, func.max(ev.at).label("at"))
     said = said.join_from(t.event, t.touch, c.id == ev.touch).join(t.address, a.id == c.address)
     said = said.outerjoin(t.call, t.call.c.event == ev.id)
-    said = said.outerjoin(of_call, dialled(of_call, c.customer) & (of_call.c.channel == c.channel))
+    theirs = dialled(of_call, c.customer, t.call.c.number) & (of_call.c.channel == c.channel)
+    said = said.outerjoin(of_call, theirs)
     return said.where(among(ev.id, IDS)).group_by(c.customer, c.channel, value)
 
 

@@ -380,3 +380,36 @@ def test_what_stays_and_what_is_late_is_said(desk: World) -> None:
     assert json.loads(said(desk, "dispositions", "undo", "1", "--dry-run", "--json"))["stays"]["erased_customers"] == 0
     text = said(desk, "dispositions", "undo", "1", "--by", "lead")
     assert "was not taken back: 1 call of waves that are over" in text
+
+
+@pytest.mark.parametrize("said", [D.WRONG_NUMBER, D.INVALID_NUMBER])
+def test_a_wrong_number_that_comes_later_of_a_known_call_ends_the_number(world: World, said: D) -> None:
+    """As a dialler's export of noon has the call and that of the evening the agent's word: nobody rings there again."""
+    bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
+    before = live(world)
+    later = bring(world, "evening.csv", [(0, said, T0, "1")])
+    also = bring(world, "night.csv", [(0, said, T0, "1"), (1, D.BUSY, T0, "5")])
+    for file in (later, also):
+        assert {address_words(world, channel)[phone(0)][1] for channel in ("call_list", "sms")} == {"dead"}
+        undo_file(world.room, file, "lead", world.now)
+    assert live(world) == before
+
+
+@pytest.mark.parametrize("first", [D.DNC_REQUEST, D.DECEASED, D.HUNG_UP])
+def test_of_what_one_file_says_of_a_call_the_most_final_counts(world: World, first: D) -> None:
+    """In whatever order its lines are."""
+    words: list[Line] = [(0, first, T0, "1"), (0, D.SUPPRESSED_DNC, T0, "1"), (0, D.WRONG_NUMBER, T0, "1")]
+    found = []
+    for lines in (words, words[::-1]):
+        number = bring(world, f"{len(found)}.csv", lines)
+        found.append((world.touches("call")[0].disposition, [row[1] for row in live(world)["suppressions"]]))
+        undo_file(world.room, number, "lead", world.now)
+    counts = D.SUPPRESSED_DNC if first is D.HUNG_UP else first
+    assert found == 2 * [(counts, [word(counts)])]
+    assert live(world)["suppressions"] == []
+
+
+def test_a_no_is_heard_though_a_file_of_unknown_tokens_said_it_first(world: World) -> None:
+    bring(world, "stray.csv", [(0, D.DNC_REQUEST, T0, "1")], tokens=False)
+    bring(world, "right.csv", [(0, D.DNC_REQUEST, T0, "1"), (1, D.BUSY, T0, "5")])
+    assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
