@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Integer, Text, case, cast, func, literal, select
+from sqlalchemy import Connection, Integer, Text, bindparam, case, cast, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.conversions import CHUNK, customers_by_key
 from ledger.dial_tables import past_call
+from ledger.sql import among
 from ledger.suppressions import suppress_since
 from waves.dispositions import ENDS_ALL_CONTACT, Disposition
 from waves.outcomes import word
@@ -47,7 +49,7 @@ class Kept:
 
 
 def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> Kept:
-    """Store calls, each once by (source, source id).
+    """Store calls, each once by (source, source id): of several words the first counts, but for one that ends contact.
 
     Who asked in one never to be called again, or died, is suppressed on every channel in the same commit.
     """
@@ -72,7 +74,7 @@ def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> Kept
     for start in range(0, len(rows), CHUNK):
         connection.execute(make(past_call).on_conflict_do_nothing(), rows[start : start + CHUNK])
     new = connection.scalar(select(func.count()).where(p.id > mark)) or 0  # pk_past_call
-    ended = (p.id > mark, p.disposition.in_(ENDED))
+    ended = (or_(p.id > mark, among(p.id, _hear(connection, rows))), p.disposition.in_(ENDED))
     suppressed = connection.scalar(select(func.count(p.customer.distinct())).where(*ended)) or 0
     if suppressed:
         said = (
@@ -84,3 +86,22 @@ def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> Kept
         )
         suppress_since(connection, select(*said).where(*ended).group_by(p.customer, p.disposition))
     return Kept(new, len(rows) - new, len(calls) - len(rows), suppressed)
+
+
+def _hear(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> set[int]:
+    """The stored calls that ended all contact, as these rows are the first to say: their word counts from now on."""
+    p, noes = past_call.c, {(row["source"], row["source_id"]): row for row in rows if row["disposition"] in ENDED}
+    if not noes:
+        return set()
+    query = select(p.id, p.customer, p.source, p.source_id).where(p.disposition.not_in(ENDED))
+    query = query.where(p.source.in_({source for source, _ in noes}), among(p.source_id, {ident for _, ident in noes}))
+    found = [(row.id, noes.get((row.source, row.source_id)), row.customer) for row in connection.execute(query)]
+    heard = [
+        {"b_id": ident, "b_said": no["disposition"]}
+        for ident, no, customer in found
+        if no is not None and no["customer"] == customer
+    ]
+    if heard:
+        says = update(past_call).where(p.id == bindparam("b_id")).values(disposition=bindparam("b_said"))
+        connection.execute(says, heard)
+    return {one["b_id"] for one in heard}
