@@ -26,7 +26,7 @@ from ledger.past_calls import PastCall, record_past_calls
 from tests.builders import DAY, HOUR, T0, World, make_world, phone, plan_text
 from tests.commands import said
 from tests.flows.call_desk import Line, at, bring, live, results, staged
-from tests.steps import address_words, touch_words
+from tests.steps import address_words, hold_back, touch_words
 from waves.dispositions import Disposition as D
 from waves.errors import CampaignError
 from waves.message import CHANNEL_CODES, Consent, Event
@@ -413,3 +413,16 @@ def test_a_no_is_heard_though_a_file_of_unknown_tokens_said_it_first(world: Worl
     bring(world, "stray.csv", [(0, D.DNC_REQUEST, T0, "1")], tokens=False)
     bring(world, "right.csv", [(0, D.DNC_REQUEST, T0, "1"), (1, D.BUSY, T0, "5")])
     assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
+
+
+def test_what_a_further_no_withdrew_is_said_to_stay(desk: World) -> None:
+    bring(desk, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
+    sms = "  - {wave: notice, channels: [sms], message: hello, release: 2h, listen: 9d}\n"
+    desk.start(plan_text(sms, name="other"))
+    hold_back(desk, "notice", "other")
+    number = bring(desk, "evening.csv", [(0, D.DNC_REQUEST, T0, "1")])
+    desk.advance()
+    with desk.ledger.read() as connection:
+        before = call_undo.stays(connection, number)
+    assert (before.withdrawn_contacts, before.calls_of_closed_waves) == (1, 0)
+    assert undo_file(desk.room, number, "lead", desk.now).stays == before
