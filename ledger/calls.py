@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.call_files import keep_spares
-from ledger.called_addresses import drop_numbers, remember_addresses, told_by_calls
+from ledger.called_addresses import CALL, drop_numbers, remember_addresses, told_by_calls
 from ledger.dial_tables import spare_call
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, stored
@@ -156,16 +156,20 @@ def _placed(connection: Connection, calls: Sequence[Call]) -> list[Call]:
     known = {  # ix_dial_entry_touch
         (row.touch, row.entry): row for row in connection.execute(listed.where(among(c.id, named)))
     }
+    bare = {f"+{call.number}" for call in calls if call.number and not call.number.startswith("+")}
+    ours = select(a.value).where(a.channel == CALL, among(a.value, bare))  # ix_address_channel_value
+    spelled = {value.lstrip("+"): value for value in connection.scalars(ours)} if bare else {}
     found = []
     for call in calls:
         row = known.get((call.touch, call.entry))
         if row is None:
             found.append(call)
             continue
-        same = call.number is None or call.number.lstrip("+") == row.number.lstrip("+")
+        said = spelled.get(call.number or "", call.number)
+        number = row.number if said is None or said.lstrip("+") == row.number.lstrip("+") else said
         ends = [at for at in (row.over_at, row.returned_at, row.recalled_at) if at is not None]
         late = call.disposition is not Disposition.NOT_ATTEMPTED and any(call.at > at for at in ends)
-        found.append(replace(call, number=row.number if same else call.number, late=late))
+        found.append(replace(call, number=number, late=late))
     return found
 
 
