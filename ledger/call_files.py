@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger import tables as t
 from ledger.audit import record
 from ledger.dial_tables import call_file, spare_call
+from ledger.recycling import hold_lists
 from ledger.sql import among
 from waves.errors import CampaignError
 
@@ -32,6 +33,7 @@ def note_file(
 
     The same file has the same number, until it was undone: then CampaignError, or a number of its own with `again`.
     """
+    hold_lists(connection)  # two who bring it at once would both take it for new
     f = call_file.c
     same = select(f.id, f.at, f.undone_at, f.undone_by).where(f.digest == digest, f.dialler == dialler)
     known = connection.execute(same.order_by(f.id.desc()).limit(1)).one_or_none()  # ix_call_file_digest

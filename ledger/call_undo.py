@@ -19,10 +19,11 @@ from ledger.call_files import SAID
 from ledger.called_addresses import restore_addresses, waiting_addresses
 from ledger.calls import Call, fold_dispositions, record_calls
 from ledger.dial_tables import call_file, reversed_call, spare_call
-from ledger.events import climb, record_alone
+from ledger.events import climb
 from ledger.recycling import HELD, hold_lists, keep_waves_open, wait_again
 from ledger.retention import EMPTY
 from ledger.sql import among
+from ledger.store import record_alone
 from ledger.suppressions import FROM_CALL
 from waves.dispositions import ENDS_ALL_CONTACT, Disposition
 from waves.errors import CampaignError

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, literal, or_, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.addresses import FROM_EVENT, burial
+from ledger.addresses import FROM_EVENT, burial, dialled
 from ledger.dial_tables import called_address
 from ledger.events import act, speaking
 from ledger.sql import among
@@ -34,13 +34,12 @@ def drop_numbers(connection: Connection, which: ColumnElement[bool]) -> None:
     customer's.
     """
     k, a, c = t.call.c, t.address.c, t.touch.c
-    listed, dialled = t.address.alias("listed"), t.address.alias("dialled")
-    same = or_(dialled.c.value == k.number, dialled.c.value == literal("+") + k.number)
+    listed, of_call = t.address.alias("listed"), t.address.alias("of_call")
     wrong = (
-        select(c.customer, c.channel, func.coalesce(dialled.c.value, listed.c.value).label("value"), k.disposition)
+        select(c.customer, c.channel, func.coalesce(of_call.c.value, listed.c.value).label("value"), k.disposition)
         .join_from(t.call, t.touch, c.id == k.touch)
         .join(listed, listed.c.id == c.address)
-        .outerjoin(dialled, (dialled.c.customer == c.customer) & same)
+        .outerjoin(of_call, dialled(of_call, c.customer))
         .where(which, k.disposition.in_([int(d) for d, e in EFFECTS.items() if e.action is Action.DROP_ADDRESS]))
         .subquery("wrong")
     )
@@ -58,12 +57,14 @@ def remember_addresses(connection: Connection, file: int, mark: int, now: dateti
     A no to calls covers everybody who has the number (ix_address_channel_value).
     """
     k, c, a, told = t.call.c, t.touch.c, t.address.c, t.address.alias("told")
-    said = select(c.customer, c.address).join_from(t.call, t.touch, c.id == k.touch)
+    said = select(c.customer, c.address, k.number).join_from(t.call, t.touch, c.id == k.touch)
     found = connection.execute(said.where(k.event > mark, k.disposition.in_(SPEAKS))).all()
     if not found:
         return
     values = select(told.c.value).where(among(told.c.id, {row.address for row in found}))
-    covered = or_(among(a.customer, {row.customer for row in found}), (a.channel == CALL) & a.value.in_(values))
+    numbers = {number for row in found if row.number for number in (row.number, f"+{row.number}")}
+    alike = (a.channel == CALL) & or_(a.value.in_(values), among(a.value, numbers))
+    covered = or_(among(a.customer, {row.customer for row in found}), alike)
     s = called_address.c
     mine = [literal(mark, s.mark.type), literal(now, s.at.type)]
     stood = select(literal(file, s.file.type), a.id, *(a[name] for name in STOOD), *mine)
@@ -166,10 +167,13 @@ def _without(row: Row[Any]) -> dict[str, Any] | None:
 def _act_again(connection: Connection, rows: Sequence[Row[Any]], mark: int) -> None:
     """Let what came after `mark` act once more on these addresses: reports, calls that count, refusals."""
     c, ev, a, mine = t.touch.c, t.event.c, t.address.c, t.address.alias("mine")
+    ids = [row.address for row in rows]
     alike = select(a.id).join_from(mine, t.address, (a.channel == mine.c.channel) & (a.value == mine.c.value))
-    same = alike.where(among(mine.c.id, [row.address for row in rows]))
+    same = alike.where(among(mine.c.id, ids))
     customers = {row.customer for row in rows}
-    theirs = select(c.id).where(or_(among(c.customer, customers), c.address.in_(same)))
+    spelled = [select(value).where(among(mine.c.id, ids)) for value in (mine.c.value, func.substr(mine.c.value, 2))]
+    rung = select(t.call.c.touch).where(t.call.c.number.in_(union_all(*spelled)))  # ix_call_number
+    theirs = select(c.id).where(or_(among(c.customer, customers), c.address.in_(same), c.id.in_(rung)))
     act(connection, connection.execute(speaking().where(ev.touch.in_(theirs), ev.id > mark)).all())
     drop_numbers(connection, (t.call.c.event > mark) & among(c.customer, customers))
     refused = select(c.address).where(c.state == int(State.REFUSED), c.action == int(Action.DROP_ADDRESS))
