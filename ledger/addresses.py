@@ -21,8 +21,8 @@ OWN_WORDS = (FROM_EVENT, "push_page")
 
 def dialled(place: Any, customer: Any) -> ColumnElement[bool]:
     """Whether an address is the customer's one that a row of `call` dialled; a spreadsheet may have taken its plus."""
-    k = t.call.c
-    return (place.c.customer == customer) & or_(place.c.value == k.number, place.c.value == literal("+") + k.number)
+    mine: ColumnElement[bool] = place.c.customer == customer
+    return mine & place.c.value.in_([t.call.c.number, literal("+") + t.call.c.number])
 
 
 def by_event() -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,6 +73,19 @@ def test_who_said_no_for_good_in_an_old_call_is_left_alone(world: World) -> None
     world.start(plan_text(CALL))
     world.advance()
     assert {entry.customer for entry in world.pull("call").entries} == {4, 5}
+
+
+def test_a_no_that_comes_later_of_a_call_that_is_known_stands(world: World) -> None:
+    put(world.ledger, [reachable(n) for n in (1, 2, 3)])
+    one, two, three = (past(n, source_id=str(n)) for n in (1, 2, 3))
+    keep(world, one, two)
+    asked = replace(one, disposition=D.DNC_REQUEST)
+    assert keep(world, asked, three, replace(three, disposition=D.DECEASED)) == (1, 2, 0, 2)
+    assert keep(world, asked, two) == (0, 2, 0, 0)
+    assert [row.disposition for row in read(world)] == [D.DNC_REQUEST, D.NO_ANSWER, D.DECEASED]
+    world.start(plan_text(CALL))
+    world.advance()
+    assert len(world.pull("call").entries) == 1
 
 
 def test_an_erased_customer_leaves_a_count(world: World) -> None:
