@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, case, func, literal, or_, select, update
 
 from ledger import tables as t
 from ledger.sql import among
@@ -21,8 +21,7 @@ OWN_WORDS = (FROM_EVENT, "push_page")
 
 def dialled(place: Any, customer: Any) -> ColumnElement[bool]:
     """Whether an address is the customer's one that a row of `call` dialled; a spreadsheet may have taken its plus."""
-    mine: ColumnElement[bool] = place.c.customer == customer
-    return mine & place.c.value.in_([t.call.c.number, literal("+") + t.call.c.number])
+    return and_(place.c.customer == customer, place.c.value.in_([t.call.c.number, literal("+") + t.call.c.number]))
 
 
 def by_event() -> ColumnElement[bool]:
