@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.call_files import keep_spares
-from ledger.called_addresses import CALL, drop_numbers, remember_addresses, told_by_calls
+from ledger.called_addresses import drop_numbers, remember_addresses, told_by_calls
 from ledger.dial_tables import spare_call
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, stored
@@ -23,6 +23,9 @@ from ledger.suppressions import FROM_CALL, suppress_since
 from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, HEARD, Disposition, finality, strength
 from waves.outcomes import Action, Side, word
 from waves.recycling import DialRules
+
+FEWEST_DIGITS = 6
+"""Of a telephone number, as a dialler writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +159,38 @@ def _placed(connection: Connection, calls: Sequence[Call]) -> list[Call]:
     known = {  # ix_dial_entry_touch
         (row.touch, row.entry): row for row in connection.execute(listed.where(among(c.id, named)))
     }
-    bare = {f"+{call.number}" for call in calls if call.number and not call.number.startswith("+")}
-    ours = select(a.value).where(a.channel == CALL, among(a.value, bare))  # ix_address_channel_value
-    spelled = {value.lstrip("+"): value for value in connection.scalars(ours)} if bare else {}
+    listed_as = {place: row.number for place, row in known.items()}
+    others = {call.touch for call in calls if call.number not in (None, listed_as.get((call.touch, call.entry)))}
+    own = _own_numbers(connection, [touch for touch in others if touch is not None])
     found = []
     for call in calls:
         row = known.get((call.touch, call.entry))
-        if row is None:
-            found.append(call)
-            continue
-        said = spelled.get(call.number or "", call.number)
-        number = row.number if said is None or said.lstrip("+") == row.number.lstrip("+") else said
-        ends = [at for at in (row.over_at, row.returned_at, row.recalled_at) if at is not None]
+        on_list = row.number if row else None
+        numbers = [number for number in (on_list, *own.get(call.touch or 0, ())) if number is not None]
+        ends = [at for at in (row.over_at, row.returned_at, row.recalled_at) if at is not None] if row else []
         late = call.disposition is not Disposition.NOT_ATTEMPTED and any(call.at > at for at in ends)
-        found.append(replace(call, number=number, late=late))
+        found.append(replace(call, number=_meant(call.number, numbers, on_list), late=late))
+    return found
+
+
+def _meant(said: str | None, known: Sequence[str], listed: str | None) -> str | None:
+    """The first of the known numbers that a dialler's spelling (national, with brackets, no plus) can mean, else that.
+
+    What has not the digits of a number, such as `anonymous`, says as little as nothing: it was the listed one.
+    """
+    digits = "".join(sign for sign in said or "" if sign.isdecimal())
+    if said is None or len(digits) < FEWEST_DIGITS:
+        return listed
+    whole = said.strip().startswith("+")
+    return next((e164 for e164 in known if (e164[1:] == digits if whole else e164.endswith(digits.lstrip("0")))), said)
+
+
+def _own_numbers(connection: Connection, touches: Collection[int]) -> dict[int, list[str]]:
+    """The numbers for calls of each of these touches' customers, the preferred first (ix_address)."""
+    c, a, found = t.touch.c, t.address.c, dict[int, list[str]]()
+    own = select(c.id, a.value).join_from(t.touch, t.address, (a.customer == c.customer) & (a.channel == c.channel))
+    for row in connection.execute(own.where(among(c.id, touches)).order_by(a.preference, a.id)):
+        found.setdefault(row.id, []).append(row.value)
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Text, bindparam, case, cast, func, literal, or_, select, update
+from sqlalchemy import Connection, Integer, Text, case, cast, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.conversions import CHUNK, customers_by_key
@@ -42,14 +42,14 @@ class Kept:
     known: int = 0
     unknown_customer: int = 0
     suppressed: int = 0
-    """Customers whose new calls say that they are never to be contacted again."""
+    """Customers of whom it is said for the first time in a call that they are never to be contacted again."""
 
     def __add__(self, other: Kept) -> Kept:
         return Kept(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> Kept:
-    """Store calls, each once by (source, source id): of several words the first counts, but for one that ends contact.
+    """Store calls, each once by (source, source id): as it was said first, or as a later word that ends all contact.
 
     Who asked in one never to be called again, or died, is suppressed on every channel in the same commit.
     """
@@ -74,7 +74,7 @@ def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> Kept
     for start in range(0, len(rows), CHUNK):
         connection.execute(make(past_call).on_conflict_do_nothing(), rows[start : start + CHUNK])
     new = connection.scalar(select(func.count()).where(p.id > mark)) or 0  # pk_past_call
-    ended = (or_(p.id > mark, among(p.id, _hear(connection, rows))), p.disposition.in_(ENDED))
+    ended = (or_(p.id > mark, among(p.id, _further_noes(connection, rows))), p.disposition.in_(ENDED))
     suppressed = connection.scalar(select(func.count(p.customer.distinct())).where(*ended)) or 0
     if suppressed:
         said = (
@@ -88,20 +88,17 @@ def record_past_calls(connection: Connection, calls: Sequence[PastCall]) -> Kept
     return Kept(new, len(rows) - new, len(calls) - len(rows), suppressed)
 
 
-def _hear(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> set[int]:
-    """The stored calls that ended all contact, as these rows are the first to say: their word counts from now on."""
-    p, noes = past_call.c, {(row["source"], row["source_id"]): row for row in rows if row["disposition"] in ENDED}
-    if not noes:
-        return set()
-    query = select(p.id, p.customer, p.source, p.source_id).where(p.disposition.not_in(ENDED))
-    query = query.where(p.source.in_({source for source, _ in noes}), among(p.source_id, {ident for _, ident in noes}))
-    found = [(row.id, noes.get((row.source, row.source_id)), row.customer) for row in connection.execute(query)]
-    heard = [
-        {"b_id": ident, "b_said": no["disposition"]}
-        for ident, no, customer in found
-        if no is not None and no["customer"] == customer
-    ]
-    if heard:
-        says = update(past_call).where(p.id == bindparam("b_id")).values(disposition=bindparam("b_said"))
-        connection.execute(says, heard)
-    return {one["b_id"] for one in heard}
+def _further_noes(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The stored calls that one of these, of the same customer, says ended all contact where another word stood."""
+    p = past_call.c
+    ends = {
+        (row["customer"], row["source"], row["source_id"]): row["disposition"]
+        for row in rows
+        if row["disposition"] in ENDED
+    }
+    stood = select(p.id, p.customer, p.source, p.source_id).where(p.disposition.not_in(ENDED))
+    stored = connection.execute(stood.where(among(p.source_id, sorted({call[2] for call in ends})))) if ends else ()
+    found = {row.id: ends[call] for row in stored if (call := (row.customer, row.source, row.source_id)) in ends}
+    for number, said in found.items():
+        connection.execute(update(past_call).where(p.id == number).values(disposition=said))
+    return list(found)

@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select
 
 from ledger import tables as t
 from ledger.calls import Call, entry_touches, record_calls
+from ledger.dial_candidates import calls_to
 from tests.builders import DAY, HOUR, RULES, T0, Person, World, phone, plan_text, put, reachable
 from tests.steps import address_words, hold_back, phoned, touch_of, touch_words, verdict_words
 from waves.dispositions import ABSORBING, EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
@@ -191,9 +192,25 @@ def test_calls_are_kept_once_and_unknown_ones_as_reports(world: World) -> None:
         (phone(1), phone(1)),
         (phone(2), phone(2)),
         (phone(2).lstrip("+"), phone(2)),  # a spreadsheet took the plus
+        (f"({phone(2)[2:5]}) {phone(2)[5:]}", phone(2)),
+        (f"0{phone(2)[2:]}", phone(2)),
+        (f"{phone(2)[:2]} {phone(2)[2:]}", phone(2)),
+        (f"+{phone(2)[2:]}", phone(1)),  # a number of another country
+        ("anonymous", phone(1)),
         (phone(3), phone(1)),  # none of the customer's: it can only be the listed one
     ],
-    ids=["not said", "the listed one", "the spare", "the spare without its plus", "a stranger's"],
+    ids=[
+        "not said",
+        "the listed one",
+        "the spare",
+        "the spare without its plus",
+        "in brackets",
+        "national",
+        "spaced",
+        "abroad",
+        "no number",
+        "a stranger's",
+    ],
 )
 def test_the_number_that_was_dialled_is_the_one_that_is_dead(lite: World, dialled: str | None, dead: str) -> None:
     put(lite.ledger, [Person("c1", (("call_list", phone(1)), ("call_list", phone(2)))), reachable(3)])
@@ -204,6 +221,14 @@ def test_the_number_that_was_dialled_is_the_one_that_is_dead(lite: World, dialle
     with lite.ledger.read() as connection:
         assert connection.scalar(select(t.call.c.number)) == (f"+{dialled.lstrip('+')}" if dialled else phone(1))
     assert {value for value, place in address_words(lite, "call_list").items() if place[1] == "dead"} == {dead}
+
+
+def test_attempts_on_a_number_count_however_the_dialler_spells_it(lite: World) -> None:
+    calling(lite)
+    for hour, dialled in enumerate((phone(1), phone(1)[2:], "anonymous")):
+        phoned(lite, "call", "c1", D.BUSY, T0 + hour * HOUR, dialled, listed=True)
+    with lite.ledger.read() as connection:
+        assert len(calls_to(connection, [phone(1)])[phone(1)]) == 3
 
 
 def test_a_no_to_calls_is_no_word_on_other_channels(lite: World) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,6 @@ from ledger.call_history import LONGEST_AGO, CallGoal, Extent, calls_after, newe
 from ledger.dial_tables import past_call
 from ledger.model_cards import Card, cards, newest_cards, store_cards
 from ledger.past_calls import PastCall, record_past_calls
-from ledger.suppressions import unsuppress
 from ledger.waiting_calls import read_waiting
 from tests.builders import DAY, HOUR, T0, TYPES, World, phone, plan_text, put, reachable
 from tests.steps import convert, phoned, set_customer
@@ -76,18 +75,17 @@ def test_who_said_no_for_good_in_an_old_call_is_left_alone(world: World) -> None
     assert {entry.customer for entry in world.pull("call").entries} == {4, 5}
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_a_no_that_another_line_says_of_the_same_call_is_heard_once(world: World, at_once: bool) -> None:
-    put(world.ledger, [reachable(n) for n in (1, 2)])
-    words = [past(1, said, source_id="one call") for said in (D.CONNECTED_OTHER, D.DNC_REQUEST, D.NO_ANSWER)]
-    told = [keep(world, *words)] if at_once else [keep(world, one) for one in words]
-    assert tuple(map(sum, zip(*told, strict=True))) == (1, 2, 0, 1)
-    with world.ledger.write() as connection:
-        assert unsuppress(connection, 1, None, None, "anna", T0) == 1
-    assert keep(world, *words) == (0, 3, 0, 0), "the same again is no new word"
-    with world.ledger.read() as connection:
-        assert list(connection.scalars(select(past_call.c.disposition))) == [D.DNC_REQUEST]
-        assert list(connection.scalars(select(t.suppression.c.until))) == [T0]
+def test_a_no_that_comes_later_of_a_call_that_is_known_stands(world: World) -> None:
+    put(world.ledger, [reachable(n) for n in (1, 2, 3)])
+    one, two, three = (past(n, source_id=str(n)) for n in (1, 2, 3))
+    keep(world, one, two)
+    asked = replace(one, disposition=D.DNC_REQUEST)
+    assert keep(world, asked, three, replace(three, disposition=D.DECEASED)) == (1, 2, 0, 2)
+    assert keep(world, asked, two) == (0, 2, 0, 0)
+    assert [row.disposition for row in read(world)] == [D.DNC_REQUEST, D.NO_ANSWER, D.DECEASED]
+    world.start(plan_text(CALL))
+    world.advance()
+    assert len(world.pull("call").entries) == 1
 
 
 def test_an_erased_customer_leaves_a_count(world: World) -> None:
