@@ -116,7 +116,7 @@ KEY_HELP: Mapping[str, str] = {
     "Often.ever": "Attempts in all.",
     "Again.after": "How soon after the call the next attempt is due.",
     "Again.times": "How many further attempts calls that end so allow in one wave.",
-    "Again.other_part": "Only in another part of the day (9, 12, 14, 17, 19 to 21), or on another kind of day.",
+    "Again.other_part": "For 36 hours only in another part of the day (9, 12, 14, 17, 19 to 21), or kind of day.",
     "Again.attempt": "Whether such a call counts against the caps and the gap.",
     "Again.places": "Countries, or parts of one, where it takes longer.",
     "Bans.bans": "Every ban; an empty list lifts all.",

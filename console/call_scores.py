@@ -13,26 +13,18 @@ import typer
 from channels.cells import cell
 from console.context import ByOption, HomeOption, JsonOption, open_home, who
 from console.show import print_json, say, table
-from waves.errors import InputError
-from waves.exploration import LEAST, MOST
 
 if TYPE_CHECKING:
     from flows.call_scores import Scored
 
 SHOWN = 20
 """Customers on the screen; all of them are in the file, and in the JSON."""
-NUMBERS = ("answers", "converts", "there", "value", "worth", "p listed")
+NUMBERS = ("answers", "converts", "there", "value", "worth")
 
 
 def scores(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
     wave: Annotated[str, typer.Argument(help="Its call wave.", show_default=False)],
-    size: Annotated[
-        int, typer.Option(help="Also whom such a list would take, by a lot of its own.", min=0, max=100_000)
-    ] = 0,
-    explore: Annotated[
-        float, typer.Option(help="The share of that list that is drawn by lot: 0.05 to 0.10.", show_default=True)
-    ] = LEAST,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write everybody into this CSV file.", show_default=False)
     ] = None,
@@ -44,11 +36,9 @@ def scores(
     from flows.call_scores import call_scores
     from flows.history import call_wave
 
-    if not LEAST <= explore <= MOST:
-        raise InputError(f"--explore {explore:g} is out of range; write a share from {LEAST:g} to {MOST:g}")
     room = open_home(home)
     running = call_wave(room, campaign, wave)
-    fitted, found = call_scores(room, running, wave, who(by), room.ledger.now(), size, explore)
+    fitted, found = call_scores(room, running, wave, who(by), room.ledger.now())
     if out:
         _write(out, found)
     if as_json:
@@ -58,7 +48,7 @@ def scores(
     elif not found:
         say(f"nobody waits for a list in {campaign}, wave {wave}; see: multiwave status {campaign}")
     else:
-        columns = ("customer", "answers", "converts", "best hour", "there", "value", "worth", "listed by", "p listed")
+        columns = ("customer", "answers", "converts", "best hour", "there", "value", "worth")
         table(f"ranked by {' and '.join(fitted.ranks_by)}", columns, map(_cells, found[:SHOWN]), NUMBERS)
         if len(found) > SHOWN:
             say(f"the first {SHOWN} of {len(found):,}; all of them: --out FILE.csv")
@@ -66,9 +56,8 @@ def scores(
 
 def _cells(one: Scored) -> tuple[object, ...]:
     money = (None if amount is None else f"{amount:,.2f}" for amount in (one.value, one.score))
-    listed = (one.listed, None if one.p_assign is None else f"{one.p_assign:.3f}")
     chances = (f"{one.answer:.1%}", f"{one.convert:.1%}", one.best_hour, f"{one.best_answer:.1%}")
-    return one.customer, *chances, *money, *listed
+    return one.customer, *chances, *money
 
 
 def _write(path: Path, found: Iterable[Scored]) -> None:

@@ -13,11 +13,12 @@ import typer
 from console.context import ByOption, HomeOption, JsonOption, number_of_row, open_home, who
 from console.dial_blocks import blocks_json, say_blocks
 from console.dial_load import tell_taken_off
-from console.show import Ticker, clock, print_json, progress, say, table
+from console.show import Ticker, clock, local_times, print_json, progress, say, table
 from waves.errors import InputError
 
 if TYPE_CHECKING:
     from flows.dial_forecast import Forecast
+    from ledger.callbacks import Promise
 
 ListArgument = Annotated[
     int, typer.Argument(metavar="LIST", help="The list's number.", callback=number_of_row, show_default=False)
@@ -165,16 +166,22 @@ def callbacks(
     with room.ledger.read() as connection:
         found = promises(connection, now, ago, hours)
     if as_json:
-        print_json({"callbacks": [asdict(one) for one in found]})
+        print_json({"callbacks": [{**asdict(one), "local": local_times(one.zones, one.at)} for one in found]})
         return
     if not found:
         say("no call was promised for that time")
         return
     cells = [
-        (clock(one.at), one.customer, one.campaign, one.wave, one.agent or "", one.told, one.list or "")
+        (clock(one.at), _theirs(one), one.customer, one.campaign, one.wave, one.agent or "", one.told, one.list or "")
         for one in found
     ]
-    table("promised calls", ("at", "customer", "campaign", "wave", "agent", "state", "list"), cells, ("list",))
+    columns = ("at", "by their clock", "customer", "campaign", "wave", "agent", "state", "list")
+    table("promised calls", columns, cells, ("list",))
     kept, over = sum(one.state == "kept" for one in found), sum(one.state in ("kept", "missed") for one in found)
     if over:
         say(f"{kept:,} of {over:,} promises that came due were kept within 15 minutes")
+
+
+def _theirs(promise: Promise) -> str:
+    """The promised time where the customer is; all of them for one who may be in several zones."""
+    return " or ".join(sorted({local[:4] + local[-5:] for local in local_times(promise.zones, promise.at).values()}))

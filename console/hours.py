@@ -14,7 +14,7 @@ from config.settings import Settings
 from console.context import HomeOption, JsonOption, bundle_of, config_dir, moment, open_home
 from console.legal import accepted, say_accepted
 from console.reviewing import review
-from console.show import clock, print_json, say
+from console.show import clock, local_times, print_json, say
 from waves import hours as rules_of
 from waves.bans import Ban
 from waves.errors import InputError
@@ -72,7 +72,7 @@ def tell(rules: HoursSet, found: Whereabouts, now: datetime, bans: Sequence[Ban]
     places = candidates(found.zones, found.jurisdictions)
     names = {row.place for row in binding(rules, places)}
     return {
-        "zones": _local(found.zones, now),
+        "zones": local_times(found.zones, now),
         "jurisdictions": places,
         **{word: _state(rules, kind, found, now, bans) for word, kind in KINDS.items()},
         "accepted_unreviewed": [row for row in accepted(rules) if row["for"] in names],
@@ -90,9 +90,9 @@ def _state(rules: HoursSet, kind: Kind, found: Whereabouts, now: datetime, bans:
         "state": "unknown" if unknown else "open" if is_open else "closed",
         "why": unknown,
         "opens": opens,
-        "opens_local": _local(found.zones, opens),
+        "opens_local": local_times(found.zones, opens),
         "closes": closes,
-        "closes_local": _local(found.zones, closes),
+        "closes_local": local_times(found.zones, closes),
         "blocked": [
             {
                 "for": blocked.place,
@@ -106,14 +106,6 @@ def _state(rules: HoursSet, kind: Kind, found: Whereabouts, now: datetime, bans:
             for blocked in rules_of.explain(*asked)
         ],
     }
-
-
-def _local(zones: tuple[str, ...], at: datetime | None) -> dict[str, str]:
-    """The local time in each zone, empty in one that does not exist."""
-    if at is None:
-        return {}
-    known = {zone: rules_of.zone_of(zone) for zone in zones}
-    return {zone: f"{at.astimezone(place):%a %Y-%m-%d %H:%M}" if place else "" for zone, place in known.items()}
 
 
 def sentences(told: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from waves.hours import zone_of
+
 screen = Console(highlight=False, emoji=False, soft_wrap=False)
 errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 CODES = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd") | {13: None}
@@ -52,6 +54,14 @@ def clock(at: datetime | None, zone: str | None = None) -> str:
     if at is None:
         return ""
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}" if zone else f"{at:%Y-%m-%d %H:%M}Z"
+
+
+def local_times(zones: Iterable[str], at: datetime | None) -> dict[str, str]:
+    """The time in each of these zones, with its weekday; empty in one that does not exist."""
+    if at is None:
+        return {}
+    known = {zone: zone_of(zone) for zone in zones}
+    return {zone: f"{at.astimezone(place):%a %Y-%m-%d %H:%M}" if place else "" for zone, place in known.items()}
 
 
 def table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,8 +29,7 @@ from segments.propensity import Fitted
 from segments.walk import STEP
 from waves.call_slots import SLOTS, slot_of
 from waves.dial_value import CallTimes
-from waves.draw import Draw
-from waves.exploration import LEAST, choose
+from waves.exploration import LEAST
 from waves.outcomes import State
 
 HANDLE_S = 180.0
@@ -52,10 +51,6 @@ class Scored:
     best_answer: float
     value: float | None
     score: float | None
-    listed: str | None = None
-    """`rank` or `lot` when a list of the size asked for would take them."""
-    p_assign: float | None = None
-    """The probability of that, the lot being the chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +66,8 @@ class _Waiting:
     score: Floats
 
 
-def call_scores(
-    room: Room, running: Running, wave: str, by: str, now: datetime, size: int = 0, share: float = 0.05
-) -> tuple[Fitted, list[Scored]]:
-    """The customers of a wave who wait for a list, best first, by the models of its newest fit (a new one when due).
-
-    With a `size`, `listed` and `p_assign` tell whom a list would take now, `share` of it by lot; hours, limits and all
-    that a list checks again are left aside.
-    """
+def call_scores(room: Room, running: Running, wave: str, by: str, now: datetime) -> tuple[Fitted, list[Scored]]:
+    """The customers of a wave who wait for a list, best first, by the models of its newest fit (a new one when due)."""
     fitted = fitted_for(room, running, wave, by, now)
     made = _worked_out(room, running, wave, fitted, now, (State.QUEUED,))
     found = [
@@ -88,13 +77,7 @@ def call_scores(
         )
     ]
     found.sort(key=lambda one: (one[1].score is None, -(one[1].score or 0.0), one[0]))
-    scored = [one for _, one in found]
-    if size:
-        lottery = Draw.named("wave", running.name, wave, "explore", now.isoformat())
-        for chosen in choose([bucket for bucket, _ in found], size, share, lottery):
-            word = "lot" if chosen.explored else "rank"
-            scored[chosen.place] = replace(scored[chosen.place], listed=word, p_assign=chosen.p_assign)
-    return fitted, scored
+    return fitted, [one for _, one in found]
 
 
 def keep_call_scores(room: Room, running: Running, wave: str, fitted: Fitted, by: str, now: datetime) -> int:

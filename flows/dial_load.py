@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +17,7 @@ from channels.call_list.rows import Answered
 from channels.call_list.vicidial_api import Lead, VicidialApi
 from flows import dial_recall
 from flows.abandonment import keep_below
-from flows.dialling import rows_of, scopes_of_list
-from flows.halting import halted_segments
+from flows.dialling import rows_of, scopes_of_list, terms_of
 from flows.hours import keep_hours
 from flows.room import Room
 from flows.running import Running, gates_of, load_running
@@ -29,6 +28,7 @@ from ledger.legal_hours import cover
 from waves.diallers import Dialler
 from waves.errors import CampaignError, InputError
 from waves.plan import Wave
+from waves.recycling import DialRules
 from waves.tokens import Kind, make_token
 
 MAY_COME = "not there, and a load of the list has not ended: load it again, then ask again"
@@ -87,13 +87,13 @@ class _Loading:
     wave: Wave
     row: Any
     scopes: Sequence[str]
+    rules: DialRules
 
     def standing(self, connection: Any, now: datetime, entries: Sequence[int]) -> Mapping[int, str | None]:
         """Why each of these entries must not be loaded now; CampaignError when nobody must be."""
         refuse_unless_open(connection, self.row.wave, self.scopes, now)
-        halted = halted_segments(connection, self.running, now)
-        gates = replace(gates_of(self.running, self.wave, now), halted=halted)
-        return dial_loads.standing(connection, self.row.id, gates, self.running.types, now, entries)
+        terms = terms_of(connection, self.running, self.wave, self.rules, now)
+        return dial_loads.standing(connection, self.row, terms, now, entries)
 
 
 def load(
@@ -118,7 +118,8 @@ def load(
         keep_below(room, row.campaign, now)
         running = load_running(room.ledger, row.campaign)
         wave = running.plan.wave(row.wave_name)
-        loading = _Loading(room, running, wave, row, scopes_of_list(room, row.campaign, row.wave_name, dialler))
+        scopes = scopes_of_list(room, row.campaign, row.wave_name, dialler)
+        loading = _Loading(room, running, wave, row, scopes, room.dial_rules())
         leads, unended = _begin(loading, api, dialler, list_id, by, now)
         made = Loaded(number, dialler.dialler, list_id, len(leads))
         _each(loading, api, leads, made)

@@ -19,16 +19,15 @@ from flows.room import Room
 from flows.running import Running, gates_of, load_running
 from ledger import dial_lists
 from ledger.dial_candidates import why_none_waits
+from ledger.dial_choice import Pull, Score, Terms
 from ledger.dial_details import Detail, details, known_attributes
 from ledger.dial_expiry import unreturned
-from ledger.dial_lists import Pull
-from ledger.gates import Gates
 from waves.dial_split import Share, gap
 from waves.diallers import Dialler, tells_times
 from waves.errors import CampaignError
 from waves.outcomes import word
 from waves.plan import Wave
-from waves.recycling import PUNCTUAL
+from waves.recycling import PUNCTUAL, DialRules
 from waves.senders import Sender
 from waves.tokens import Kind, make_token
 
@@ -138,7 +137,7 @@ def plan(
     """
     desk = _desk(room, campaign, wave_name, dialler_name, by, now)
     with room.ledger.write() as connection:
-        capacity, rules = desk.wave.capacity, room.dial_rules()
+        capacity = desk.wave.capacity
         done = dial_lists.teams_of_shift(connection, desk.row.id, shift, now - SHIFT)
         teams = [team] if team else [name for name in (capacity.teams if capacity else ()) if name not in done]
         if not teams:
@@ -150,8 +149,7 @@ def plan(
         dry, made = connection.begin_nested(), []
         for name in teams:
             sized, ask = _ask(connection, desk, name, shift, size, hours, by, now, agents)
-            gates = _gates(connection, desk, now)
-            pulled = dial_lists.pull(connection, ask, gates, desk.running.types, desk.ranking.score, rules, now)
+            pulled = dial_lists.pull(connection, ask, _terms(room, connection, desk, now), now)
             made.append(Planned(name, sized, pulled, unreturned(connection, desk.row.id, name, now)))
         dry.rollback()
     return made
@@ -241,8 +239,7 @@ def _desk(room: Room, campaign: str, wave_name: str, dialler_name: str | None, b
 
 def _cut(room: Room, connection: Any, desk: _Desk, ask: Pull, sized: Sized, now: datetime) -> Cut:
     running, dialler, file, written = desk.running, desk.dialler, None, Written(0)
-    gates = _gates(connection, desk, now)
-    pulled = dial_lists.pull(connection, ask, gates, running.types, desk.ranking.score, room.dial_rules(), now)
+    pulled = dial_lists.pull(connection, ask, _terms(room, connection, desk, now), now)
     if pulled.entries:
         # Written before the commit: a list that no file holds would keep its people from everybody else. Its name is
         # the ledger's, so that a file whose commit was cut off is written over by the next one.
@@ -266,9 +263,16 @@ def _rings_early(dialler: Dialler, entry: dial_lists.Entry, now: datetime) -> bo
     return later and not tells_times(dialler, FORMATS[dialler.format].layout)
 
 
-def _gates(connection: Any, desk: _Desk, now: datetime) -> Gates:
-    halted = halted_segments(connection, desk.running, now)
-    return replace(gates_of(desk.running, desk.wave, now), halted=halted)
+def _terms(room: Room, connection: Any, desk: _Desk, now: datetime) -> Terms:
+    return terms_of(connection, desk.running, desk.wave, room.dial_rules(), now, desk.ranking.score)
+
+
+def terms_of(
+    connection: Any, running: Running, wave: Wave, rules: DialRules, now: datetime, score: Score | None = None
+) -> Terms:
+    """What decides who may be on a list of a wave now; people of halted segments are left out."""
+    gates = replace(gates_of(running, wave, now), halted=halted_segments(connection, running, now))
+    return Terms(gates, running.types, rules, score)
 
 
 def scopes_of_list(room: Room, campaign: str, wave: str, dialler: Dialler) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from config.bundle import Bundle
 from flows.hours import BANS, KEY, bans_of, keep_hours, set_in
 from flows.room import Room
 from ledger import campaigns
-from ledger.dial_lists import Score
+from ledger.dial_choice import Score
 from ledger.enrol import Opening
 from ledger.gates import FALSE, Enter, Gates, Members
 from ledger.legal_hours import Rules

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, case, func, literal, or_, select, update
 
 from ledger import tables as t
 from ledger.sql import among
@@ -17,6 +17,11 @@ FROM_EVENT = "event"
 """The source of a consent that the person gave or took back."""
 OWN_WORDS = (FROM_EVENT, "push_page")
 """Sources of consent that are the person's own act (segments.consent has the other one)."""
+
+
+def dialled(place: Any, customer: Any, number: Any) -> ColumnElement[bool]:
+    """Whether an address is the customer's one that a call dialled; a spreadsheet may have taken the number's plus."""
+    return and_(place.c.customer == customer, or_(place.c.value == number, place.c.value == literal("+") + number))
 
 
 def by_event() -> ColumnElement[bool]:

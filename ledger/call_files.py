@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger import tables as t
 from ledger.audit import record
 from ledger.dial_tables import call_file, spare_call
+from ledger.recycling import hold_lists
 from ledger.sql import among
 from waves.errors import CampaignError
 
@@ -32,6 +33,7 @@ def note_file(
 
     The same file has the same number, until it was undone: then CampaignError, or a number of its own with `again`.
     """
+    hold_lists(connection)  # two who bring it at once would both take it for new
     f = call_file.c
     same = select(f.id, f.at, f.undone_at, f.undone_by).where(f.digest == digest, f.dialler == dialler)
     known = connection.execute(same.order_by(f.id.desc()).limit(1)).one_or_none()  # ix_call_file_digest
@@ -62,8 +64,8 @@ def keep_spares(
 ) -> None:
     """Keep what a file says of calls that others had brought before, and of calls of nobody we know.
 
-    `new` is the event of each call, by provider and id, that came in just now. `noes`, the news of known calls that end
-    all contact, are kept of the file's own calls too, and in place of what it said of them before. CampaignError for a
+    `new` is the event of each call, by provider and id, that came in just now. `noes`, the news of known calls that act
+    all the same, are kept of the file's own calls too, and in place of what it said of them before. CampaignError for a
     file undone since.
     """
     f = call_file.c

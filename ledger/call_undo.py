@@ -19,12 +19,13 @@ from ledger.call_files import SAID
 from ledger.called_addresses import restore_addresses, waiting_addresses
 from ledger.calls import Call, fold_dispositions, record_calls
 from ledger.dial_tables import call_file, reversed_call, spare_call
-from ledger.events import climb, record_alone
+from ledger.events import climb
 from ledger.recycling import HELD, hold_lists, keep_waves_open, wait_again
 from ledger.retention import EMPTY
 from ledger.sql import among
+from ledger.store import record_alone
 from ledger.suppressions import FROM_CALL
-from waves.dispositions import ENDS_ALL_CONTACT, Disposition
+from waves.dispositions import ENDS_ALL_CONTACT, HEARD, Disposition
 from waves.errors import CampaignError
 from waves.outcomes import Reason, State, word
 from waves.recycling import DialRules
@@ -66,13 +67,16 @@ def stays(connection: Connection, number: int) -> Stays:
     k, c, w, p, e = t.call.c, t.touch.c, t.wave.c, t.customer.c, t.enrolment.c
     mine = select(k.event).join_from(t.call, t.touch, c.id == k.touch).where(k.file == number)
     closed = mine.join(t.wave, w.id == c.wave).where(w.state != "open").subquery()
-    called = select(c.customer).join_from(t.call, t.touch, c.id == k.touch).where(k.file == number)
+    counted = select(c.customer).join_from(t.call, t.touch, c.id == k.touch).where(k.file == number)
+    s, heard = spare_call.c, [int(d) for d in HEARD]
+    further = select(c.customer).join_from(spare_call, t.touch, c.id == s.touch)
+    called = counted.union(further.where(s.file == number, s.disposition.in_(heard)))
     judged = select(func.count(w.id.distinct())).join_from(t.wave, t.enrolment, e.wave == w.id)
     judged = judged.where(w.opened >= came, e.customer.in_(called))  # pk_enrolment
     erased = select(func.count()).where(p.id.in_(called), p.erased_at.is_not(None))
-    ended = called.where(k.disposition.in_([int(d) for d in ENDS_ALL_CONTACT]))
+    ended = {customer for customer, _ in _ended(connection, number)}
     withdrawn = select(func.count()).where(
-        c.customer.in_(ended), c.state == int(State.WITHDRAWN), c.reason == int(Reason.SUPPRESSED)
+        among(c.customer, ended), c.state == int(State.WITHDRAWN), c.reason == int(Reason.SUPPRESSED)
     )
     return Stays(
         connection.scalar(select(func.count()).select_from(closed)) or 0,

@@ -35,6 +35,8 @@ class Promise:
     state: str
     list: int | None
     reason: str | None
+    zones: tuple[str, ...] = ()
+    """The time zones that the customer may be in."""
 
     @property
     def told(self) -> str:
@@ -81,24 +83,25 @@ def void_for() -> ColumnElement[int | None]:
 
 def promises(connection: Connection, now: datetime, hours_past: float, hours_ahead: float) -> list[Promise]:
     """The promises for this span, the soonest first (ix_call_callback_at, ix_call_touch, ix_dial_entry_touch)."""
-    k, c, e, p, w = t.call.c, t.touch.c, t.dial_entry.c, t.customer.c, t.wave.c
+    k, c, e, p, w, z = t.call.c, t.touch.c, t.dial_entry.c, t.customer.c, t.wave.c, t.zone_set.c
     kept, sooner = kept_or_sooner()
     on = select(func.min(e.list)).where(e.touch == k.touch, e.active).correlate(t.call).scalar_subquery()
     query = (
-        select(k.callback_at, p.key, t.campaign.c.name, w.name, k.agent, kept, sooner, on, void_for())
+        select(k.callback_at, p.key, t.campaign.c.name, w.name, k.agent, kept, sooner, on, void_for(), z.zones)
         .join_from(t.call, t.touch, c.id == k.touch)
         .join(t.customer, p.id == c.customer)
         .join(t.wave, w.id == c.wave)
         .join(t.campaign, t.campaign.c.id == w.campaign)
+        .outerjoin(t.zone_set, z.id == p.zone_set)
         .where(k.callback_at >= now - timedelta(hours=hours_past), k.callback_at <= now + timedelta(hours=hours_ahead))
         .order_by(k.callback_at, p.key)
     )
     found = []
-    for at, customer, campaign, wave, agent, was_kept, was_settled, number, void in connection.execute(query):
+    for at, customer, campaign, wave, agent, was_kept, was_settled, number, void, zones in connection.execute(query):
         open_yet = "missed" if at + PUNCTUAL < now else "waits" if number is None else "listed"
         state = "kept" if was_kept else "settled" if was_settled else "void" if void else open_yet
         why = word(Reason(void)) if state == "void" else None
-        found.append(Promise(at, customer, campaign, wave, agent, state, number, why))
+        found.append(Promise(at, customer, campaign, wave, agent, state, number, why, tuple((zones or "").split())))
     return found
 
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
-from ledger.addresses import FROM_EVENT, burial
-from ledger.dial_tables import called_address
+from ledger.addresses import FROM_EVENT, burial, dialled
+from ledger.dial_tables import called_address, spare_call
 from ledger.events import act, speaking
 from ledger.sql import among
 from waves.dispositions import EFFECTS, ENDS_NUMBER
@@ -27,21 +42,20 @@ INHERITED = "inherited"
 UNKNOWN: dict[str, Any] = {"consent": int(Consent.UNKNOWN), "consent_source": None, "consent_at": None}
 
 
-def drop_numbers(connection: Connection, which: ColumnElement[bool]) -> None:
-    """A number that `which` calls found nobody's or somebody else's is dead for the customer on every channel.
+def drop_numbers(connection: Connection, said: Select[Any]) -> None:
+    """A number that calls (touch, number, disposition) found nobody's or somebody else's is dead for the customer.
 
-    A fax's is for calls alone. It is the number that was dialled, or that the list named, when that one is none of the
-    customer's.
+    On every channel, but a fax's for calls alone. It is the number that was dialled, or that the list named, when that
+    one is none of the customer's.
     """
-    k, a, c = t.call.c, t.address.c, t.touch.c
-    listed, dialled = t.address.alias("listed"), t.address.alias("dialled")
-    same = or_(dialled.c.value == k.number, dialled.c.value == literal("+") + k.number)
+    k, a, c = said.subquery("said").c, t.address.c, t.touch.c
+    listed, of_call = t.address.alias("listed"), t.address.alias("of_call")
     wrong = (
-        select(c.customer, c.channel, func.coalesce(dialled.c.value, listed.c.value).label("value"), k.disposition)
-        .join_from(t.call, t.touch, c.id == k.touch)
+        select(c.customer, c.channel, func.coalesce(of_call.c.value, listed.c.value).label("value"), k.disposition)
+        .join_from(t.touch, k.touch.table, c.id == k.touch)
         .join(listed, listed.c.id == c.address)
-        .outerjoin(dialled, (dialled.c.customer == c.customer) & same)
-        .where(which, k.disposition.in_([int(d) for d, e in EFFECTS.items() if e.action is Action.DROP_ADDRESS]))
+        .outerjoin(of_call, dialled(of_call, c.customer, k.number))
+        .where(k.disposition.in_([int(d) for d, e in EFFECTS.items() if e.action is Action.DROP_ADDRESS]))
         .subquery("wrong")
     )
     covered = or_(a.channel == wrong.c.channel, wrong.c.disposition.in_([int(d) for d in ENDS_NUMBER]))
@@ -52,18 +66,31 @@ def drop_numbers(connection: Connection, which: ColumnElement[bool]) -> None:
     )
 
 
-def remember_addresses(connection: Connection, file: int, mark: int, now: datetime) -> None:
-    """Keep the addresses that the calls after `mark` speak of as they are; what a file found first stays.
+def told_by_calls(which: ColumnElement[bool]) -> Select[Any]:
+    """What `which` calls say of their numbers."""
+    k = t.call.c
+    return select(k.touch, k.number, k.disposition).where(which)
+
+
+def remember_addresses(connection: Connection, file: int, mark: int, touches: Collection[int], now: datetime) -> None:
+    """Keep the addresses that the calls after `mark`, and more of these `touches`, speak of as they are.
+
+    What a file found first stays.
 
     A no to calls covers everybody who has the number (ix_address_channel_value).
     """
     k, c, a, told = t.call.c, t.touch.c, t.address.c, t.address.alias("told")
-    said = select(c.customer, c.address).join_from(t.call, t.touch, c.id == k.touch)
-    found = connection.execute(said.where(k.event > mark, k.disposition.in_(SPEAKS))).all()
+    said = select(c.customer, c.address, k.number).join_from(t.call, t.touch, c.id == k.touch)
+    found = [*connection.execute(said.where(k.event > mark, k.disposition.in_(SPEAKS)))]
+    if touches:
+        also = select(c.customer, c.address, null().label("number")).where(among(c.id, touches))
+        found += connection.execute(also)
     if not found:
         return
     values = select(told.c.value).where(among(told.c.id, {row.address for row in found}))
-    covered = or_(among(a.customer, {row.customer for row in found}), (a.channel == CALL) & a.value.in_(values))
+    numbers = {number for row in found if row.number for number in (row.number, f"+{row.number}")}
+    alike = (a.channel == CALL) & or_(a.value.in_(values), among(a.value, numbers))
+    covered = or_(among(a.customer, {row.customer for row in found}), alike)
     s = called_address.c
     mine = [literal(mark, s.mark.type), literal(now, s.at.type)]
     stood = select(literal(file, s.file.type), a.id, *(a[name] for name in STOOD), *mine)
@@ -141,7 +168,9 @@ def _disinherit(connection: Connection, rows: Sequence[Row[Any]]) -> int:
 def _hand_down(connection: Connection, file: int, rows: Sequence[Row[Any]]) -> None:
     """Files that came while this one counted found its doing: for them too its beginning is the beginning."""
     s = called_address.c
-    later = update(called_address).where(s.address == bindparam("b_address"), s.mark > bindparam("b_mark"))
+    began = [bindparam("b_mark", type_=s.mark.type), bindparam("b_at", type_=s.at.type), literal(file)]
+    since = tuple_(s.mark, s.at, s.file) > tuple_(*began)  # a no of a known call is no report: marks may be alike
+    later = update(called_address).where(s.address == bindparam("b_address"), since)
     values: dict[str, Any] = {name: bindparam(f"b_{name}") for name in (*STOOD, "at", "mark")}
     given = [{f"b_{name}": getattr(row, name) for name in ("address", *STOOD, "mark", "at")} for row in rows]
     if given:
@@ -166,11 +195,20 @@ def _without(row: Row[Any]) -> dict[str, Any] | None:
 def _act_again(connection: Connection, rows: Sequence[Row[Any]], mark: int) -> None:
     """Let what came after `mark` act once more on these addresses: reports, calls that count, refusals."""
     c, ev, a, mine = t.touch.c, t.event.c, t.address.c, t.address.alias("mine")
+    ids = [row.address for row in rows]
     alike = select(a.id).join_from(mine, t.address, (a.channel == mine.c.channel) & (a.value == mine.c.value))
-    same = alike.where(among(mine.c.id, [row.address for row in rows]))
+    same = alike.where(among(mine.c.id, ids))
     customers = {row.customer for row in rows}
-    theirs = select(c.id).where(or_(among(c.customer, customers), c.address.in_(same)))
+    of_customers = select(c.id).where(among(c.customer, customers))
+    spelled = [select(value).where(among(mine.c.id, ids)) for value in (mine.c.value, func.substr(mine.c.value, 2))]
+    rung = select(t.call.c.touch).where(t.call.c.number.in_(union_all(*spelled)))  # ix_call_number
+    theirs = select(c.id).where(or_(among(c.customer, customers), c.address.in_(same), c.id.in_(rung)))
     act(connection, connection.execute(speaking().where(ev.touch.in_(theirs), ev.id > mark)).all())
-    drop_numbers(connection, (t.call.c.event > mark) & among(c.customer, customers))
+    drop_numbers(connection, told_by_calls((t.call.c.event > mark) & t.call.c.touch.in_(of_customers)))
+    s = spare_call.c
+    further = select(s.touch, s.number, s.disposition).join(
+        t.event, (ev.provider == s.provider) & (ev.provider_event_id == s.call_id)
+    )
+    drop_numbers(connection, further.where(s.touch.in_(of_customers), s.disposition.in_(map(int, ENDS_NUMBER))))
     refused = select(c.address).where(c.state == int(State.REFUSED), c.action == int(Action.DROP_ADDRESS))
     connection.execute(burial(refused.where(c.address.in_(same))))

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.call_files import keep_spares
-from ledger.called_addresses import drop_numbers, remember_addresses
+from ledger.called_addresses import drop_numbers, remember_addresses, told_by_calls
 from ledger.dial_tables import spare_call
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, stored
@@ -20,7 +20,7 @@ from ledger.events import CHUNK, Recorded, fold, insert_events, standing
 from ledger.recycling import hold_lists, keep_waves_open, wait_again
 from ledger.sql import among
 from ledger.suppressions import FROM_CALL, suppress_since
-from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, Disposition, strength
+from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, HEARD, Disposition, finality, strength
 from waves.outcomes import Action, Side, word
 from waves.recycling import DialRules
 
@@ -94,13 +94,15 @@ def record_calls(
             rows[event] = _call_row(call, event) | {"file": file}
     if rows:
         connection.execute(insert(t.call), list(rows.values()))
-    noes = _further_noes(connection, calls, new)
+    noes = _further_noes(connection, calls, new, file)
     if file is not None:
         keep_spares(connection, file, calls, new, noes)
-        remember_addresses(connection, file, mark, now)
+        wrong = {call.touch for call in calls if call.touch is not None and call.disposition in ENDS_NUMBER}
+        remember_addresses(connection, file, mark, wrong, now)
     fold_dispositions(connection, touches)
     fold(connection, mark, reports, found.unsettled)
-    drop_numbers(connection, t.call.c.event > mark)
+    drop_numbers(connection, told_by_calls(t.call.c.event > mark))
+    _drop_further(connection, noes)
     wait_again(connection, touches, rules)
     _suppress(connection, mark, noes)
     _convert(connection, mark)
@@ -113,41 +115,53 @@ def record_calls(
 
 
 def _one_each(calls: Sequence[Call]) -> list[Call]:
-    """Of what is said of one call the first, but for one that ends all contact: a no is never lost."""
+    """Of what is said of one call the first, but for a word that is HEARD and more final: a no is never lost."""
     found: dict[tuple[str, str], Call] = {}
     for call in calls:
         first = found.setdefault((call.provider, call.call_id), call)
-        if call.disposition in ENDS_ALL_CONTACT and first.disposition not in ENDS_ALL_CONTACT:
+        if call.disposition in HEARD and finality(call.disposition) > finality(first.disposition):
             found[call.provider, call.call_id] = call
     return list(found.values())
 
 
 def _otherwise(connection: Connection, said: Sequence[Call]) -> int:
-    """How many of what was said of calls is not what counts of them, a no aside: that is heard all the same."""
+    """How many of what was said of calls is not what counts of them, a no aside: it is heard all the same."""
     ev, k = t.event.c, t.call.c
     counts = select(ev.provider, ev.provider_event_id, k.disposition).join(t.call, k.event == ev.id)
     counts = counts.where(ev.provider.in_({call.provider for call in said}))
     rows = connection.execute(counts.where(among(ev.provider_event_id, {call.call_id for call in said})))
     stands = {(row.provider, row.provider_event_id): row.disposition for row in rows}
-    open_to = [call for call in said if call.disposition not in ENDS_ALL_CONTACT]
+    open_to = [call for call in said if call.disposition not in HEARD]
     return sum(stands.get((call.provider, call.call_id), call.disposition) != call.disposition for call in open_to)
 
 
-def _further_noes(connection: Connection, calls: Sequence[Call], new: Collection[tuple[str, str]]) -> list[Call]:
-    """What ends all contact and is said now, for the first time, of calls that were known (another word counts there).
+def _further_noes(
+    connection: Connection, calls: Sequence[Call], new: Collection[tuple[str, str]], file: int | None
+) -> list[Call]:
+    """What is HEARD of calls that were known (another word counts there), and is said now for the first time.
 
-    A dialler's report of the middle of a call, and an agent's word after it, come under one id.
+    A dialler's report of the middle of a call, and an agent's word after it, come under one id. Of a call that a file
+    has said a no to all contact of already, no further one of it is heard: they are left alone anyway.
     """
-    ends = [call for call in calls if call.disposition in ENDS_ALL_CONTACT and (call.provider, call.call_id) not in new]
-    k, ev, s, ids = t.call.c, t.event.c, spare_call.c, {call.call_id for call in ends}
+    noes = [call for call in calls if call.disposition in HEARD and (call.provider, call.call_id) not in new]
+    if not noes:
+        return []
+    k, ev, s, ids = t.call.c, t.event.c, spare_call.c, {call.call_id for call in noes}
     counted = select(ev.provider, ev.provider_event_id, k.disposition).join(t.call, k.event == ev.id)
-    counted = counted.where(ev.provider.in_({call.provider for call in ends}), among(ev.provider_event_id, ids))
-    spare = select(s.provider, s.call_id, s.disposition).where(among(s.call_id, ids))
-    known = {tuple(row) for query in (counted, spare) for row in connection.execute(query)} if ends else set()
+    counted = counted.where(ev.provider.in_({call.provider for call in noes}), among(ev.provider_event_id, ids))
+    known = {tuple(row) for row in connection.execute(counted)}
+    spare = select(s.provider, s.call_id, s.disposition, s.file).where(among(s.call_id, ids), s.touch.is_not(None))
+    ended = set[tuple[str, str]]()
+    for provider, ident, disposition, by in connection.execute(spare):
+        known.add((provider, ident, disposition))
+        if by == file and disposition in ENDS_ALL_CONTACT:
+            ended.add((provider, ident))
     return [
         call
-        for call in ends
-        if call.touch is not None and (call.provider, call.call_id, int(call.disposition)) not in known
+        for call in noes
+        if call.touch is not None
+        and (call.provider, call.call_id) not in ended
+        and (call.provider, call.call_id, int(call.disposition)) not in known
     ]
 
 
@@ -285,7 +299,7 @@ def _suppress(connection: Connection, mark: int, noes: Sequence[Call]) -> None:
         .group_by(c.customer, k.disposition)
     )
     suppress_since(connection, rows)
-    for call in noes:
+    for call in (one for one in noes if one.disposition in ENDS_ALL_CONTACT):
         row = (
             literal(0, Integer).label("channel"),
             literal(word(call.disposition), Text).label("reason"),
@@ -293,6 +307,14 @@ def _suppress(connection: Connection, mark: int, noes: Sequence[Call]) -> None:
             literal(call.at, k.at.type).label("since"),
         )
         suppress_since(connection, select(c.customer, *row).where(c.id == call.touch))
+
+
+def _drop_further(connection: Connection, noes: Sequence[Call]) -> None:
+    """The numbers that noes of known calls found nobody's or somebody else's are dead."""
+    k = t.call.c
+    for call in (one for one in noes if one.disposition in ENDS_NUMBER):
+        told = {"touch": call.touch, "number": call.number, "disposition": int(call.disposition)}
+        drop_numbers(connection, select(*[literal(value, k[name].type).label(name) for name, value in told.items()]))
 
 
 def _convert(connection: Connection, mark: int) -> None:

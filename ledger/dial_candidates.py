@@ -190,9 +190,9 @@ def candidates(
 
     Calls to whole households are read from `since` on; None: none are.
     """
-    rows = {row.id: row for row in connection.execute(_facts(touches, gates, types, now, ask.skill))}
+    rows = {row.id: row for row in connection.execute(_facts(touches, ask, gates, types, now))}
     customers = sorted({row.customer for row in rows.values()})
-    numbers = _by_customer(connection.execute(_numbers(customers, gates, now)))
+    numbers = _by_customer(connection.execute(_numbers(customers, ask, gates, now)))
     calls = calls_of(connection, customers)
     homes = {row.household for row in rows.values() if row.household is not None}
     of_households = _calls_to_homes(connection, homes, since) if since and homes else {}
@@ -249,14 +249,13 @@ def _tried(row: Any) -> Tried:
     return Tried(row.at, Disposition(row.disposition), row.call_id, row.number, row.agent, row.callback_at)
 
 
-def _facts(
-    touches: Sequence[int], gates: Gates, types: Mapping[str, str], now: datetime, skill: str | None
-) -> Select[Any]:
+def _facts(touches: Sequence[int], ask: Asked, gates: Gates, types: Mapping[str, str], now: datetime) -> Select[Any]:
+    skill = ask.skill
     profile = t.profile_table({skill: "text"} if skill else {})
     c, a, p, e = t.touch.c, t.address.c, t.customer.c, t.dial_entry.c
     m: Members = live_members(gates.campaign or 0, types)
     mine = or_(e.customer == c.customer, e.household == p.household)  # uq_dial_entry_active_customer, ..._household
-    law = gates.rules.counted - {Counted.PHONE}
+    law, called = gates.rules.counted - {Counted.PHONE}, Called(c.customer, m.c.zone_set, wave=ask.wave)
     return (
         select(
             c.id,
@@ -269,7 +268,7 @@ def _facts(
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
             open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now).label("call_until"),
             over_limit(c.id, c.customer, now, None).label("over"),
-            (used_up(gates.rules.id, law, Called(c.customer, m.c.zone_set), now) if law else false()).label("law_cap"),
+            (used_up(gates.rules.id, law, called, now) if law else false()).label("law_cap"),
             select(e.id).where(e.active, mine).correlate(t.touch, t.customer).exists().label("on_a_list"),
             _last_team(c.id).label("team"),
             (profile.c[skill] if skill else null()).label("skill"),
@@ -293,11 +292,11 @@ def _last_team(touch: ColumnElement[int]) -> ColumnElement[str]:
     return last.order_by(e.c.id.desc()).limit(1).correlate(t.touch).scalar_subquery()
 
 
-def _numbers(customers: Sequence[int], gates: Gates, now: datetime) -> Select[Any]:
+def _numbers(customers: Sequence[int], ask: Asked, gates: Gates, now: datetime) -> Select[Any]:
     """Every number that may be called, the preferred first (ix_address by customer, uq_dial_entry_active_number)."""
     a, p, e = t.address.c, t.customer.c, t.dial_entry.c
     law = gates.rules.counted & {Counted.PHONE}
-    used = used_up(gates.rules.id, law, Called(a.customer, p.zone_set, a.value), now) if law else false()
+    used = used_up(gates.rules.id, law, Called(a.customer, p.zone_set, a.value, ask.wave), now) if law else false()
     return (
         select(
             a.customer,
@@ -323,12 +322,15 @@ def calls_of(connection: Connection, customers: Sequence[int]) -> dict[int, list
 def _calls(customers: Sequence[int]) -> CompoundSelect[Any]:
     """Every call to these customers (ix_touch_customer, ix_call_touch), and the imported (ix_past_call_customer).
 
-    `runs`: whether its wave is open and may call again.
+    `runs`: whether its wave is open and may call again: who reached the campaign's goal is done there
+    (ix_conversion_customer).
     """
-    c, k, p, w = t.touch.c, t.call.c, past_call.c, t.wave.c
-    runs = and_(w.state == "open", w.stopped_at.is_(None)).label("runs")
+    c, k, p, w, v, g = t.touch.c, t.call.c, past_call.c, t.wave.c, t.conversion.c, t.campaign.c
+    reached = select(v.id).where(v.customer == c.customer, v.goal == g.goal, v.at >= g.started_at)
+    done = reached.where(v.reversed_at.is_(None)).correlate(t.touch, t.campaign).exists()
+    runs = and_(w.state == "open", w.stopped_at.is_(None), ~done).label("runs")
     made = select(c.customer, c.wave, runs, *_told(k)).join_from(t.touch, t.call, k.touch == c.id)
-    made = made.join(t.wave, w.id == c.wave).where(among(c.customer, customers))
+    made = made.join(t.wave, w.id == c.wave).join(t.campaign, g.id == w.campaign).where(among(c.customer, customers))
     return made.union_all(select(p.customer, null(), false(), *_of_old(p)).where(among(p.customer, customers)))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection
 
-from ledger.dial_candidates import Ranked, by_lot, calls_to, candidates, count_due, ranked
+from ledger.dial_candidates import Asked, Ranked, by_lot, calls_to, candidates, count_due, ranked
 from ledger.gates import Gates, Members
 from waves.dial_list import Candidate, Composed, Lot, Number, compose, draw
 from waves.dial_split import TIERS, Dealt, Lead, Share, deal, dialling_order, hottest
@@ -23,6 +23,18 @@ TOGETHER = 2_000
 Score = Callable[[Members], ColumnElement[float]]
 Looked = tuple[list[Candidate], dict[str, list[Tried]]]
 """Candidates in their order, and every known call to each of their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides who may be on a list, and who is before whom."""
+
+    gates: Gates
+    types: Mapping[str, str]
+    """The frozen columns by their types."""
+    rules: DialRules
+    score: Score | None = None
+    """None: a contact is a contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,45 +112,44 @@ class _Look:
 
     connection: Connection
     ask: Pull
-    gates: Gates
-    types: Mapping[str, str]
-    score: Score | None
-    rules: DialRules
+    terms: Terms
     now: datetime
 
     def at(self, block: Sequence[Ranked]) -> Looked:
         """What is known of these now."""
-        touches = [one.touch for one in block]
-        since = self.now - self.rules.household.gap if self.rules.household else None
-        found = candidates(self.connection, touches, self.ask, self.gates, self.types, self.now, since)
-        return found, calls_to(self.connection, (number.value for one in found for number in one.numbers))
+        return look_at(self.connection, [one.touch for one in block], self.ask, self.terms, self.now)
+
+    def ranked(self, block: int, touches: Sequence[int] | None = None) -> Iterator[list[Ranked]]:
+        """Who is due, the best first, in blocks that double; of these touches alone where they are given."""
+        terms = self.terms
+        return ranked(self.connection, self.ask, terms.gates, terms.types, terms.score, self.now, block, touches)
 
     def lottery(self, name: str) -> Draw:
         """One of this list's lotteries."""
         return Draw.named("wave", str(self.ask.wave), self.ask.team, self.ask.shift, self.now.isoformat(), name)
 
 
-def choose(
-    connection: Connection,
-    ask: Pull,
-    gates: Gates,
-    types: Mapping[str, str],
-    score: Score | None,
-    rules: DialRules,
-    now: datetime,
-) -> Choice:
+def look_at(connection: Connection, touches: Sequence[int], ask: Asked, terms: Terms, now: datetime) -> Looked:
+    """What is known now of these touches of a wave, less those who only wait for a time."""
+    household = terms.rules.household
+    since = now - household.gap if household else None
+    found = candidates(connection, touches, ask, terms.gates, terms.types, now, since)
+    return found, calls_to(connection, (number.value for one in found for number in one.numbers))
+
+
+def choose(connection: Connection, ask: Pull, terms: Terms, now: datetime) -> Choice:
     """Everybody for the shift's teams, dealt out; more are looked at until this team's list is full."""
-    look = _Look(connection, ask, gates, types, score, rules, now)
+    look = _Look(connection, ask, terms, now)
     teams = dict(ask.teams) or {ask.team: Share(ask.size, 1.0)}
     wanted = shift = sum(team.size for team in teams.values())
     ranks, known = dict[int, Ranked](), list[Looked]()
     lot, due = _lottery(look, ranks, teams.values())
     made = Composed(lot, teams.values())
-    for block in ranked(connection, ask, gates, types, score, now, max(FEWEST, 2 * shift)):
+    for block in look.ranked(max(FEWEST, 2 * shift)):
         ranks |= {one.touch: one for one in block}
         for start in range(0, len(block), TOGETHER):
             known.append(look.at(block[start : start + TOGETHER]))
-            compose(made, *known[-1], rules, now, wanted)
+            compose(made, *known[-1], terms.rules, now, wanted)
             while len(made.chosen) >= wanted:
                 leads = _leads(made, ranks)
                 dealt = deal(leads, teams)
@@ -147,7 +158,7 @@ def choose(
                 wanted *= 2  # the others cannot take whom they do not understand
                 made = Composed(lot, teams.values())
                 for people, to_numbers in known:
-                    compose(made, people, to_numbers, rules, now, wanted)
+                    compose(made, people, to_numbers, terms.rules, now, wanted)
     leads = _leads(made, ranks)
     dealt = deal(leads, teams)
     return Choice(made, dealt, leads, ranks, _p_assign(made, dealt, None), look.lottery("order"))
@@ -159,14 +170,14 @@ def _lottery(look: _Look, ranks: dict[int, Ranked], teams: Collection[Share]) ->
     lot = Lot(size=size)
     if not size:
         return lot, 0
-    asked = (look.connection, look.ask, look.gates)
+    asked = (look.connection, look.ask, look.terms.gates)
     for touches in by_lot(*asked, look.lottery("explore"), look.now, max(TOGETHER, 2 * size)):
-        for block in ranked(*asked, look.types, look.score, look.now, len(touches) + 1, touches):
+        for block in look.ranked(len(touches) + 1, touches):
             ranks |= {one.touch: one for one in block}
         people, to_numbers = look.at([ranks[touch] for touch in touches if touch in ranks])
         lot = Lot([*lot.people, *people], {**lot.to_numbers, **to_numbers}, size)
         trial = Composed(lot, teams)
-        draw(trial, look.rules, look.now, size)
+        draw(trial, look.terms.rules, look.now, size)
         if len(trial.drawn) == size:
             break
     return lot, count_due(*asked, look.now)

@@ -13,10 +13,9 @@ from ledger import tables as t
 from ledger.audit import record
 from ledger.dial_blocks import Block, blocks
 from ledger.dial_candidates import count_promised_later, waiting
-from ledger.dial_choice import Line, Pull, Score, choose
+from ledger.dial_choice import Line, Pull, Terms, choose
 from ledger.dial_tables import call_score
 from ledger.doubts import given_up
-from ledger.gates import Gates
 from ledger.kill_switches import switches_on
 from ledger.legal_hours import cover
 from ledger.recycling import hold_lists, wait_again
@@ -74,21 +73,14 @@ class Pulled:
     """Its blocks as they are to be dialled, with the share of the dials that is expected to be answered."""
 
 
-def pull(
-    connection: Connection,
-    ask: Pull,
-    gates: Gates,
-    types: Mapping[str, str],
-    score: Score | None,
-    rules: DialRules,
-    now: datetime,
-) -> Pulled:
+def pull(connection: Connection, ask: Pull, terms: Terms, now: datetime) -> Pulled:
     """Cut a list of at most `size` entries, the best, each re-checked; what fails the re-check is withdrawn.
 
     CampaignError under a kill switch, and when the list that is to be longer is over; people of a halted segment are
     left out. Who may not be called at this hour, or not that often, waits for a later list. Nobody is looked at who
     would come after the last entry.
     """
+    gates = terms.gates
     if gates.campaign is None:
         raise ValueError("a dry run lists nobody")
     hold_lists(connection)
@@ -97,7 +89,7 @@ def pull(
     keep_out_new_touches(connection, ask.wave)
     refuse_unless_open(connection, ask.wave, ask.scopes, now)
     cover(connection, gates.rules, now, gates.closes)
-    choice = choose(connection, ask, gates, types, score, rules, now)
+    choice = choose(connection, ask, terms, now)
     made = choice.made
     for reason in {one.stopped_by for one in made.stopped}:
         connection.execute(
@@ -341,6 +333,13 @@ def called_from() -> ColumnElement[bool]:
     k, e = t.call.c, t.dial_entry.c
     tried = select(k.event).where(k.entry == e.id, k.touch == e.touch, k.disposition != int(Disposition.NOT_ATTEMPTED))
     return tried.correlate(t.dial_entry).exists()
+
+
+def called_from_another() -> ColumnElement[bool]:
+    """Whether a dialler tried the customer of this entry from another one since its list was pulled (ix_call_touch)."""
+    k, e = t.call.c, t.dial_entry.c
+    tried = select(k.event).where(k.touch == e.touch, k.entry != e.id, k.disposition != int(Disposition.NOT_ATTEMPTED))
+    return tried.where(k.at >= t.dial_list.c.pulled_at).correlate(t.dial_entry, t.dial_list).exists()
 
 
 def lists(connection: Connection, campaign: int | None = None) -> Sequence[Row[Any]]:

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, case, func, literal, null, or_, select, true, update
 
 from ledger import tables as t
 from ledger.audit import record
+from ledger.dial_choice import Pull, Terms, look_at
 from ledger.dial_lists import called, list_of, refuse_if_back
-from ledger.dial_recall import CALL
-from ledger.gates import Gates, live_members, recheck
+from ledger.dial_recall import CALL, CALLED, HALTED
+from ledger.gates import live_members, recheck
 from ledger.legal_hours import open_until
 from ledger.sql import among
+from waves.dial_list import NEXT_CALL_LATER, held_since
 from waves.errors import CampaignError, InputError
 from waves.hours import kind_of
 from waves.outcomes import Reason, word
 
 LOAD, LOADED = "dial-list load", "dial-list loaded"
-CALLED, OUTSIDE_HOURS, HALTED = "called", "outside_hours", "halted"
+OUTSIDE_HOURS = "outside_hours"
 
 
 def standing(
     connection: Connection,
-    number: int,
-    gates: Gates,
-    types: Mapping[str, str],
+    row: Row[Any],
+    terms: Terms,
     now: datetime,
     entries: Collection[int],
 ) -> dict[int, str | None]:
-    """Those of the entries that the list still holds: why each must not be loaded now, None: nothing.
+    """Those of the entries that the list (its `row`) still holds: why each must not be loaded now, None: nothing.
 
-    The word of a Reason, or one of ours. The permitted hours are covered by the caller. pk_dial_entry, ix_call_touch.
+    The word of a Reason, one of ours, or why a list that is cut now would leave them out: results of earlier lists
+    came since. The permitted hours are covered by the caller. pk_dial_entry, ix_call_touch.
     """
     e, c, a, d = t.dial_entry.c, t.touch.c, t.address.c, t.dial_list.c
-    m = live_members(gates.campaign or 0, types)
+    gates = terms.gates
+    m = live_members(gates.campaign or 0, terms.types)
     until = open_until(gates.rules.id, kind_of(CALL), m.c.zone_set, now)
     query = (
         select(
             e.id,
+            e.touch,
+            e.number,
             recheck(m, gates, literal(CALL, Integer)).label("stopped_by"),
             case(
                 (called(e.touch, d.pulled_at), literal(CALLED)),
@@ -51,15 +57,37 @@ def standing(
         .join(t.touch, c.id == e.touch)
         .join(m, m.c.customer == e.customer)
         .join(t.address, a.id == c.address)
-        .where(among(e.id, entries), e.list == number, e.active, e.recalled_at.is_(None))
+        .where(among(e.id, entries), e.list == row.id, e.active, e.recalled_at.is_(None))
     )
-    return {row.id: _why(row) for row in connection.execute(query)}
+    found = connection.execute(query).all()
+    whys = {each.id: _why(each) for each in found}
+    free = [each for each in found if whys[each.id] is None]
+    return whys | _held_since(connection, free, row, terms, now)
 
 
-def _why(row: Row[tuple[int, int, str | None, bool | None]]) -> str | None:
-    if row.stopped_by:
-        return word(Reason(row.stopped_by))
-    return HALTED if row.halted else row.why
+def _why(entry: Row[Any]) -> str | None:
+    if entry.stopped_by:
+        return word(Reason(entry.stopped_by))
+    return HALTED if entry.halted else entry.why
+
+
+def _held_since(
+    connection: Connection,
+    entries: Sequence[Row[Any]],
+    row: Row[Any],
+    terms: Terms,
+    now: datetime,
+) -> dict[int, str | None]:
+    ends = row.valid_until or row.lease_until
+    ask = Pull(row.wave, row.team, row.shift, row.format, len(entries), row.pulled_by, ends, row.lease_until)
+    people, to_numbers = look_at(connection, [entry.touch for entry in entries], ask, terms, now)
+    known = {one.touch: one for one in people}
+    return {
+        entry.id: held_since(known[entry.touch], entry.number, to_numbers.get(entry.number, ()), terms.rules, now)
+        if entry.touch in known
+        else NEXT_CALL_LATER
+        for entry in entries
+    }
 
 
 def gone(connection: Connection, number: int, entries: Collection[int]) -> set[int]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, case, false, func, literal, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, case, false, func, literal, select, update
 
 from ledger import tables as t
 from ledger.audit import record
-from ledger.dial_lists import called_from, free, list_of
+from ledger.dial_lists import called_from, called_from_another, free, list_of
 from ledger.gates import Gates, Halted, live_members, recheck
 from ledger.recycling import hold_lists
 from ledger.sql import inline
@@ -26,8 +27,8 @@ from waves.recycling import DialRules
 
 CALL = CHANNEL_CODES["call_list"]
 BY_LEAD = "by_lead"
-HALTED = "halted"
-"""Of somebody in a segment whose kill switch is on."""
+HALTED, CALLED = "halted", "called"
+"""Of somebody in a segment whose kill switch is on; of who was called meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Recalled:
 def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str, str]) -> list[Recalled]:
     """Whom a list that is out should not dial any more, by what is known now (ix_dial_entry_list).
 
-    Of a stopped wave or an aborted campaign that is everybody. Those who were recalled already are not named again.
+    Of a stopped wave or an aborted campaign that is everybody. Also who was called from another list since this one was
+    pulled: its dialler was not told in time. Those who were recalled already are not named again.
     """
     e, c, a = t.dial_entry.c, t.touch.c, t.address.c
     m = live_members(gates.campaign or 0, types)
@@ -56,8 +58,9 @@ def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str,
         else_=inline(0),
     ).label("over")
     query = (
-        select(e.id, e.number, stopped, over, halted)
+        select(e.id, e.number, stopped, over, halted, called_from_another().label("called"))
         .join_from(t.dial_entry, t.touch, c.id == e.touch)
+        .join(t.dial_list, t.dial_list.c.id == e.list)
         .join(t.wave, t.wave.c.id == c.wave)
         .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
         .join(m, m.c.customer == e.customer)
@@ -65,10 +68,13 @@ def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str,
         .where(e.list == number, e.active, e.recalled_at.is_(None))
         .order_by(e.rank)
     )
-    found = [(row, row.stopped_by or row.over) for row in connection.execute(query)]
-    return [
-        Recalled(row.id, row.number, word(Reason(why)) if why else HALTED) for row, why in found if why or row.halted
-    ]
+    return [Recalled(row.id, row.number, why) for row in connection.execute(query) if (why := _why(row)) is not None]
+
+
+def _why(row: Row[Any]) -> str | None:
+    if row.stopped_by or row.over:
+        return word(Reason(row.stopped_by or row.over))
+    return HALTED if row.halted else CALLED if row.called else None
 
 
 def lists_of_halted(connection: Connection, halted: Halted) -> set[int]:

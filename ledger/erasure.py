@@ -29,7 +29,9 @@ from ledger.audit import record
 from ledger.channel_tables import reply
 from ledger.dial_tables import call_score, past_call, reversed_call, spare_call
 from ledger.provider_refs import forget_refs
+from ledger.recycling import hold_lists
 from ledger.retention import EMPTY
+from ledger.store import record_alone
 from waves.draw import bucket_of
 from waves.errors import LedgerError
 from waves.message import AddressState
@@ -58,6 +60,7 @@ class Subject:
 
 def stop_for_good(connection: Connection, key: str, seal: Seal, now: datetime) -> Subject:
     """Nothing more goes to this customer from this commit on, what is queued is withdrawn; LedgerError when unknown."""
+    hold_lists(connection)  # a list that is cut this moment would name them, and nobody would know
     c, touch = t.customer.c, t.touch.c
     if key.startswith(SEALED):
         raise LedgerError(f"{key} is what is left of a customer who was erased already")
@@ -95,6 +98,7 @@ def erase(connection: Connection, key: str, subject: Subject, seal: Seal, by: st
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete = ON")  # overwritten in the file, not only let go
+    record_alone(connection)  # what comes in this moment would be missed here, and not know of it there
     c, sealed = t.customer.c, seal("customer", key)
     values: dict[str, Any] = {"key": sealed, "bucket": bucket_of(sealed), "branch": None, "zone_set": None}
     values |= {"name": None, "language": None, "household": None, "owner": None}

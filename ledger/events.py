@@ -28,16 +28,16 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
     update,
 )
 
 from ledger import tables as t
-from ledger.addresses import FROM_EVENT, burial, by_event, yields_to_denial
+from ledger.addresses import FROM_EVENT, burial, by_event, dialled, yields_to_denial
 from ledger.doubts import queued_again, since
 from ledger.erasure import forget_late
 from ledger.event_rows import EventRow, add_events, stored
 from ledger.sql import among, named_ids
+from ledger.store import record_alone
 from ledger.suppressions import suppress_since
 from waves.dispositions import SAYING
 from waves.message import AddressState, Consent, Event
@@ -54,7 +54,6 @@ RAW = json.JSONEncoder(sort_keys=True, default=lambda value: dict(value) if isin
 NEW = tuple(of(t.event.c.id, bindparam(name, type_=t.event.c.id.type)) for of, name in ((gt, "mark"), (le, "last")))
 """The events after a mark. Of a range with two ends PostgreSQL expects few, with a single end a third of the table."""
 IDS = named_ids("ids")
-RECORD_LOCK = 0x6D77_6576  # PostgreSQL advisory lock: who may record reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +82,6 @@ def insert_events(connection: Connection, rows: Sequence[EventRow]) -> int:
     mark = connection.scalar(select(func.coalesce(func.max(t.event.c.id), 0))) or 0
     add_events(connection, rows)
     return int(mark)
-
-
-def record_alone(connection: Connection) -> None:
-    """Until the transaction ends nobody else records reports."""
-    if connection.dialect.name == "postgresql":
-        # Two who fold reports of one touch at once would each see their own, and the last would win, not the highest.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORD_LOCK})
 
 
 def event_row(event: Event, touch: int | None, received_at: int) -> EventRow:
@@ -326,10 +318,15 @@ def _granted() -> Update:
 
 
 def _said() -> Select[Any]:
-    ev, c, a = t.event.c, t.touch.c, t.address.c
-    said = select(c.customer, c.channel, a.value, func.max(ev.at).label("at"))
+    """Who said it, on which address: a call's is the number that was dialled, if it is one of theirs."""
+    ev, c, a, of_call = t.event.c, t.touch.c, t.address.c, t.address.alias("of_call")
+    value = func.coalesce(of_call.c.value, a.value).label("value")
+    said = select(c.customer, c.channel, value, func.max(ev.at).label("at"))
     said = said.join_from(t.event, t.touch, c.id == ev.touch).join(t.address, a.id == c.address)
-    return said.where(among(ev.id, IDS)).group_by(c.customer, c.channel, a.value)
+    said = said.outerjoin(t.call, t.call.c.event == ev.id)
+    theirs = dialled(of_call, c.customer, t.call.c.number) & (of_call.c.channel == c.channel)
+    said = said.outerjoin(of_call, theirs)
+    return said.where(among(ev.id, IDS)).group_by(c.customer, c.channel, value)
 
 
 def _latest(said: CTE, covered: ColumnElement[bool]) -> ScalarSelect[datetime]:

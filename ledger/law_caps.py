@@ -57,6 +57,8 @@ class Called:
     zone_set: ColumnElement[int]
     number: ColumnElement[str] | None = None
     """None: caps of a number are not asked."""
+    wave: int | None = None
+    """The wave that asks: its own listing of the customer, not called yet, is the call in question; None: no wave's."""
 
 
 def _caps(row: HoursRow) -> list[tuple[Counted, int, timedelta]]:
@@ -115,21 +117,23 @@ def used_up(
 def _count(what: Counted, since: ColumnElement[datetime], who: Called, held: bool) -> ColumnElement[int]:
     if what is Counted.REFUSAL:
         return _number_of(_refusals(since).where(CONTACT.c.customer == who.customer))
-    each = made_calls(since, held)
+    listed, called = made_calls(since, held)
+    if who.wave is not None:
+        listed = listed.where(~((CONTACT.c.customer == who.customer) & (CONTACT.c.wave == who.wave)))
     if what is Counted.PHONE and who.number is not None:
         same = t.address.alias("same_number")
         # What was listed for whoever has this number; and (ix_call_number) what the dialler dialled instead of another.
         there = (CONTACT.c.customer == same.c.customer) & (CONTACT.c.address == same.c.id)
         mine = (same.c.channel == inline(CALL), same.c.value == who.number)  # ix_address_channel_value
-        listed, called = (_number_of(part.join(same, there).where(*mine)) for part in each)
+        made = (part.join(same, there).where(*mine) for part in (listed, called))
         k, own = t.call.c, t.address.alias("own_number")
         rang = k.disposition.not_in(SILENT)
         strayed = select(CONTACT.c.id).join_from(t.call, CONTACT, CONTACT.c.id == k.touch)
         as_listed = select(own.c.id).where(own.c.id == CONTACT.c.address, own.c.value == who.number)
         other = ~as_listed.correlate_except(own).exists()
-        return listed + called + _number_of(strayed.where(k.number == who.number, k.at > since, rang, other))
-    listed, called = (_number_of(part.where(CONTACT.c.customer == who.customer)) for part in each)  # ix_touch_customer
-    return listed + called
+        return sum(map(_number_of, made), _number_of(strayed.where(k.number == who.number, k.at > since, rang, other)))
+    of_them = (part.where(CONTACT.c.customer == who.customer) for part in (listed, called))  # ix_touch_customer
+    return sum(map(_number_of, of_them), literal(0, Integer))
 
 
 def _refusals(since: ColumnElement[datetime]) -> Select[Any]:

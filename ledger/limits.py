@@ -53,7 +53,7 @@ class Limit:
     within: timedelta
 
 
-def _contacts(since: When, now: When, waiting: ColumnElement[bool]) -> tuple[Select[Any], ...]:
+def _contacts(since: When, now: When, waiting: ColumnElement[bool]) -> tuple[Select[Any], Select[Any], Select[Any]]:
     """(customer, at, n) of every contact since a moment: messages sent, calls listed, calls that rang; n is 1.
 
     `at` is NULL for what may yet happen, which counts whatever the window; `waiting` says which queued messages do.
@@ -200,9 +200,10 @@ def over_limit(
 ) -> ColumnElement[bool]:
     """Whether a queued touch would be one contact too many under a limit that binds its customer.
 
-    Every message claimed, sent or in doubt counts, and of those queued the ones that go before it: of more important
-    campaigns, and of equal ones with a lower id. So of any two that race exactly one counts the other. For a call,
-    `priority` None, every queued message counts. `calls` False says that no wave of the ledger calls.
+    Of a listed touch too, while it is not called: it does not count against itself. Every message claimed, sent or in
+    doubt counts, and of those queued the ones that go before it: of more important campaigns, and of equal ones with a
+    lower id. So of any two that race exactly one counts the other. For a call, `priority` None, every queued message
+    counts. `calls` False says that no wave of the ledger calls.
     """
     c, m, id_ = t.campaign.c, t.member.c, CONTACT.c.id
     now_us = type_coerce(now, BigInteger) if isinstance(now, ColumnElement) else literal((now - EPOCH) // MICROSECOND)
@@ -211,14 +212,14 @@ def over_limit(
     if priority is not None:
         equal = _of_priority(lambda theirs: theirs == priority) & (id_ < touch)
         waiting = or_(_of_priority(lambda theirs: theirs > priority), equal)
-    message, *calling = _contacts(since, now, waiting)
+    message, listed, called = _contacts(since, now, waiting)
     counts = [
         part.with_only_columns(func.count())
         # Of the member's row, not of `customer`: nothing is counted for a campaign that the customer is not in.
         .where(CONTACT.c.customer == m.customer)  # ix_touch_customer
         .correlate_except(CONTACT, t.call)
         .scalar_subquery()
-        for part in (message.where(id_ != touch), *(calling if calls else ()))
+        for part in (message.where(id_ != touch), *((listed.where(id_ != touch), called) if calls else ()))
     ]
     binding = (
         select(c.id)

@@ -15,7 +15,8 @@ from ledger.cases import open_case
 from ledger.channel_tables import reply
 from ledger.erasure import known_again
 from ledger.event_rows import stored
-from ledger.events import Recorded, event_row, fold, insert_events, record_alone
+from ledger.events import Recorded, event_row, fold, insert_events
+from ledger.store import record_alone
 from ledger.suppressions import suppress
 from waves.message import Consent, Event
 from waves.outcomes import Outcome, Side, State

@@ -43,6 +43,7 @@ PATIENCE = {
 ADVANCE_LOCK = 0x6D77_6164  # who advances the ledger
 SCORE_LOCK = 0x6D77_7363  # with a wave's id: who keeps its scores
 WAVE_LOCK = 0x6D77_7776  # with a wave's id: who claims of it, or closes it
+RECORD_LOCK = 0x6D77_6576  # who may record reports
 
 
 def _prepare_sqlite(dbapi_connection, _record: ConnectionPoolEntry) -> None:  # type: ignore[no-untyped-def]
@@ -360,6 +361,13 @@ def keep_open(connection: Connection, waves: Sequence[int]) -> None:
     if connection.dialect.name == "postgresql":
         for wave in sorted(waves):
             connection.execute(text("SELECT pg_advisory_xact_lock_shared(:of, :wave)"), {"of": WAVE_LOCK, "wave": wave})
+
+
+def record_alone(connection: Connection) -> None:
+    """Until the transaction ends nobody else records reports."""
+    if connection.dialect.name == "postgresql":
+        # Two who fold reports of one touch at once would each see their own, and the last would win, not the highest.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORD_LOCK})
 
 
 def next_batch_id(connection: Connection) -> int:

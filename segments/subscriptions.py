@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import tables as t
 from ledger.addresses import by_event, yields_to_denial
-from ledger.events import RECORD_LOCK
+from ledger.store import record_alone
 from segments.addresses import as_kept
 from segments.consent import FROM_BROWSER, FROM_EVENT
 from segments.customers import IMPORT_LOCK
@@ -30,8 +30,9 @@ GRANTED, DENIED = int(Consent.GRANTED), int(Consent.DENIED)
 def keep_subscriptions(connection: Connection, changes: Sequence[PushChange]) -> int:
     """Lay these changes over the addresses, in the order of their times; how many of them changed anything."""
     if changes and connection.dialect.name == "postgresql":
-        for key in (IMPORT_LOCK, RECORD_LOCK):  # the others who write addresses, row after row
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        # The others who write addresses, row after row.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": IMPORT_LOCK})
+        record_alone(connection)
     return sum(ACTS[change.act](connection, change) for change in sorted(changes, key=lambda change: change.at))
 
 

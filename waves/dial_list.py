@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from waves.dial_split import Share
@@ -15,6 +15,8 @@ WITHOUT = "capacity"
 """Callable, and left out because the list is full."""
 PROMISED_LATER = "promised_later"
 """Promised a call for a time that is not theirs to be called on this list."""
+NEXT_CALL_LATER = "next_call_later"
+"""To be called again, at a time that is not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,21 @@ def _number_for(
     return whys[0] if whys else "no_number"
 
 
+def held_since(one: Candidate, number: str, to_it: Collection[Tried], rules: DialRules, now: datetime) -> str | None:
+    """Why somebody who is on a list is not to be called at this number now, were the list cut now; None: nothing.
+
+    `to_it`: every known call to the number, whosesoever it was.
+    """
+    nobody = Composed()
+    of_them = next((each for each in one.numbers if each.value == number), None)
+    if of_them is None:
+        return "no_number"
+    asked = one.asked if one.promise and number == one.promise.number else None
+    return _person(replace(one, on_a_list=False), nobody, rules, now) or _line(
+        replace(of_them, on_a_list=False), nobody, to_it, rules, now, asked, one.places
+    )
+
+
 def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> str | None:
     if one.on_a_list:
         return "on_a_list"
@@ -199,7 +216,7 @@ def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> 
         if due is None:
             return "no_more_calls"
         if promise is None and due > now:
-            return "next_call_later"
+            return NEXT_CALL_LATER
     held = held_back(one.calls, rules.person, rules, now, one.asked, one.places)
     if held is not None:
         return f"person_{word(held)}"

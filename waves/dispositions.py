@@ -96,6 +96,9 @@ ENDS_ALL_CONTACT = frozenset({D.DNC_REQUEST, D.DECEASED, D.SUPPRESSED_DNC})
 ENDS_NUMBER = frozenset({D.WRONG_NUMBER, D.INVALID_NUMBER})
 """Dispositions after which the number is nobody's or somebody else's, whatever the channel."""
 
+HEARD = ENDS_ALL_CONTACT | ENDS_NUMBER
+"""Dispositions that act whatever else was said of the same call."""
+
 LIVE = frozenset(
     {
         D.SALE,
@@ -137,3 +140,13 @@ def strength(disposition: Disposition) -> int:
     if disposition in ABSORBING:
         return 4 - ABSORBING.index(disposition)
     return int(EFFECTS[disposition].right_party)
+
+
+def finality(disposition: Disposition) -> int:
+    """How a word counts against others of the same call: what ends all contact 5 to 3, the right party's 2.
+
+    Then what ends the number 1, else 0: of equals the first.
+    """
+    if disposition in ENDS_ALL_CONTACT:
+        return max(3, strength(disposition) + 1)
+    return 2 if EFFECTS[disposition].right_party else int(disposition in ENDS_NUMBER)

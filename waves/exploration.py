@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from heapq import nsmallest
-from itertools import islice
-
-from waves.draw import Draw
+from collections.abc import Iterable, Mapping
 
 LEAST, MOST = 0.05, 0.10
 """The share of a list that may be reserved."""
 NOTHING = 1e-18
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """One candidate who is on the list: the place in the rank (from 0), whether by lot, and how likely it was."""
-
-    place: int
-    explored: bool
-    p_assign: float
 
 
 def explorers(size: int, share: float) -> int:
@@ -34,20 +20,6 @@ def explorers(size: int, share: float) -> int:
 def reserved(size: int, share: float) -> int:
     """As `explorers`, and never more than a tenth of the list: one of fewer than ten has none; 0 for a share of 0."""
     return min(explorers(size, share), math.floor(size * MOST)) if share else 0
-
-
-def choose(buckets: Sequence[int], size: int, share: float, draw: Draw) -> list[Chosen]:
-    """Who of the ranked candidates (their buckets, best first) comes on a list of `size`, in the order of the rank.
-
-    First the explorers are drawn from all candidates, then the best of the others fill the list. The draw's name alone
-    decides, never the order or number of programs.
-    """
-    count = len(buckets)
-    size = min(size, count)
-    drawn = explorers(size, share)
-    lot = set(nsmallest(drawn, range(count), key=lambda place: (draw.ticket(buckets[place]), place)))
-    best = islice((place for place in range(count) if place not in lot), size - drawn)
-    return [Chosen(place, place in lot, p_assign(place, count, size, drawn)) for place in sorted([*lot, *best])]
 
 
 def p_assign(place: int, candidates: int, size: int, drawn: int) -> float:

@@ -23,6 +23,8 @@ DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 PUNCTUAL = timedelta(minutes=15)
 """How much sooner or later than promised a call is still the one that was promised."""
+PARTS_FOR = timedelta(hours=36)
+"""So long a call asks for another part of the day: a team of mornings would never call them again."""
 NAMES = {word(code): code for code in Disposition}
 
 
@@ -40,7 +42,7 @@ class Again(Record):
     after: Duration
     times: int = Field(ge=1, le=20)
     other_part: bool = False
-    """Not in the same part of the same kind of day."""
+    """Not in the same part of the same kind of day, until PARTS_FOR after the call."""
     attempt: bool = True
     """Whether the call counts against the caps and the gap."""
     places: dict[str, Duration] = Field(default_factory=dict)
@@ -206,6 +208,6 @@ def same_part(calls: Collection[Tried], zones: Sequence[str], rules: DialRules, 
         return False
     latest = _latest(known)
     rule = rules.after(latest.disposition)
-    if rule is None or not rule.other_part:
+    if rule is None or not rule.other_part or now - latest.at > PARTS_FOR:
         return False
     return any(slot_of(latest.at.astimezone(one)) == slot_of(now.astimezone(one)) for one in map(ZoneInfo, zones))

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from flows.switching import halt
 from ledger import tables as t
-from ledger.calls import Call, record_calls
+from ledger.calls import Call, entry_touches, record_calls
 from ledger.dial_lists import entries_of
 from tests.builders import DAY, HOUR, RULES, T0, World, make_world, phone, plan_text, put, reachable
 from tests.commands import said
@@ -98,6 +98,20 @@ def test_recalled_people_are_not_fresh_before_the_dialler_took_them_off(desk: Wo
     said(desk, "dial-list", "recall", "1", "--done")
     assert "list 1 is fresh" in said(desk, "dial-list", "recall", "1")
     assert "fresh: nobody on it" in said(desk, "dial-list", "show", "1")
+
+
+def test_who_an_earlier_list_rang_after_all_is_to_be_left_alone(desk: World) -> None:
+    told(desk, "recall", "1", "--all")
+    told(desk, "recall", "1", "--done")
+    desk.pull("call", team="south")
+    at(desk, 2 * HOUR)
+    with desk.ledger.write() as connection:
+        touches = entry_touches(connection, {1, 2, 3})
+        for entry, ago in ((1, HOUR / 2), (2, 3 * HOUR / 2)):  # the second before the new list was pulled
+            call = Call(Disposition.NO_ANSWER, desk.now - ago, f"late {entry}", "test", touches[entry], entry)
+            record_calls(connection, [call], RULES, desk.now)
+    assert told(desk, "show", "2")["stale"] == {"called": 1}
+    assert len(in_file(told(desk, "recall", "2")["file"])) == 1
 
 
 def test_a_recall_that_is_done_frees_those_of_its_own_file(desk: World) -> None:
@@ -241,7 +255,9 @@ def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> N
     assert found == {"c0": "kept", "c1": "missed", "c2": "settled", "c3": "waits", "c4": "waits"}
     assert "1 of 2 promises that came due were kept" in said(desk, "dial-list", "callbacks")
     at(desk, DAY + 5 * HOUR)
-    assert [one["customer"] for one in told(desk, "callbacks", "--ago", "1")["callbacks"]] == ["c4"]
+    (later,) = told(desk, "callbacks", "--ago", "1")["callbacks"]
+    assert (later["customer"], later["local"]) == ("c4", {"Europe/London": "Wed 2026-12-02 15:00"})
+    assert "Wed 15:00" in said(desk, "dial-list", "callbacks", "--ago", "1")
 
 
 def test_a_call_before_the_promise_does_not_keep_it(desk: World) -> None:

@@ -232,7 +232,7 @@ def test_what_has_no_calls_says_so(world: World) -> None:
 
 def test_who_waits_is_told_with_chances_hour_and_worth(calling: World, tmp_path: Path) -> None:
     phoned(calling, "call", "c0", Disposition.NOT_INTERESTED, calling.now)
-    told = json.loads(ask(calling, "history", "scores", "test", "call", "--size", 40, "--explore", 0.1, "--json"))
+    told = json.loads(ask(calling, "history", "scores", "test", "call", "--json"))
     found = told["customers"]
     assert told["ranks_by"] == ["answer", "convert", "value"]
     assert len(found) == PEOPLE - 1
@@ -240,16 +240,11 @@ def test_who_waits_is_told_with_chances_hour_and_worth(calling: World, tmp_path:
     assert all(one["best_answer"] >= one["answer"] > 0 and 0 < one["convert"] < 1 for one in found)
     gold = {f"c{n}" for n in range(PEOPLE) if is_gold(n)}
     assert sum(one["customer"] in gold for one in found[:20]) >= 17
-    assert sum(one["listed"] == "lot" for one in found) == 4
-    assert sum(one["listed"] is not None for one in found) == 40
-    assert all((one["p_assign"] is None) == (one["listed"] is None) for one in found)
     out = tmp_path / "scores.csv"
     ask(calling, "history", "scores", "test", "call", "--out", out)
     with out.open(encoding="utf-8", newline="") as file:
         assert [row["customer"] for row in csv.DictReader(file)] == [one["customer"] for one in found]
     assert "the first 20 of 119" in ask(calling, "history", "scores", "test", "call")
-    with pytest.raises(InputError, match=r"0\.05 to 0\.1"):
-        ask(calling, "history", "scores", "test", "call", "--explore", 0.5)
 
 
 def test_a_list_of_one_s_own_without_rank_or_history_is_by_lot(world: World) -> None:

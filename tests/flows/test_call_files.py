@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from channels.call_list.formats import FORMATS
-from channels.call_list.rows import DispositionRow
 from flows.dial_recall import recall
 from flows.dial_results import import_results, undo_file
 from flows.dialling import give_back
@@ -30,7 +29,7 @@ from tests.steps import address_words, touch_words
 from waves.dispositions import Disposition as D
 from waves.errors import CampaignError
 from waves.message import CHANNEL_CODES, Consent, Event
-from waves.outcomes import Outcome, Side, word
+from waves.outcomes import Outcome, Side
 from waves.seals import sealer
 from waves.tokens import Kind, make_token
 
@@ -174,71 +173,6 @@ def test_a_no_of_two_files_stands_while_either_counts(world: World) -> None:
     second = bring(world, "wrong too.csv", [(0, D.DNC_REQUEST, T0 + 2 * HOUR, "6")])
     undo_file(world.room, second, "lead", world.now)
     assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
-
-
-@pytest.mark.parametrize("said", [D.DNC_REQUEST, D.DECEASED])
-def test_a_no_that_comes_later_of_a_known_call_is_not_lost(world: World, said: D) -> None:
-    """A report of the middle of the call came first; its word counts for the call, and nobody asks them again."""
-    bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
-    later = bring(world, "evening.csv", [(0, said, T0, "1")])
-    assert live(world)["suppressions"] == [(1, word(said), T0)]
-    at(world, 2 * HOUR)
-    with world.ledger.write() as connection:
-        assert suppressions.unsuppress(connection, 1, None, None, "anna", world.now) == 1
-    bring(world, "evening.csv", [(0, said, T0, "1")])
-    assert live(world)["suppressions"] == [], "the same again is no new word"
-    again = bring(world, "morning.csv", [(0, said, T0 + 2 * HOUR, "7")])
-    bring(world, "noon too.csv", [(1, D.BUSY, T0, "8"), (1, said, T0, "8")])
-    assert live(world)["suppressions"] == [(1, word(said), T0 + 2 * HOUR), (2, word(said), T0)]
-    undo_file(world.room, again, "lead", world.now)
-    assert live(world)["suppressions"] == [(2, word(said), T0)]
-    undo_file(world.room, later, "lead", world.now)
-    assert world.touches("call")[0].disposition == D.CONNECTED_OTHER
-
-
-def test_a_further_no_of_a_known_call_goes_with_its_file(world: World) -> None:
-    bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
-    no: Line = (0, D.DNC_REQUEST, T0, "1")
-    wrong, right = bring(world, "wrong.csv", [no]), bring(world, "right.csv", [no, (1, D.BUSY, T0, "5")])
-    at(world, 2 * HOUR)
-    assert undo_file(world.room, wrong, "lead", world.now).suppressions == 0
-    assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
-    assert undo_file(world.room, right, "lead", world.now).suppressions == 1
-    assert live(world)["suppressions"] == []
-
-
-def long_file(world: World, first: str) -> tuple[int, list[DispositionRow]]:
-    """A file that names a call twice, in parts that are recorded one after the other: what its later part says."""
-    if first == "another's":
-        bring(world, "noon.csv", [(0, D.CONNECTED_OTHER, T0, "1")])
-    number = bring(world, "long.csv", [(0, D.HUNG_UP, T0, "1")], tokens=first != "nobody's")
-    rest = results(world, "rest.csv", [(0, D.DNC_REQUEST, T0, "1")])
-    return number, list(FORMATS["generic_csv"].read(rest, world.room.dialler(None)))
-
-
-@pytest.mark.parametrize("first", ["its own", "another's", "nobody's"])
-def test_undoing_a_file_ends_the_no_that_its_later_part_alone_said(world: World, first: str) -> None:
-    number, rest = long_file(world, first)
-    record_dispositions(world.room, rest, world.now, "generic_csv", number)
-    assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
-    assert undo_file(world.room, number, "lead", world.now).suppressions == 1
-    assert live(world)["suppressions"] == []
-    counts = D.CONNECTED_OTHER if first == "another's" else None
-    assert world.touches("call")[0].disposition == counts
-
-
-@pytest.mark.parametrize("first", ["its own", "another's"])
-def test_the_no_of_a_file_that_names_a_call_twice_stands_by_itself(world: World, first: str) -> None:
-    number, rest = long_file(world, first)
-    record_dispositions(world.room, rest, world.now, "generic_csv", number)
-    other = bring(world, "other.csv", [(0, D.DNC_REQUEST, T0 + HOUR, "2")])
-    assert undo_file(world.room, other, "lead", world.now).suppressions == 0
-    assert live(world)["suppressions"] == [(1, "dnc_request", T0)]
-    at(world, 2 * HOUR)
-    with world.ledger.write() as connection:
-        assert suppressions.unsuppress(connection, 1, None, None, "anna", world.now) == 1
-    record_dispositions(world.room, rest, world.now, "generic_csv", number)
-    assert live(world)["suppressions"] == [], "the same again is no new word"
 
 
 def test_a_no_that_somebody_lifted_does_not_come_back(world: World) -> None:

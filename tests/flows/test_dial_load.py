@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from sqlalchemy import update
 from typer.testing import CliRunner
 
+from config import PACKAGED
 from console.cli import app
 from flows import dial_load, dial_recall, dialling, switching
 from flows.room import Room, open_room
 from ledger import kill_switches
+from ledger import tables as t
 from ledger.dial_lists import entries_of
 from tests.builders import HOUR, T0, World, make_world, phone, plan_text, put, reachable
 from tests.standins import vicidial as stand
@@ -172,6 +175,20 @@ def test_who_changed_since_the_pull_is_not_loaded(desk: Desk) -> None:
     told = desk.told("load", "1")
     assert told["left_out"] == {"converted": 1, "suppressed": 1, "off_the_list": 1, "called": 1}
     assert desk.numbers() == [phone(2)]
+
+
+def test_a_late_result_of_a_call_before_the_pull_gives_its_gaps(desk: Desk) -> None:
+    path = desk.world.config / "rules" / "dialling.yaml"
+    path.write_text((PACKAGED / "rules" / path.name).read_text() + "household: {gap: 4h}\n")
+    with desk.world.room.ledger.write() as connection:
+        connection.execute(update(t.customer).where(t.customer.c.key.in_(["c2", "c4"])).values(household="h"))
+    phoned(desk.world, "call", "c4", Disposition.BUSY, T0 - HOUR / 6, number=phone(1))
+    told = desk.told("load", "1")
+    assert told["left_out"] == {"next_call_later": 1, "number_gap": 1, "household_gap": 1}
+    assert sorted(desk.numbers()) == [phone(0), phone(3)]
+    desk.world.ledger.set_now(T0 + 4 * HOUR)
+    assert desk.told("load", "1")["left_out"] == {}
+    assert sorted(desk.numbers()) == everybody()
 
 
 def test_nobody_is_loaded_outside_of_their_hours(desk: Desk) -> None:

@@ -31,7 +31,7 @@ from waves.outcomes import Reason, State
 EXAMPLES = 80
 SMS = CHANNEL_CODES["sms"]
 PEOPLE = (
-    Person("c0", (("sms", phone(0)), ("sms", phone(1)), ("call_list", phone(0)))),
+    Person("c0", (("sms", phone(0)), ("sms", phone(1)), ("call_list", phone(0)), ("call_list", phone(3)))),
     Person("c1", (("sms", phone(1)), ("call_list", phone(1)))),
     Person("c2", (("sms", phone(2)), ("call_list", phone(0)), ("call_list", phone(3)))),
 )
@@ -148,7 +148,7 @@ def cut(order: list[tuple[int, Said]], chance: Random) -> Iterator[list[tuple[in
 @given(
     said=st.lists(REPORTED | CALLED | ENDED, min_size=2, max_size=9),
     states=st.lists(STATES, min_size=3, max_size=3),
-    standings=st.lists(STANDINGS, min_size=8, max_size=8),
+    standings=st.lists(STANDINGS, min_size=9, max_size=9),
     chance=st.randoms(use_true_random=True),
 )
 def test_reports_in_any_order_end_alike(
@@ -196,7 +196,7 @@ def test_a_report_may_come_before_or_after_the_sweep(ground: Ground) -> None:
     found = []
     for stop_first in (True, False):
         with connection.begin() as transaction:
-            set_the_scene(connection, touches, [State.CLAIMED] * 3, [(Consent.GRANTED, "crm", T0)] * 8)
+            set_the_scene(connection, touches, [State.CLAIMED] * 3, [(Consent.GRANTED, "crm", T0)] * 9)
             batch = {"id": 1, "wave": 1, "channel": SMS, "due": T0, "lease_owner": "w", "lease_until": T0}
             connection.execute(insert(t.batch).values(batch))
             connection.execute(update(t.touch).where(t.touch.c.id.in_(touches[SMS])).values(batch=1))

@@ -80,7 +80,7 @@ def take_back(connection: Connection, name: str) -> None:
     wrong=st.lists(CALLS, min_size=1, max_size=2),
     reports=st.lists(REPORTED, max_size=3),
     states=st.lists(STATES, min_size=3, max_size=3),
-    standings=st.lists(STANDINGS, min_size=8, max_size=8),
+    standings=st.lists(STANDINGS, min_size=9, max_size=9),
     chance=st.randoms(use_true_random=True),
 )
 def test_an_undone_file_never_came(

@@ -14,6 +14,7 @@ from ledger.dial_candidates import calls_to
 from tests.builders import DAY, HOUR, RULES, T0, Person, World, phone, plan_text, put, reachable
 from tests.steps import address_words, hold_back, phoned, touch_of, touch_words, verdict_words
 from waves.dispositions import ABSORBING, EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, Disposition, strength
+from waves.message import Consent
 from waves.outcomes import Action, Outcome, Side, State, word
 
 CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 3d}\n"
@@ -256,3 +257,16 @@ def test_how_strongly_a_call_counts() -> None:
         0,
         0,
     ]
+
+
+def test_a_no_covers_everybody_who_has_the_number_that_was_dialled(world: World) -> None:
+    spare = ("call_list", phone(2))
+    put(world.ledger, [Person("c1", (("call_list", phone(1)), spare)), Person("c2", (spare, ("call_list", phone(3))))])
+    world.start(plan_text(CALL))
+    world.advance()
+    assert {entry.number for entry in world.pull("call").entries} == {phone(1), phone(3)}
+    phoned(world, "call", "c1", D.DNC_REQUEST, T0, phone(2))
+    a = t.address.c
+    with world.ledger.read() as connection:
+        granted = select(a.value).where(a.consent == int(Consent.GRANTED))
+        assert list(connection.scalars(granted)) == [phone(3)]

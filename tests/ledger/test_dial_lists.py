@@ -21,7 +21,7 @@ from flows.running import gates_of, load_running
 from ledger import campaigns
 from ledger import tables as t
 from ledger.dial_expiry import expire
-from ledger.dial_lists import Pull, give_back, lists, pull
+from ledger.dial_lists import Pull, Terms, give_back, lists, pull
 from tests.builders import DAY, HOUR, RULES, T0, Person, World, phone, plan_text, put, reachable
 from tests.steps import convert, hold_back, phoned, set_customer, suppress, touch_words
 from waves.dispositions import Disposition
@@ -213,7 +213,7 @@ def test_a_list_that_came_back_meanwhile_is_not_made_longer(world: World) -> Non
         assert expire(connection, 2, "expired.csv", T0) is not None
         for number, why in ((1, "was returned at"), (2, "is over")):
             with pytest.raises(CampaignError, match=f"dial list {number} .*{why}"):
-                pull(connection, replace(ask, number=number), gates, {}, None, RULES, T0)
+                pull(connection, replace(ask, number=number), Terms(gates, {}, RULES), T0)
         assert [row.held for row in lists(connection)] == [0, 1]
 
 

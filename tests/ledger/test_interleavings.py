@@ -9,16 +9,19 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, insert, select, text
 
 from flows.running import gates_of, load_running
 from flows.sending import send_batch
 from ledger import tables as t
+from ledger.call_files import note_file
+from ledger.calls import Call, record_calls
 from ledger.dial_tables import past_call
-from ledger.erasure import erase, stop_for_good
+from ledger.erasure import Subject, erase, stop_for_good
 from ledger.past_calls import Kept, PastCall, record_past_calls
+from ledger.recycling import hold_lists
 from ledger.touches import Claimed, Leased, claim, finish, lease, lease_next, settle, sweep
-from tests.builders import DAY, T0, World, phone, plan_text, put, reachable
+from tests.builders import DAY, RULES, T0, World, phone, plan_text, put, reachable
 from tests.laws.rig import fresh, rig
 from tests.steps import hold_back
 from waves.dispositions import Disposition
@@ -204,6 +207,56 @@ def test_an_import_waits_for_the_erasure_and_does_not_know_the_customer_then(wor
             importing.enter_context(beside(world, lambda other: kept.append(record_past_calls(other, [OLD]))))
         importing.close()
     assert (kept[0].unknown_customer, past_calls(world)) == (1, [])
+
+
+def called(world: World) -> list[str | None]:
+    """The number of each call."""
+    with world.ledger.read() as connection:
+        return list(connection.scalars(select(t.call.c.number)))
+
+
+def test_an_erasure_waits_for_the_calls_that_come_in(world: World) -> None:
+    seal = sealer(world.room.token_key)
+    touch = next(row.id for row in world.touches("notice") if row.key == "c0")
+    call = Call(Disposition.NO_ANSWER, T0, "one call", "test", touch, number=phone(0))
+    with world.ledger.write() as connection:
+        subject = stop_for_good(connection, "c0", seal, T0)
+    with ExitStack() as erasing:
+        with world.ledger.write() as connection:
+            record_calls(connection, [call], RULES, T0)
+            assert called(world) == []
+            erasing.enter_context(beside(world, lambda other: erase(other, "c0", subject, seal, "lead", T0)))
+        erasing.close()
+    assert called(world) == [None]
+
+
+def test_an_erasure_waits_for_the_list_that_is_cut(world: World) -> None:
+    """So that it finds the entry, and whoever dials from it is told."""
+    found: list[Subject] = []
+    seal = sealer(world.room.token_key)
+    entry = {"list": 1, "rank": 1, "tier": "normal", "customer": 1, "number": phone(0), "active": True}
+    a_list = {"wave": wave_of(world), "team": "north", "shift": "day", "format": "csv", "pulled_by": "lead"}
+    touch = next(row.id for row in world.touches("notice") if row.key == "c0")
+    with ExitStack() as erasing:
+        with world.ledger.write() as connection:
+            hold_lists(connection)
+            connection.execute(insert(t.dial_list).values(**a_list, pulled_at=T0, lease_until=LATER))
+            connection.execute(insert(t.dial_entry).values(**entry, touch=touch))
+            erasing.enter_context(beside(world, lambda other: found.append(stop_for_good(other, "c0", seal, T0))))
+        erasing.close()
+    assert found[0].lists_out == (1,)
+
+
+def test_the_same_file_of_results_brought_twice_at_once_is_one_file(world: World) -> None:
+    """As two, the one that is undone would leave its calls to the other, and nobody would see why."""
+    noted: list[tuple[int, object]] = []
+    of = ("monday.csv", "digest", "north", "lead", T0)
+    with ExitStack() as bringing:
+        with world.ledger.write() as connection:
+            noted.append(note_file(connection, *of))
+            bringing.enter_context(beside(world, lambda other: noted.append(note_file(other, *of))))
+        bringing.close()
+    assert noted == [(1, None), (1, T0)]
 
 
 def test_a_vanished_worker_holds_nobody_up_for_long(world: World) -> None:

@@ -62,7 +62,7 @@ def test_a_wave_waits_for_a_dial_list_under_way_and_then_counts_it(world: World)
     start(world, "letter", SECOND, 50)
     with world.ledger.write() as pulling:
         gates = gates_of(running, running.plan.wave("first"), T0)
-        entries = dial_lists.pull(pulling, ask, gates, running.types, None, RULES, T0).entries
+        entries = dial_lists.pull(pulling, ask, dial_lists.Terms(gates, running.types, RULES), T0).entries
         assert len(entries) == 1
         with pytest.raises(LedgerError, match="lock timeout"):
             hold_back(world, "second", "letter")

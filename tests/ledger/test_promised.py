@@ -16,7 +16,7 @@ from flows.room import open_room
 from ledger import tables as t
 from ledger.calls import Call, record_calls
 from tests.builders import HOUR, RULES, T0, World, make_world, plan_text, put, reachable
-from tests.steps import phoned, set_customer, suppress, touch_of
+from tests.steps import convert, phoned, set_customer, suppress, touch_of
 from waves.dispositions import Disposition as D
 
 CALL = "  - {wave: call, channels: [call_list], rank: value, release: 1h, listen: 5d}\n"
@@ -71,6 +71,18 @@ def test_a_promise_of_another_day_or_of_a_closed_wave_keeps_nobody_back(world: W
     dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
     world.now = T0 + 3 * HOUR
     assert listed(world.pull("again", name="other")) == {"c1": "normal", "c2": "normal"}
+
+
+def test_a_promise_of_a_campaign_whose_goal_they_reached_keeps_nobody_back(world: World) -> None:
+    third = plan_text(CALL).replace("campaign: test", "campaign: third").replace("wave: call", "wave: bills")
+    world.start(third.replace("event: renewed", "event: paid"))
+    world.advance()
+    first = world.pull("call")
+    promise(world, "c1", T0 + 5 * MINUTE, T0 + 6 * HOUR)
+    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    convert(world, "c1", T0 + HOUR)
+    world.now = T0 + 3 * HOUR
+    assert listed(world.pull("bills", name="third")) == {"c1": "normal", "c2": "normal"}
 
 
 def test_who_was_rung_since_the_promise_has_the_gap_again(world: World) -> None:

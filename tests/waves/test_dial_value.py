@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from math import comb
 
@@ -12,8 +11,7 @@ from hypothesis import strategies as st
 
 from waves.call_slots import SLOTS, slot_of
 from waves.dial_value import CallTimes, value_by_dialler, value_by_preview
-from waves.draw import Draw, bucket_of
-from waves.exploration import choose, explorers, p_assign
+from waves.exploration import explorers, p_assign
 
 TIMES = CallTimes(handle=180, preview=10, ring=12, no_answer=25)
 
@@ -67,28 +65,6 @@ def test_the_tail_is_the_one_that_counting_gives() -> None:
     """A list of 12 of 30, 3 by lot: the candidate at place 10 is listed when two of the ten before are explorers."""
     ways = sum(comb(10, hits) * comb(19, 3 - hits) for hits in (2, 3)) / comb(29, 3)
     assert p_assign(10, 30, 12, 3) == pytest.approx(0.1 + 0.9 * ways)
-
-
-def test_over_many_draws_each_is_listed_as_often_as_was_logged() -> None:
-    buckets, size, draws = [bucket_of(f"c{n}") for n in range(40)], 20, 4000
-    listed: Counter[int] = Counter()
-    told: dict[int, float] = {}
-    for number in range(draws):
-        for one in choose(buckets, size, 0.10, Draw.named("wave", "test", "call", "explore", str(number))):
-            listed[one.place] += 1
-            told[one.place] = one.p_assign
-    assert set(told) == set(range(40))
-    for place, chance in told.items():
-        error = (chance * (1 - chance) / draws) ** 0.5
-        assert abs(listed[place] / draws - chance) <= 5 * error + 1e-12
-
-
-def test_a_list_is_full_and_says_who_came_by_lot() -> None:
-    chosen = choose([bucket_of(f"c{n}") for n in range(1000)], 100, 0.05, Draw.named("wave", "x", "y", "explore", "1"))
-    assert len(chosen) == 100
-    assert sum(one.explored for one in chosen) == 5
-    assert {one.place for one in chosen if not one.explored} <= set(range(100))
-    assert choose([], 10, 0.05, Draw(1, 0)) == []
 
 
 @pytest.mark.parametrize("share", [0.0, 0.04, 0.11])

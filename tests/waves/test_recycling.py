@@ -118,6 +118,8 @@ def test_nobody_who_did_not_answer_is_dialled_in_the_same_part_of_the_day() -> N
     half_past_nine = TEN + DAY - 30 * MINUTE  # half past eleven in Kyiv, where the call was at one
     assert not same_part(made, ["Europe/Kyiv"], RULES, half_past_nine)
     assert same_part(made, ["Europe/Kyiv", "UTC"], RULES, half_past_nine)
-    assert not same_part(made, ["UTC"], RULES, TEN + 4 * DAY)  # a Saturday
+    assert not same_part(made, ["UTC"], RULES, TEN + 2 * DAY), "who works in the mornings calls them the day after"
+    on_friday, saturday = calls((3 * DAY, D.NO_ANSWER)), TEN + 4 * DAY
+    assert not same_part(on_friday, ["UTC"], RULES, saturday)
     assert not same_part(calls((ZERO, D.BUSY)), ["UTC"], RULES, TEN + HOUR)
     assert not same_part([], ["UTC"], RULES, TEN)
