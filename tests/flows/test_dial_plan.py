@@ -83,6 +83,6 @@ def test_the_command_shows_it(tmp_path: Path) -> None:
     for command, name in (("plan", ""), ("pull", " "), ("pull", "no\nrth")):
         with pytest.raises(InputError, match="is no name; write one on one line"):
             said(world, "dial-list", command, "test", "call", "--team", name, "--size", "2")
-        with pytest.raises(InputError, match="--shift .* is no name; write one on one line"):
+        with pytest.raises(InputError, match=r"--shift .* is no name; write one on one line"):
             said(world, "dial-list", command, "test", "call", "--team", "north", "--shift", name, "--size", "2")
     world.ledger.close()
