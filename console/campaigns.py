@@ -201,6 +201,18 @@ def pause(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = No
     with room.ledger.write() as connection:
         campaigns.set_state(connection, campaign, "paused", ("running",), who(by), room.ledger.now())
     say(f"{campaign} is paused")
+    for number in _lists_out(room, campaign):
+        say(f"dial list {number} is out, and its dialler goes on; stop it there, or:")
+        say(f"  multiwave dial-list recall {number} --all")
+
+
+def _lists_out(room: Any, campaign: str) -> list[int]:
+    from flows.running import load_running
+    from ledger.recall import lists_out
+
+    waves = [row.id for row in load_running(room.ledger, campaign).rows]
+    with room.ledger.read() as connection:
+        return [number for wave in waves for number in lists_out(connection, wave)]
 
 
 def resume(
@@ -283,6 +295,8 @@ def abort(campaign: CampaignArgument, home: HomeOption = None, by: ByOption = No
     room = open_home(home, to_stop=True)
     withdrawn = ending.abort(room, campaign, who(by), room.ledger.now())
     say(f"{campaign} is aborted; {withdrawn:,} queued touches withdrawn")
+    for number in _lists_out(room, campaign):
+        say(f"dial list {number} is out: call it back, then run: multiwave dial-list return {number}")
 
 
 def add_to(app: typer.Typer) -> None:

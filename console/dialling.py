@@ -148,10 +148,11 @@ def give_back(
     from ledger.dial_recall import lists_again, standing_of
 
     room = open_home(home)
-    called, rest = dialling.give_back(room, number, who(by), room.ledger.now())
+    now = room.ledger.now()
+    called, rest = dialling.give_back(room, number, who(by), now)
     with room.ledger.read() as connection:
         before = standing_of(connection, number).entries - called - rest
-        again = lists_again(connection, number)
+        again = lists_again(connection, number, now)
     taken_off = f"; {before:,} more had been taken off it before" if before else ""
     then = "who may be listed again at once" if again else "and nobody is listed again: the wave is over"
     say(f"list {number} returned: {called:,} called, {rest:,} not, {then}{taken_off}")

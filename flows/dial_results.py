@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from flows.reports import in_chunks, record_dispositions, rules_if_any, total
 from flows.room import Room
 from ledger.call_files import note_file
 from ledger.call_undo import Undone, undo
+from ledger.calls import CLOCKS_DIFFER
 from ledger.events import Recorded
-
-CLOCKS_DIFFER = timedelta(minutes=5)
+from waves.dispositions import Disposition
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,20 @@ def import_results(
             with room.ledger.write() as connection:
                 number, before = note_file(connection, file.name, digest, dialler.dialler, by, now, again)
         parts.append(record_dispositions(room, chunk, room.ledger.now(), dialler.dialler, number))
-    notes = results.notes
-    if ahead.count and dialler.zone is not None:
-        notes = (*notes, f"calls later than now (is zone: {dialler.zone} right?): {ahead.count:,}")
-    if ahead.past:
-        notes = (*notes, f"promised for a time that had passed when they said so, so not promised: {ahead.past:,}")
     recorded = total(parts)
-    return Imported(number, before, recorded, (*notes, *recorded.notes))
+    told = {
+        f"calls later than now{_zone(dialler.zone)}": ahead.count,
+        f"calls from before their list was pulled{_zone(dialler.zone)}": recorded.early,
+        "known already with another result, which counts until its file is undone": recorded.other,
+        "promised for a time that had passed when they said so, so not promised": ahead.past,
+        "agreed to be called back, and the file says no time, so not promised": ahead.untimed,
+    }
+    counted = [f"{what}: {count:,}" for what, count in told.items() if count]
+    return Imported(number, before, recorded, (*results.notes, *counted, *recorded.notes))
+
+
+def _zone(zone: str | None) -> str:
+    return f" (is zone: {zone} right?)" if zone else " (is the zone of their times right?)"
 
 
 def undo_file(room: Room, number: int, by: str, now: datetime) -> Undone:
@@ -75,9 +82,12 @@ class _Ahead:
     count: int = 0
     past: int = 0
     """Promises of a time before their own call."""
+    untimed: int = 0
+    """Promises of no time."""
 
     def watch(self, results: Results) -> Iterator[DispositionRow]:
         for row in results:
             self.count += row.at > self.now + CLOCKS_DIFFER
             self.past += row.callback_at is not None and row.callback_at <= row.at
+            self.untimed += row.disposition is Disposition.CALLBACK_AGREED and row.callback_at is None
             yield row

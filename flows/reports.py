@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -46,8 +46,7 @@ def total(parts: Iterable[Recorded]) -> Recorded:
     """What became of all of them."""
     found = Recorded(0, 0, 0)
     for one in parts:
-        unknown, late = found.unknown_touch + one.unknown_touch, found.late + one.late
-        found = Recorded(found.new + one.new, found.known + one.known, unknown, late, (*found.notes, *one.notes))
+        found = Recorded(*(mine + more for mine, more in zip(astuple(found), astuple(one), strict=True)))
     return found
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select
 from ledger import tables as t
 from ledger.sql import among, inline
 from ledger.types import later
-from waves.dispositions import DIALS
+from waves.dispositions import DIALS, LIVE
 from waves.message import CHANNEL_CODES
 from waves.outcomes import Reason, word
 from waves.recycling import PUNCTUAL
@@ -45,16 +45,17 @@ class Promise:
 
 
 def kept_or_sooner() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Whether the promise of a row of `call` was dialled within 15 minutes of its time, or before that (ix_call_touch).
+    """Whether the promise of a row of `call` was dialled within 15 minutes of its time, or answered before that.
 
-    What the dialler stopped by itself, at a wrong hour or by a rule, is no dial.
+    What the dialler stopped by itself, at a wrong hour or by a rule, is no dial (ix_call_touch).
     """
     k, next_ = t.call.c, t.call.alias("next_call")
     mine = (next_.c.touch == k.touch) & (next_.c.at > k.at)
     made = select(next_.c.event).where(mine, next_.c.disposition.in_([int(d) for d in DIALS])).correlate(t.call)
     begins, ends = later(k.callback_at, -PUNCTUAL), later(k.callback_at, PUNCTUAL)
     kept = made.where(next_.c.at >= begins, next_.c.at <= ends).exists()
-    return kept, made.where(next_.c.at < begins).exists()
+    reached = next_.c.disposition.in_([int(d) for d in LIVE])
+    return kept, made.where(next_.c.at < begins, reached).exists()
 
 
 def void_for() -> ColumnElement[int | None]:

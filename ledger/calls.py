@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Integer, Text, case, cast, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,6 +24,8 @@ from waves.dispositions import EFFECTS, ENDS_ALL_CONTACT, ENDS_NUMBER, HEARD, Di
 from waves.outcomes import Action, Side, word
 from waves.recycling import DialRules
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By so much a dialler's clock may be wrong without a word."""
 FEWEST_DIGITS = 6
 """Of a telephone number, as a dialler writes it."""
 
@@ -49,6 +51,8 @@ class Call:
     """The dialler's own code of how it ended."""
     late: bool = False
     """Made after its list was over or given back, or its entry recalled."""
+    early: bool = False
+    """Made before its list was pulled, as nobody can."""
 
 
 def entry_touches(connection: Connection, entries: set[int]) -> dict[int, int]:
@@ -73,7 +77,7 @@ def record_calls(
     hold_lists(connection)
     touches = {call.touch for call in calls if call.touch is not None}
     keep_waves_open(connection, touches)
-    said, calls = len(calls), _placed(connection, _one_each(calls))
+    said, calls = calls, _placed(connection, _one_each(calls))
     reports = [_event_row(call, now) for call in calls]
     found = standing(connection, touches)
     mark = insert_events(connection, reports)
@@ -104,7 +108,10 @@ def record_calls(
     _convert(connection, mark)
     forget_late(connection, among(t.touch.c.id, touches))
     late = sum(row["late"] is True for row in rows.values())
-    return Recorded(len(new), said - len(new), sum(call.touch is None for call in calls), late)
+    early = sum(call.early and (call.provider, call.call_id) in new for call in calls)
+    unknown, known = sum(call.touch is None for call in calls), len(said) - len(new)
+    other = _otherwise(connection, said) if known else 0
+    return Recorded(len(new), known, unknown, late, early, other)
 
 
 def _one_each(calls: Sequence[Call]) -> list[Call]:
@@ -115,6 +122,17 @@ def _one_each(calls: Sequence[Call]) -> list[Call]:
         if call.disposition in HEARD and finality(call.disposition) > finality(first.disposition):
             found[call.provider, call.call_id] = call
     return list(found.values())
+
+
+def _otherwise(connection: Connection, said: Sequence[Call]) -> int:
+    """How many of what was said of calls is not what counts of them, a no aside: it is heard all the same."""
+    ev, k = t.event.c, t.call.c
+    counts = select(ev.provider, ev.provider_event_id, k.disposition).join(t.call, k.event == ev.id)
+    counts = counts.where(ev.provider.in_({call.provider for call in said}))
+    rows = connection.execute(counts.where(among(ev.provider_event_id, {call.call_id for call in said})))
+    stands = {(row.provider, row.provider_event_id): row.disposition for row in rows}
+    open_to = [call for call in said if call.disposition not in HEARD]
+    return sum(stands.get((call.provider, call.call_id), call.disposition) != call.disposition for call in open_to)
 
 
 def _further_noes(
@@ -148,12 +166,12 @@ def _further_noes(
 
 
 def _placed(connection: Connection, calls: Sequence[Call]) -> list[Call]:
-    """The calls with the number dialled, as the ledger spells it (where nobody says, the one listed), and the late."""
+    """The calls with the number dialled, as the ledger spells it (where nobody says, the one listed); late, early."""
     c, e, a, d = t.touch.c, t.dial_entry.c, t.address.c, t.dial_list.c
     named = {call.touch for call in calls if call.touch is not None}
     listed = select(
         *(c.id.label("touch"), e.id.label("entry"), func.coalesce(e.number, a.value).label("number")),
-        *(func.coalesce(d.valid_until, d.lease_until).label("over_at"), d.returned_at, e.recalled_at),
+        *(func.coalesce(d.valid_until, d.lease_until).label("over_at"), d.returned_at, e.recalled_at, d.pulled_at),
     ).join_from(t.touch, t.address, a.id == c.address)
     listed = listed.outerjoin(t.dial_entry, e.touch == c.id).outerjoin(t.dial_list, d.id == e.list)
     known = {  # ix_dial_entry_touch
@@ -169,7 +187,8 @@ def _placed(connection: Connection, calls: Sequence[Call]) -> list[Call]:
         numbers = [number for number in (on_list, *own.get(call.touch or 0, ())) if number is not None]
         ends = [at for at in (row.over_at, row.returned_at, row.recalled_at) if at is not None] if row else []
         late = call.disposition is not Disposition.NOT_ATTEMPTED and any(call.at > at for at in ends)
-        found.append(replace(call, number=_meant(call.number, numbers, on_list), late=late))
+        early = row is not None and row.pulled_at is not None and call.at < row.pulled_at - CLOCKS_DIFFER
+        found.append(replace(call, number=_meant(call.number, numbers, on_list), late=late, early=early))
     return found
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, false, func, literal, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, case, false, func, literal, select, update
 
 from ledger import tables as t
 from ledger.audit import record
 from ledger.dial_lists import called_from, called_from_another, free, list_of
 from ledger.gates import Gates, Halted, live_members, recheck
 from ledger.recycling import hold_lists
+from ledger.sql import inline
 from ledger.store import keep_open
 from waves.errors import CampaignError
 from waves.message import CHANNEL_CODES
@@ -44,17 +45,24 @@ class Recalled:
 def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str, str]) -> list[Recalled]:
     """Whom a list that is out should not dial any more, by what is known now (ix_dial_entry_list).
 
-    Also who was called from another list since this one was pulled: its dialler was not told in time. Those who were
-    recalled already are not named again.
+    Of a stopped wave or an aborted campaign that is everybody. Also who was called from another list since this one was
+    pulled: its dialler was not told in time. Those who were recalled already are not named again.
     """
     e, c, a = t.dial_entry.c, t.touch.c, t.address.c
     m = live_members(gates.campaign or 0, types)
     stopped = recheck(m, gates, literal(CALL, Integer)).label("stopped_by")
     halted = (gates.halted(e.customer) if gates.halted else false()).label("halted")
+    over = case(
+        (t.campaign.c.state == "aborted", inline(Reason.ABORTED)),
+        (t.wave.c.stopped_at.is_not(None), inline(Reason.STOPPED)),
+        else_=inline(0),
+    ).label("over")
     query = (
-        select(e.id, e.number, stopped, halted, called_from_another().label("called"))
+        select(e.id, e.number, stopped, over, halted, called_from_another().label("called"))
         .join_from(t.dial_entry, t.touch, c.id == e.touch)
         .join(t.dial_list, t.dial_list.c.id == e.list)
+        .join(t.wave, t.wave.c.id == c.wave)
+        .join(t.campaign, t.campaign.c.id == t.wave.c.campaign)
         .join(m, m.c.customer == e.customer)
         .join(t.address, a.id == c.address)
         .where(e.list == number, e.active, e.recalled_at.is_(None))
@@ -64,8 +72,8 @@ def stale(connection: Connection, number: int, gates: Gates, types: Mapping[str,
 
 
 def _why(row: Row[Any]) -> str | None:
-    if row.stopped_by:
-        return word(Reason(row.stopped_by))
+    if row.stopped_by or row.over:
+        return word(Reason(row.stopped_by or row.over))
     return HALTED if row.halted else CALLED if row.called else None
 
 
@@ -140,11 +148,12 @@ def _told(files: Mapping[str, int]) -> str:
     return ", ".join(f"{file} ({held} held still)" for file, held in files.items()) or "none"
 
 
-def lists_again(connection: Connection, number: int) -> bool:
-    """Whether whom this list let go of may be on a later one: its wave is open, and was not stopped."""
+def lists_again(connection: Connection, number: int, now: datetime) -> bool:
+    """Whether whom this list let go of may be on a later one: its wave is open, not over and not stopped or aborted."""
     w = t.wave.c
-    query = select(w.id).where(w.id == list_of(connection, number).wave, w.state == "open", w.stopped_at.is_(None))
-    return connection.scalar(query) is not None
+    goes_on = (w.state == "open", w.closes > now, w.stopped_at.is_(None), t.campaign.c.state != "aborted")
+    query = select(w.id).join(t.campaign, t.campaign.c.id == w.campaign)
+    return connection.scalar(query.where(w.id == list_of(connection, number).wave, *goes_on)) is not None
 
 
 @dataclass(frozen=True, slots=True)

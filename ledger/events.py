@@ -65,6 +65,10 @@ class Recorded:
     unknown_touch: int
     late: int = 0
     """Calls made after their list was over, given back or recalled."""
+    early: int = 0
+    """Calls made before their list was pulled, as nobody can."""
+    other: int = 0
+    """What was said of calls that were known with another result, which counts."""
     notes: tuple[str, ...] = ()
     """What a person should know of what was recorded otherwise than it was said."""
 

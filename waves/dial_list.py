@@ -74,8 +74,9 @@ class Candidate:
 
     @property
     def asked(self) -> datetime | None:
-        """When they asked for the next call; None: they did not."""
-        return self.promise.at if self.promise else None
+        """When they asked for the next call; None: they did not, or were dialled since."""
+        one = self.promise
+        return one.at if one and all(call.at <= one.at for call in said(self.of_wave)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> 
     held = held_back(one.calls, rules.person, rules, now, one.asked, one.places)
     if held is not None:
         return f"person_{word(held)}"
-    if promise is None and household_rests(one.of_household, rules, now):
+    if one.asked is None and household_rests(one.of_household, rules, now):
         return word(Held.HOUSEHOLD_GAP)
     if one.call_until is None:
         return "outside_hours"
@@ -227,7 +228,7 @@ def _person(one: Candidate, made: Composed, rules: DialRules, now: datetime) -> 
         return PROMISED_LATER
     if promise is None and one.promised_elsewhere:
         return "promised_elsewhere"
-    if same_part(one.of_wave, one.zones, rules, now):
+    if promise is None and same_part(one.of_wave, one.zones, rules, now):
         return word(Held.SAME_PART)
     return "household" if one.household is not None and one.household in made.households else None
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 
 from waves.call_slots import slot_of
-from waves.dispositions import EFFECTS, SAYING, Disposition, strength
+from waves.dispositions import DIALS, EFFECTS, LIVE, SAYING, Disposition, strength
 from waves.outcomes import word
 from waves.plan import Duration, Record
 
@@ -117,13 +117,13 @@ def again_from(calls: Collection[Tried], rules: DialRules, places: Iterable[str]
     """When a customer may be listed again in a wave whose calls these are; None: not in this wave.
 
     In whatever order they came: the call that counts (`waves.dispositions.strength`, then the latest) has to allow
-    another, and the latest one says when.
+    another, and the latest one says when, or the one whose promise stands.
     """
     known = said(calls)
     if not known:
         return None
     counts = max(known, key=lambda call: (strength(call.disposition), call.at, call.call_id))
-    latest = _latest(known)
+    latest = promised(known) or _latest(known)
     rule = rules.after(latest.disposition)
     if rule is None or rules.after(counts.disposition) is None:
         return None
@@ -144,11 +144,18 @@ def _latest(calls: Iterable[Tried]) -> Tried:
 
 
 def promised(calls: Collection[Tried]) -> Tried | None:
-    """The call of a wave that promised another at a time, if it is the latest; None: nobody waits for one."""
-    known = said(calls)
-    latest = _latest(known) if known else None
-    is_one = latest is not None and latest.disposition is Disposition.CALLBACK_AGREED and latest.callback_at is not None
-    return latest if is_one else None
+    """The call of a wave that promised another at a time, while nobody reached them since nor dialled at that time.
+
+    None: nobody waits for one. Who was dialled sooner, and did not answer, waits still.
+    """
+    known = sorted(said(calls), key=lambda call: (call.at, call.call_id))
+    for place, call in reversed([*enumerate(known)]):
+        if call.disposition is Disposition.CALLBACK_AGREED and call.callback_at is not None:
+            due = call.callback_at - PUNCTUAL
+            return None if any(one.at >= due and one.disposition in DIALS for one in known[place + 1 :]) else call
+        if call.disposition in LIVE:
+            return None
+    return None
 
 
 def held_back(

@@ -133,11 +133,13 @@ def test_a_recall_that_is_done_frees_those_of_its_own_file(desk: World) -> None:
     assert told(desk, "recall", "1", "--done", "--file", Path(other).name)["taken_off"] == 4
 
 
-@pytest.mark.parametrize("ended", ["closed", "stopped"])
+@pytest.mark.parametrize("ended", ["closed", "stopped", "aborted", "over"])
 def test_of_a_wave_that_is_over_a_return_lists_nobody_again(desk: World, ended: str) -> None:
     with desk.ledger.write() as connection:
-        values = {"state": "closed"} if ended == "closed" else {"stopped_at": desk.now}
-        connection.execute(update(t.wave).values(values))
+        values = {"closed": {"state": "closed"}, "stopped": {"stopped_at": desk.now}, "over": {"closes": desk.now}}
+        connection.execute(
+            update(t.campaign).values(state="aborted") if ended == "aborted" else update(t.wave).values(values[ended])
+        )
     told = said(desk, "dial-list", "return", "1")
     assert "list 1 returned: 0 called, 5 not, and nobody is listed again: the wave is over" in told
 
@@ -148,6 +150,16 @@ def test_a_halted_segment_is_to_be_taken_off_the_lists_that_are_out(desk: World)
     assert done.lists_out == (1,)
     assert told(desk, "show", "1")["stale"] == {"halted": 2}
     assert in_file(told(desk, "recall", "1")["file"]) == [(phone(1), "halted"), (phone(3), "halted")]
+
+
+@pytest.mark.parametrize(("ended", "words"), [("stopped", ("stop", "test", "call")), ("aborted", ("abort", "test"))])
+def test_who_is_on_a_list_of_what_was_stopped_for_good_is_to_be_taken_off(
+    desk: World, ended: str, words: tuple[str, ...]
+) -> None:
+    assert "dial list 1 is out, and its dialler goes on" in said(desk, "pause", "test")
+    assert "dial list 1 is out: call it back" in said(desk, *words)
+    assert told(desk, "show", "1")["stale"] == {ended: 5}
+    assert [why for _, why in in_file(told(desk, "recall", "1")["file"])] == [ended] * 5
 
 
 def test_a_list_is_shortened_from_its_end_when_agents_are_absent(desk: World) -> None:
@@ -227,6 +239,7 @@ def test_promises_are_kept_settled_missed_listed_or_waited_for(desk: World) -> N
     phoned(desk, "call", "c0", Disposition.SALE, T0 + 3 * HOUR + timedelta(minutes=10))
     phoned(desk, "call", "c2", Disposition.NOT_INTERESTED, T0 + 2 * HOUR)
     phoned(desk, "call", "c1", Disposition.WRONG_TIME, T0 + 3 * HOUR)  # the dialler stopped it
+    phoned(desk, "call", "c3", Disposition.NO_ANSWER, T0 + 2 * HOUR)  # whoever dialled did not know of the promise
     at(desk, 5 * HOUR)
     found = {one["customer"]: one["state"] for one in told(desk, "callbacks")["callbacks"]}
     assert found == {"c0": "kept", "c1": "missed", "c2": "settled", "c3": "listed"}

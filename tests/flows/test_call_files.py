@@ -243,7 +243,8 @@ def test_a_file_that_names_a_known_call_of_somebody_erased_tells_no_number(world
 def test_the_lead_sees_files_undoes_one_and_may_insist(desk: World) -> None:
     path = results(desk, "monday.csv", WRONG)
     first = json.loads(said(desk, "dispositions", "import", str(path), "--by", "lead", "--json"))
-    assert first == {"file": 1, "new": 4, "known": 0, "unknown_touch": 0, "late": 0}
+    untimed = ["agreed to be called back, and the file says no time, so not promised: 1"]
+    assert first == {"file": 1, "new": 4, "known": 0, "unknown_touch": 0, "late": 0, "notes": untimed}
     again = said(desk, "dispositions", "import", str(path))
     assert "imported before as file 1" in again
     assert "file 1: 0 new calls, 4 known already" in again
@@ -314,3 +315,17 @@ def test_what_stays_and_what_is_late_is_said(desk: World) -> None:
     assert json.loads(said(desk, "dispositions", "undo", "1", "--dry-run", "--json"))["stays"]["erased_customers"] == 0
     text = said(desk, "dispositions", "undo", "1", "--by", "lead")
     assert "was not taken back: 1 call of waves that are over" in text
+
+
+def test_what_nobody_can_have_done_is_told_whatever_the_file(desk: World) -> None:
+    lines = [(0, D.BUSY, T0 - HOUR, "1"), (1, D.CALLBACK_AGREED, T0, "2"), (2, D.BUSY, T0 + DAY, "3")]
+    found = import_results(desk.room, results(desk, "odd.csv", lines), None, "lead", desk.now)
+    assert found.notes == (
+        "calls later than now (is the zone of their times right?): 1",
+        "calls from before their list was pulled (is the zone of their times right?): 1",
+        "agreed to be called back, and the file says no time, so not promised: 1",
+    )
+    (note,) = import_results(
+        desk.room, results(desk, "later.csv", [(0, D.SALE, T0, "1")]), None, "lead", desk.now
+    ).notes
+    assert note == "known already with another result, which counts until its file is undone: 1"

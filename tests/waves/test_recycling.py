@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from config import PACKAGED
 from config.dialling import load_dialling
 from waves.dispositions import Disposition as D
-from waves.recycling import Held, Tried, again_from, held_back, same_part
+from waves.recycling import Held, Tried, again_from, held_back, promised, same_part
 
 RULES = load_dialling(PACKAGED)
 TEN = datetime(2026, 12, 1, 10, tzinfo=UTC)  # a Tuesday
@@ -45,6 +45,26 @@ def test_when_the_next_attempt_is_due(name: str) -> None:
     made, after = AGAIN[name]
     for order in permutations(made):
         assert again_from(order, RULES) == (None if after is None else TEN + after)
+
+
+@pytest.mark.parametrize(
+    ("sooner", "after", "stands"),
+    [
+        ((HOUR, D.NO_ANSWER), 5.75 * HOUR, True),
+        ((HOUR, D.INVALID_NUMBER), 5.75 * HOUR, True),
+        ((5.75 * HOUR, D.NO_ANSWER), 9.75 * HOUR, False),  # the promised call
+        ((HOUR, D.WRONG_TIME), 5.75 * HOUR, True),
+        ((HOUR, D.GATEKEEPER), 5 * HOUR, False),
+        ((HOUR, D.INTERESTED), None, False),
+    ],
+)
+def test_a_promise_stands_until_somebody_is_reached_or_dialled_at_its_time(
+    sooner: tuple[timedelta, D], after: timedelta | None, stands: bool
+) -> None:
+    promise = Tried(TEN, D.CALLBACK_AGREED, "p", callback_at=TEN + 6 * HOUR)
+    for order in permutations([promise, *calls(sooner)]):
+        assert again_from(order, RULES) == (None if after is None else TEN + after)
+        assert promised(order) == (promise if stands else None)
 
 
 def test_an_abandoned_call_locks_out_for_longer_where_the_place_says_so() -> None:
