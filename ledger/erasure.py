@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -100,8 +99,9 @@ def erase(connection: Connection, key: str, subject: Subject, seal: Seal, by: st
         connection.exec_driver_sql("PRAGMA secure_delete = ON")  # overwritten in the file, not only let go
     record_alone(connection)  # what comes in this moment would be missed here, and not know of it there
     c, sealed = t.customer.c, seal("customer", key)
-    values: dict[str, Any] = {"key": sealed, "bucket": bucket_of(sealed), "branch": None, "zone_set": None}
-    values |= {"name": None, "language": None, "household": None, "owner": None}
+    # The zone set stays, which names nobody: abandoned calls are counted by place, and all by the customer's hour.
+    gone = dict.fromkeys(("name", "language", "household", "owner", "branch"))
+    values = {"key": sealed, "bucket": bucket_of(sealed), **gone}
     if not connection.execute(update(t.customer).where(c.id == subject.id, c.key == key).values(values)).rowcount:
         return False
     _suppress(connection, subject, seal, now)

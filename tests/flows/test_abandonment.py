@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from config.abandonment import FILE
 from console.cli import app
 from flows.abandonment import Watched, watch, worst
+from flows.erasing import erase_customer
 from ledger.calls import Call, record_calls
 from tests.builders import DAY, HOUR, T0, World, make_world, plan_text, put, reachable
 from waves.abandonment import Answers
@@ -65,6 +66,15 @@ def test_nothing_called_is_the_houses_ok(world: World) -> None:
     [house] = watch(world.room, "test", T0 + HOUR)
     assert (house.place, house.answers, house.standing.word) == ("everywhere", Answers(0, 0), "ok")
     assert worst([house]) == "ok"
+
+
+def test_an_erasure_lowers_the_rate_of_no_place(lite: World) -> None:
+    calling(lite)
+    called(lite, "c0", {D.ABANDONED: 3}, T0 + HOUR)
+    before = by_place(lite, T0 + 2 * HOUR)
+    assert before["GB"].answers.abandoned == 3
+    erase_customer(lite.room, "c0", "lead")
+    assert by_place(lite, T0 + 2 * HOUR) == before
 
 
 def test_each_place_by_its_own_measure_and_window(world: World) -> None:
