@@ -23,7 +23,7 @@ from ledger.dial_choice import Pull, Score, Terms
 from ledger.dial_details import Detail, details, known_attributes
 from ledger.dial_expiry import unreturned
 from waves.dial_split import Share, gap
-from waves.diallers import Dialler, tells_times
+from waves.diallers import OF_CUSTOMERS, Dialler, filled, tells_times
 from waves.errors import CampaignError
 from waves.outcomes import word
 from waves.plan import Wave
@@ -298,7 +298,10 @@ def rows_of(
     """
     named = [name.removeprefix("extra.") for name in dialler.columns.values() if name.startswith("extra.")]
     types = known_attributes(connection, [name for name in named if name not in ALONG])
-    known = details(connection, entries, types, skill, room.dial_rules(), now)
+    asked = set(filled(dialler, FORMATS[dialler.format].layout).values())
+    own = known_attributes(connection, [name for name in OF_CUSTOMERS if name in asked])
+    texts = {name: kind for name, kind in own.items() if kind == "text"}
+    known = details(connection, entries, types | texts, skill, room.dial_rules(), now)
     rows = (_row(room, dialler, entry, told, known[entry.customer], team, now) for entry in entries)
     return rows, (*ALONG, *types)
 
@@ -319,7 +322,10 @@ def _row(
     team: str,
     now: datetime,
 ) -> DialRow:
-    tries = known.tries
+    tries, of_them = known.tries, known.attributes
+    own = {name: str(of_them[name]) for name in OF_CUSTOMERS if of_them.get(name) is not None}
+    if entry.name and "last_name" not in own:
+        own.setdefault("first_name", entry.name)
     return DialRow(
         token=make_token(room.token_key, Kind.DIAL_ENTRY, entry.id),
         phones=(Phone(entry.number),),
@@ -331,6 +337,7 @@ def _row(
         not_before=max(now, entry.callback_at - PUNCTUAL) if entry.callback_at else now,
         valid_until=entry.call_until,
         tz=known.zone,
+        callable_from=now,
         callable_until=entry.call_until,
         callback_at=entry.callback_at,
         callback_agent=entry.agent,
@@ -347,5 +354,6 @@ def _row(
         batch=f"list-{told['list']}",
         campaign=told["campaign"],
         wave=told["wave"],
-        extra={**known.attributes, **told},
+        extra={**of_them, **told},
+        **own,
     )

@@ -26,6 +26,10 @@ FIELDS = (
     *("name", "first_name", "last_name", "company", "address", "city", "state", "postal_code", "country", "email"),
 )
 """What a line of a dial list may tell; `phone_2` to `phone_10` and `extra.NAME` besides."""
+OF_CUSTOMERS = (
+    *("first_name", "last_name", "company", "address", "city", "state", "postal_code", "country", "email", "product"),
+)
+"""Those of them that the customer's attribute of that name tells, where it is a text."""
 ANSWERS = ("token", "disposition", "at", "call_id", "number", "agent", "ring_s", "talk_s", "wrap_s", "callback_at")
 """What a line of results may tell."""
 _MORE = re.compile(r"phone_(?:[2-9]|10)(?:_kind)?|extra\.[A-Za-z][A-Za-z0-9_]{0,62}")
@@ -142,7 +146,11 @@ TIMES = frozenset({"not_before", "callback_at"})
 """What says when a promised call is to be made."""
 
 
+def filled(dialler: Dialler, layout: Layout) -> Mapping[str, str]:
+    """Column -> field of a connection's lists, but for the further columns of a list that takes all there are."""
+    return {**layout.columns, **dialler.columns} if layout.fixed else dialler.columns or layout.columns
+
+
 def tells_times(dialler: Dialler, layout: Layout) -> bool:
     """Whether a dialler learns from its list that an entry is not to be dialled at once."""
-    filled = {**layout.columns, **dialler.columns} if layout.fixed else dialler.columns or layout.columns
-    return not TIMES.isdisjoint(filled.values())
+    return not TIMES.isdisjoint(filled(dialler, layout).values())

@@ -19,7 +19,7 @@ import phonenumbers
 
 from channels.call_list.rows import DialRow, Phone, Shortened
 from channels.cells import PHONE, cell
-from waves.diallers import Dialler, Layout
+from waves.diallers import Dialler, Layout, filled
 from waves.errors import SendRefused
 
 TOKEN = re.compile(r"[A-Za-z0-9]{1,20}")
@@ -40,12 +40,8 @@ def columns_of(dialler: Dialler, layout: Layout, extra: Sequence[str] = ()) -> d
             f"{dialler.dialler} names extra.{unknown[0]}; the further columns of this list are attributes of "
             f"config/customers.yaml, and: {have}"
         )
-    if layout.fixed:
-        return {**layout.columns, **dialler.columns}
-    if dialler.columns:
-        return dict(dialler.columns)
-    if not layout.takes_extra:
-        return dict(layout.columns)
+    if layout.fixed or dialler.columns or not layout.takes_extra:
+        return dict(filled(dialler, layout))
     if layout.max_columns is not None and len(layout.columns) + len(extra) > layout.max_columns:
         raise SendRefused(f"{dialler.dialler} takes {layout.max_columns} columns; name those you need under `columns`")
     if twice := sorted({name for name in extra if name in layout.columns or extra.count(name) > 1}):

@@ -12,7 +12,7 @@ from pathlib import Path
 from channels.call_list.fitting import Fitting, columns_of
 from channels.call_list.rows import DialRow, Written
 from channels.cells import cell
-from waves.diallers import SIGNS, Dialler, Layout
+from waves.diallers import SIGNS, Dialler, Layout, filled
 from waves.errors import SendRefused
 
 
@@ -27,8 +27,7 @@ def write_table(path: Path, rows: Iterable[DialRow], extra: Sequence[str], diall
 
 def column_of(dialler: Dialler, layout: Layout, name: str) -> str:
     """The column that holds a field in a connection's lists."""
-    columns = {**layout.columns, **dialler.columns} if layout.fixed else dialler.columns or layout.columns
-    return next(column for column, field in columns.items() if field == name)
+    return next(column for column, field in filled(dialler, layout).items() if field == name)
 
 
 def separator_of(dialler: Dialler, layout: Layout) -> str:

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from channels.call_list.vicidial import COLUMNS
 from console.cli import app
 from flows.room import open_room
 from flows.switching import halt, scope_of
+from ledger.attributes import declare_attributes
 from ledger.calls import Call, record_calls
 from ledger.kill_switches import lift
+from ledger.suppressions import customer_id
+from ledger.tables import profile_table
 from tests.builders import HOUR, T0, World, make_world, phone, plan_text, put, reachable
 from tests.steps import touch_words
 from waves.dispositions import Disposition
@@ -76,13 +80,18 @@ def pull(world: World, name: str, size: int = 2) -> Any:
     return json.loads(run(world, *words, "--json"))
 
 
+def leads(cut: Any) -> list[dict[str, str]]:
+    """The lines of a list for VICIdial by its columns."""
+    return [dict(zip(COLUMNS, line.split("|"), strict=True)) for line in Path(cut["file"]).read_text().splitlines()]
+
+
 def test_a_vicidial_list_goes_round(world: World) -> None:
     cut = pull(world, "vici")
     assert (cut["entries"], cut["shortened"], cut["notes"]) == (2, [], [])
     path = Path(cut["file"])
     assert path.name == "test-call-list-1.txt"
-    leads = [dict(zip(COLUMNS, line.split("|"), strict=True)) for line in path.read_text().splitlines()]
-    assert [(lead["list_id"], lead["source_id"], lead["rank"]) for lead in leads] == [
+    found = leads(cut)
+    assert [(lead["list_id"], lead["source_id"], lead["rank"]) for lead in found] == [
         ("998", "list-1", "32767"),
         ("998", "list-1", "32766"),
     ]
@@ -91,7 +100,7 @@ def test_a_vicidial_list_goes_round(world: World) -> None:
         "2026-12-01 04:00:00\t{phone_number}\tSOLD\t6001\t{vendor_lead_code}\t{phone_code}\t184\t1.1\r\n",
         "2026-12-01 04:05:00\t{phone_number}\tNI\t6001\t{vendor_lead_code}\t{phone_code}\t20\t1.2\r\n",
     ]
-    results.write_text(HEAD + "".join(row.format(**lead) for row, lead in zip(rows, leads, strict=True)), newline="")
+    results.write_text(HEAD + "".join(row.format(**lead) for row, lead in zip(rows, found, strict=True)), newline="")
     said = run(world, "dispositions", "import", str(results), "--dialler", "vici", "--json")
     assert json.loads(said) == {"file": 1, "new": 2, "known": 0, "unknown_touch": 0, "late": 0}
     again = json.loads(run(world, "dispositions", "import", str(results), "--dialler", "vici", "--json"))
@@ -164,6 +173,18 @@ def test_what_a_dialler_cannot_hold_lists_nobody(world: World) -> None:
     assert json.loads(run(world, "dial-list", "ls", "--json"))["lists"] == []
     assert not list((world.room.settings.home / "dial-lists").glob("*.xlsx"))
     assert pull(world, "desk")["file"].endswith("-list-1.xlsx")
+
+
+def test_a_dialler_s_own_columns_tell_who_it_is(world: World) -> None:
+    (lead,) = leads(pull(world, "vici", 1))
+    assert (lead["first_name"], lead["last_name"], lead["city"]) == ("Name of c0", "", "")
+    with world.room.ledger.write() as connection:
+        declare_attributes(connection, {"last_name": "text", "city": "text", "state": "number"})
+        profile = profile_table({"last_name": "text", "city": "text", "state": "number"})
+        theirs = update(profile).where(profile.c.customer == customer_id(connection, "c1"))
+        connection.execute(theirs.values(last_name="O'Neil", city="York", state=7.0))
+    (lead,) = leads(pull(world, "west", 1))
+    assert (lead["first_name"], lead["last_name"], lead["city"], lead["state"]) == ("", "ONeil", "York", "")
 
 
 def test_a_partners_columns_and_the_plain_list_beside_it(world: World) -> None:
