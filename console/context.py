@@ -74,8 +74,10 @@ def bundle_of(settings: Settings, plan: str) -> Bundle:
 
 
 def who(by: str | None) -> str:
-    """The name that goes into the audit."""
-    if by and by.strip():
+    """The name that goes into the audit: the one given, else the user's of this machine; InputError for an empty one."""
+    if by is not None and not by.strip():
+        raise InputError("--by is empty; write who does it, or leave it out")
+    if by is not None:
         return by
     try:
         return getpass.getuser()

@@ -167,9 +167,9 @@ def _notes(shown: Shown) -> list[str]:
     """What the numbers leave out."""
     dialled = [each for each in shown.whole.ended if each.disposition in DIALS]
     taken, timed = sum(each.by_agent for each in dialled), sum(each.timed for each in dialled)
-    found = ["agent hours are ringing, talk and wrap of the calls that agents took; nobody reports logged-in time"]
+    found = ["agent hours are ringing, talk and wrap of the calls that name an agent; nobody reports logged-in time"]
     if timed < taken:
-        found.append(f"of {taken:,} calls that agents took {taken - timed:,} carry no times and are left out of them")
+        found.append(f"of {taken:,} calls that name an agent {taken - timed:,} carry no times and are left out of them")
     if shown.silent:
         found.append(f"{', '.join(shown.silent)}: {NOT_TOLD}")
     if None in shown.hours:

@@ -224,6 +224,8 @@ def test_a_list_is_made_longer_and_one_customer_put_on_it_at_once(desk: World) -
 def test_mistakes_are_told(desk: World) -> None:
     with pytest.raises(CampaignError, match="there is no dial list 9"):
         said(desk, "dial-list", "show", "9")
+    with pytest.raises(InputError, match="--by is empty"):
+        said(desk, "dial-list", "return", "1", "--by", " ")
     with pytest.raises(CampaignError, match="customer nobody is not on dial list 1"):
         said(desk, "dial-list", "recall", "1", "--customer", "nobody")
     with pytest.raises(InputError, match="give one of them"):
