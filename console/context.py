@@ -74,7 +74,7 @@ def bundle_of(settings: Settings, plan: str) -> Bundle:
 
 
 def who(by: str | None) -> str:
-    """The name that goes into the audit: the one given, else the user's of this machine; InputError for an empty one."""
+    """The name that goes into the audit: the one given, else the login of this machine; InputError for an empty one."""
     if by is not None and not by.strip():
         raise InputError("--by is empty; write who does it, or leave it out")
     if by is not None:
