@@ -394,7 +394,7 @@ def why_none_waits(connection: Connection, wave: int, key: str, now: datetime) -
     if row.id is None:
         return "this wave does not call them"
     if row.on is not None:
-        return f"they are on list {row.on}"
+        return f"they are on list {row.on}; take them off it: multiwave dial-list recall {row.on} --customer {key}"
     if row.state == int(State.QUEUED) and row.not_before > now:
         return f"their next call is due at {row.not_before:%Y-%m-%d %H:%M} UTC"
     return "no call of this wave waits for them"

@@ -100,7 +100,8 @@ def test_a_recall_names_exactly_those_whom_the_day_changed(day: Day) -> None:
 def test_one_more_is_put_on_a_list_and_others_are_refused_with_the_reason(day: Day) -> None:
     (leaver, no), (listed, other), (_, nobody) = day.said["no extension"].items()
     assert no == f"error: customer {leaver} cannot be put on list 2 now: suppressed\n"
-    assert other == f"error: customer {listed} cannot be put on list 2 now: they are on list 1\n"
+    taking_off = f"take them off it: multiwave dial-list recall 1 --customer {listed}"
+    assert other == f"error: customer {listed} cannot be put on list 2 now: they are on list 1; {taking_off}\n"
     assert nobody.endswith("there is no such customer\n")
     assert [line.customer for line in day.lines[2]][day.said["pull 2"]["entries"] :] == [western(day)]
 
