@@ -184,4 +184,5 @@ def callbacks(
 
 def _theirs(promise: Promise) -> str:
     """The promised time where the customer is; all of them for one who may be in several zones."""
-    return " or ".join(sorted({local[:4] + local[-5:] for local in local_times(promise.zones, promise.at).values()}))
+    told = {local[:4] + local[-5:] for local in local_times(promise.zones, promise.at).values() if local}
+    return " or ".join(sorted(told))

@@ -146,10 +146,10 @@ def plan(
                 if done
                 else "the plan names no team in `capacity`; write --team and --size"
             )
-        dry, made = connection.begin_nested(), []
+        dry, made, terms = connection.begin_nested(), [], _terms(room, connection, desk, now)
         for name in teams:
             sized, ask = _ask(connection, desk, name, shift, size, hours, by, now, agents)
-            pulled = dial_lists.pull(connection, ask, _terms(room, connection, desk, now), now)
+            pulled = dial_lists.pull(connection, ask, terms, now)
             made.append(Planned(name, sized, pulled, unreturned(connection, desk.row.id, name, now)))
         dry.rollback()
     return made
@@ -300,8 +300,7 @@ def rows_of(
     types = known_attributes(connection, [name for name in named if name not in ALONG])
     asked = set(filled(dialler, FORMATS[dialler.format].layout).values())
     own = known_attributes(connection, [name for name in OF_CUSTOMERS if name in asked])
-    texts = {name: kind for name, kind in own.items() if kind == "text"}
-    known = details(connection, entries, types | texts, skill, room.dial_rules(), now)
+    known = details(connection, entries, types | own, skill, room.dial_rules(), now)
     rows = (_row(room, dialler, entry, told, known[entry.customer], team, now) for entry in entries)
     return rows, (*ALONG, *types)
 
@@ -323,7 +322,7 @@ def _row(
     now: datetime,
 ) -> DialRow:
     tries, of_them = known.tries, known.attributes
-    own = {name: str(of_them[name]) for name in OF_CUSTOMERS if of_them.get(name) is not None}
+    own = {name: text for name in OF_CUSTOMERS if isinstance(text := of_them.get(name), str) and text}
     if entry.name and "last_name" not in own:
         own.setdefault("first_name", entry.name)
     return DialRow(

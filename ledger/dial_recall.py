@@ -28,7 +28,7 @@ from waves.recycling import DialRules
 CALL = CHANNEL_CODES["call_list"]
 BY_LEAD = "by_lead"
 HALTED, CALLED = "halted", "called"
-"""Of somebody in a segment whose kill switch is on; of who was called meanwhile."""
+"""Of somebody whom a kill switch stops, of a segment or of the list itself; of who was called meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

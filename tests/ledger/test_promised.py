@@ -42,7 +42,7 @@ def world(tmp_path: Path, ledger_url: str) -> Iterator[World]:
 
 
 def promise(world: World, key: str, said: datetime, until: datetime) -> None:
-    """An agent promised it, on the last list that the customer of `call` was on; then the list came back."""
+    """An agent promised it, on the last list that the customer of `call` was on."""
     touch, e = touch_of(world, "call", key).id, t.dial_entry.c
     with world.ledger.write() as connection:
         entry = connection.scalar(select(func.max(e.id)).where(e.touch == touch))
@@ -50,14 +50,26 @@ def promise(world: World, key: str, said: datetime, until: datetime) -> None:
         record_calls(connection, [call], RULES, world.now)
 
 
+def owed(world: World, until: datetime) -> None:
+    """From a list that came back `c1` was promised a call."""
+    first = world.pull("call")
+    promise(world, "c1", T0 + 5 * MINUTE, until)
+    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+
+
+def dialled_by(world: World, diallers: str) -> None:
+    """From now on the room has these diallers."""
+    (world.config / "diallers.yaml").write_text(diallers)
+    world.ledger.close()
+    world.room = open_room(world.room.settings)
+
+
 def listed(cut: Any) -> dict[str, str]:
     return {f"c{int(entry.number[-2:])}": entry.tier for entry in cut.entries}
 
 
 def test_another_campaign_leaves_alone_whom_one_has_promised_a_call(world: World) -> None:
-    first = world.pull("call")
-    promise(world, "c1", T0 + 5 * MINUTE, T0 + 6 * HOUR)
-    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    owed(world, T0 + 6 * HOUR)
     world.now = T0 + 3 * HOUR
     other = world.pull("again", name="other", team="south")
     assert (listed(other), other.pulled.funnel) == ({"c2": "normal"}, {"promised_elsewhere": 1})
@@ -66,9 +78,7 @@ def test_another_campaign_leaves_alone_whom_one_has_promised_a_call(world: World
 
 
 def test_a_promise_of_another_day_or_of_a_closed_wave_keeps_nobody_back(world: World) -> None:
-    first = world.pull("call")
-    promise(world, "c1", T0 + 5 * MINUTE, T0 + 50 * HOUR)
-    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    owed(world, T0 + 50 * HOUR)
     world.now = T0 + 3 * HOUR
     assert listed(world.pull("again", name="other")) == {"c1": "normal", "c2": "normal"}
 
@@ -77,18 +87,14 @@ def test_a_promise_of_a_campaign_whose_goal_they_reached_keeps_nobody_back(world
     third = plan_text(CALL).replace("campaign: test", "campaign: third").replace("wave: call", "wave: bills")
     world.start(third.replace("event: renewed", "event: paid"))
     world.advance()
-    first = world.pull("call")
-    promise(world, "c1", T0 + 5 * MINUTE, T0 + 6 * HOUR)
-    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    owed(world, T0 + 6 * HOUR)
     convert(world, "c1", T0 + HOUR)
     world.now = T0 + 3 * HOUR
     assert listed(world.pull("bills", name="third")) == {"c1": "normal", "c2": "normal"}
 
 
 def test_who_was_rung_since_the_promise_has_the_gap_again(world: World) -> None:
-    first = world.pull("call")
-    promise(world, "c1", T0 + 5 * MINUTE, T0 + 4 * HOUR)
-    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    owed(world, T0 + 4 * HOUR)
     phoned(world, "again", "c1", D.NO_ANSWER, T0 + 3 * HOUR)
     world.now = T0 + 4 * HOUR
     assert world.pull("call").pulled.funnel["person_gap"] == 1
@@ -118,9 +124,7 @@ def test_a_promise_for_before_its_own_call_is_none(world: World) -> None:
 
 
 def test_the_file_says_from_when_a_promised_call_may_be_made(world: World) -> None:
-    first = world.pull("call")
-    promise(world, "c1", T0 + 5 * MINUTE, T0 + 6 * HOUR)
-    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    owed(world, T0 + 6 * HOUR)
     world.now = T0 + HOUR
     cut = world.pull("call")
     with cut.file.open(encoding="utf-8", newline="") as file:
@@ -131,12 +135,8 @@ def test_the_file_says_from_when_a_promised_call_may_be_made(world: World) -> No
 
 
 def test_a_dialler_that_is_told_no_times_gets_a_promised_call_when_it_is_due(world: World) -> None:
-    (world.config / "diallers.yaml").write_text(FILE_ALONE)
-    world.ledger.close()
-    world.room = open_room(world.room.settings)
-    first = world.pull("call")
-    promise(world, "c1", T0 + 5 * MINUTE, T0 + 6 * HOUR)
-    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    dialled_by(world, FILE_ALONE)
+    owed(world, T0 + 6 * HOUR)
     now = T0 + HOUR
     asked = (world.room, "test", "call", "north", "today", 9, 8, "lead")
     cut = dialling.pull(*asked, now, "vici", keep_last=True)
@@ -146,12 +146,8 @@ def test_a_dialler_that_is_told_no_times_gets_a_promised_call_when_it_is_due(wor
 
 
 def test_a_file_that_tells_no_time_leaves_out_whom_the_api_would_schedule(world: World) -> None:
-    (world.config / "diallers.yaml").write_text(WITH_API)
-    world.ledger.close()
-    world.room = open_room(world.room.settings)
-    first = world.pull("call")
-    promise(world, "c1", T0 + 5 * MINUTE, T0 + 6 * HOUR)
-    dialling.give_back(world.room, first.number, "lead", T0 + 10 * MINUTE)
+    dialled_by(world, WITH_API)
+    owed(world, T0 + 6 * HOUR)
     cut = dialling.pull(world.room, "test", "call", "north", "today", 9, 8, "lead", T0 + HOUR, "vici", keep_last=True)
     assert listed(cut) == {"c1": "callback", "c2": "normal"}
     text = cut.file.read_text()
